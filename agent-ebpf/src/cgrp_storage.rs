@@ -1,0 +1,5 @@
+//! Kernel object that keeps slots in cgroup-local storage.
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+
+#[cfg(not(target_arch = "bpf"))]
+fn main() {}

@@ -1,0 +1,5 @@
+//! Kernel object of empty programs: the floor for the switch benchmark.
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+
+#[cfg(not(target_arch = "bpf"))]
+fn main() {}

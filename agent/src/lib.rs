@@ -1,0 +1,23 @@
+//! cgflux: what every container on a Linux host does.
+//!
+//! One tick of the collector walks this line once, left to right, never back:
+//!
+//! ```text
+//! kernel events ─► records (mmap) ─► Snapshot ─► Interval ─► + Container ─► Batch ─► encoders ─► sinks, http
+//!  agent-ebpf       agent-ebpf lib    kernel      snapshot     container     metrics   encode
+//! ```
+//!
+//! Four layers, each using only those above it: shared records (the `agent-ebpf` library); the pure core, which knows
+//! no clock, no file and no task; the edges, each of which talks to one outside thing and knows no other edge; the
+//! wiring, the only place that knows more than one edge.
+
+// Pure core, in pipeline order.
+pub mod config;
+
+pub mod snapshot;
+
+pub mod container;
+
+pub mod metrics;
+
+pub mod self_stats;

@@ -1,0 +1,3 @@
+//! The `cgflux` program.
+
+fn main() {}

@@ -1,0 +1,328 @@
+//! The one table of what is published: names, units, meaning, sources, resolution.
+//!
+//! The README's metric table, the HELP texts of `/metrics` and the field types of the line protocol all come from
+//! here. A field's type never changes once released: InfluxDB fixes it per shard.
+
+/// One published metric.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Metric {
+    /// Measurement in line protocol.
+    pub measurement: &'static str,
+    /// Field within the measurement; a histogram's buckets append `_le_<bound>ns`.
+    pub field: &'static str,
+    /// Name on `/metrics`.
+    pub prometheus: &'static str,
+    /// Unit of the value and of the field; `/metrics` converts to base units.
+    pub unit: Unit,
+    /// How it behaves over time.
+    pub kind: Kind,
+    /// How often it is read.
+    pub resolution: Resolution,
+    /// Where it can come from, best first.
+    pub sources: &'static [Source],
+    /// What it means, in one sentence.
+    pub help: &'static str,
+}
+
+/// Unit of a value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unit {
+    /// Nanoseconds.
+    Nanoseconds,
+    /// Microseconds.
+    Microseconds,
+    /// A plain number of things.
+    Count,
+    /// CPUs: 1.0 is one CPU fully used.
+    Cpus,
+    /// A share without unit; 1.0 is all.
+    Ratio,
+    /// Bytes.
+    Bytes,
+    /// Seconds.
+    Seconds,
+}
+
+/// How a metric behaves over time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Only grows while its cgroup lives.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Distribution of durations, lifetime totals.
+    Histogram,
+}
+
+/// How often a metric is read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Resolution {
+    /// Every tick.
+    Tick,
+    /// From files, at the slower cadence of `collect.file_interval`, and at once when the entry ends.
+    Files,
+}
+
+/// Where a metric comes from.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Source {
+    /// The kernel's own charge: `tp_btf/sched_stat_runtime`.
+    SchedStatRuntime,
+    /// `tp_btf/sched_switch`.
+    SchedSwitch,
+    /// `tp_btf/sched_migrate_task`.
+    SchedMigrateTask,
+    /// `tp_btf/sched_process_fork`, `_exec` and `_exit`.
+    SchedProcess,
+    /// A file of the cgroup.
+    CgroupFile,
+    /// A file of `/proc`.
+    ProcFile,
+    /// The agent itself.
+    Agent,
+}
+
+impl Source {
+    /// The word used in `cgflux check`, labels and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SchedStatRuntime => "sched_stat_runtime",
+            Self::SchedSwitch => "sched_switch",
+            Self::SchedMigrateTask => "sched_migrate_task",
+            Self::SchedProcess => "sched_process",
+            Self::CgroupFile => "cgroup_file",
+            Self::ProcFile => "proc_file",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+const NO_METRIC: Metric = Metric {
+    measurement: "container_cpu",
+    field: "",
+    prometheus: "",
+    unit: Unit::Count,
+    kind: Kind::Counter,
+    resolution: Resolution::Tick,
+    sources: &[],
+    help: "",
+};
+
+/// CPU time used.
+pub static CPU_USAGE: Metric = Metric {
+    field: "usage_ns",
+    prometheus: "cgflux_container_cpu_usage_seconds_total",
+    unit: Unit::Nanoseconds,
+    sources: &[
+        Source::SchedStatRuntime,
+        Source::SchedSwitch,
+        Source::CgroupFile,
+    ],
+    help: "CPU time used since the cgroup was made, as the kernel charged it.",
+    ..NO_METRIC
+};
+/// CPU time in user mode.
+pub static CPU_USER: Metric = Metric {
+    field: "user_ns",
+    prometheus: "cgflux_container_cpu_user_seconds_total",
+    unit: Unit::Nanoseconds,
+    sources: &[Source::CgroupFile],
+    help: "The part of the CPU time in user mode: the kernel's sampled share of the exact total.",
+    ..NO_METRIC
+};
+/// CPU time in kernel mode.
+pub static CPU_SYSTEM: Metric = Metric {
+    field: "system_ns",
+    prometheus: "cgflux_container_cpu_system_seconds_total",
+    unit: Unit::Nanoseconds,
+    sources: &[Source::CgroupFile],
+    help: "The part of the CPU time in kernel mode: the kernel's sampled share of the exact total.",
+    ..NO_METRIC
+};
+/// Bandwidth periods.
+pub static CPU_PERIODS: Metric = Metric {
+    field: "periods",
+    prometheus: "cgflux_container_cpu_periods_total",
+    resolution: Resolution::Files,
+    sources: &[Source::CgroupFile],
+    help: "Bandwidth enforcement periods that elapsed.",
+    ..NO_METRIC
+};
+/// Throttled bandwidth periods.
+pub static CPU_THROTTLED_PERIODS: Metric = Metric {
+    field: "throttled_periods",
+    prometheus: "cgflux_container_cpu_throttled_periods_total",
+    resolution: Resolution::Files,
+    sources: &[Source::CgroupFile],
+    help: "Bandwidth enforcement periods in which the container was throttled.",
+    ..NO_METRIC
+};
+/// Throttled time.
+pub static CPU_THROTTLED: Metric = Metric {
+    field: "throttled_ns",
+    prometheus: "cgflux_container_cpu_throttled_seconds_total",
+    unit: Unit::Nanoseconds,
+    resolution: Resolution::Files,
+    sources: &[Source::CgroupFile],
+    help: "Time the container was throttled, summed over CPUs.",
+    ..NO_METRIC
+};
+/// CPU quota.
+pub static CPU_QUOTA: Metric = Metric {
+    field: "quota_us",
+    prometheus: "cgflux_container_cpu_quota_seconds",
+    unit: Unit::Microseconds,
+    kind: Kind::Gauge,
+    resolution: Resolution::Files,
+    sources: &[Source::CgroupFile],
+    help: "CPU time allowed in each period; absent without a limit.",
+    ..NO_METRIC
+};
+/// CPU period.
+pub static CPU_PERIOD: Metric = Metric {
+    field: "period_us",
+    prometheus: "cgflux_container_cpu_period_seconds",
+    unit: Unit::Microseconds,
+    kind: Kind::Gauge,
+    resolution: Resolution::Files,
+    sources: &[Source::CgroupFile],
+    help: "Length of a bandwidth enforcement period.",
+    ..NO_METRIC
+};
+/// CPUs used over the last interval.
+pub static CPU_RATE: Metric = Metric {
+    field: "usage_cpus",
+    prometheus: "cgflux_container_cpu_usage_cpus",
+    unit: Unit::Cpus,
+    kind: Kind::Gauge,
+    sources: &[
+        Source::SchedStatRuntime,
+        Source::SchedSwitch,
+        Source::CgroupFile,
+    ],
+    help: "CPUs used on average over the last collection interval.",
+    ..NO_METRIC
+};
+/// Highest CPUs used within the shipped interval.
+pub static CPU_RATE_MAX: Metric = Metric {
+    field: "usage_cpus_max",
+    prometheus: "",
+    unit: Unit::Cpus,
+    kind: Kind::Gauge,
+    sources: &[
+        Source::SchedStatRuntime,
+        Source::SchedSwitch,
+        Source::CgroupFile,
+    ],
+    help: "CPUs used in the busiest collection interval within the shipped one.",
+    ..NO_METRIC
+};
+/// Run-queue wait.
+pub static RUNQ_WAIT: Metric = Metric {
+    measurement: "container_sched",
+    field: "runq_wait_ns",
+    prometheus: "",
+    unit: Unit::Nanoseconds,
+    sources: &[Source::SchedSwitch],
+    help: "Time tasks were runnable but not running, throttled time included.",
+    ..NO_METRIC
+};
+/// Voluntary switches.
+pub static VOLUNTARY_SWITCHES: Metric = Metric {
+    measurement: "container_sched",
+    field: "voluntary_switches",
+    prometheus: "cgflux_container_voluntary_switches_total",
+    sources: &[Source::SchedSwitch],
+    help: "Context switches away from a task that blocked.",
+    ..NO_METRIC
+};
+/// Involuntary switches.
+pub static INVOLUNTARY_SWITCHES: Metric = Metric {
+    measurement: "container_sched",
+    field: "involuntary_switches",
+    prometheus: "cgflux_container_involuntary_switches_total",
+    sources: &[Source::SchedSwitch],
+    help: "Context switches away from a task that could have gone on.",
+    ..NO_METRIC
+};
+/// Migrations.
+pub static MIGRATIONS: Metric = Metric {
+    measurement: "container_sched",
+    field: "migrations",
+    prometheus: "cgflux_container_migrations_total",
+    sources: &[Source::SchedMigrateTask],
+    help: "Moves of a task to another CPU.",
+    ..NO_METRIC
+};
+/// Tasks created.
+pub static FORKS: Metric = Metric {
+    measurement: "container_sched",
+    field: "forks",
+    prometheus: "cgflux_container_forks_total",
+    sources: &[Source::SchedProcess],
+    help: "Tasks (processes and threads) created.",
+    ..NO_METRIC
+};
+/// Programs started.
+pub static EXECS: Metric = Metric {
+    measurement: "container_sched",
+    field: "execs",
+    prometheus: "cgflux_container_execs_total",
+    sources: &[Source::SchedProcess],
+    help: "Programs started by execve.",
+    ..NO_METRIC
+};
+/// Tasks ended.
+pub static EXITS: Metric = Metric {
+    measurement: "container_sched",
+    field: "exits",
+    prometheus: "cgflux_container_exits_total",
+    sources: &[Source::SchedProcess],
+    help: "Tasks (processes and threads) that ended.",
+    ..NO_METRIC
+};
+/// Run-queue wait over the last interval.
+pub static RUNQ_WAIT_RATE: Metric = Metric {
+    measurement: "container_sched",
+    field: "runq_waiting",
+    prometheus: "cgflux_container_runq_waiting",
+    unit: Unit::Ratio,
+    kind: Kind::Gauge,
+    sources: &[Source::SchedSwitch],
+    help: "Tasks waiting for a CPU on average over the last collection interval.",
+    ..NO_METRIC
+};
+/// Run-queue waits by length.
+pub static RUNQ_WAITS: Metric = Metric {
+    measurement: "container_sched",
+    field: "runq_wait",
+    prometheus: "cgflux_container_runq_wait_seconds",
+    unit: Unit::Nanoseconds,
+    kind: Kind::Histogram,
+    sources: &[Source::SchedSwitch],
+    help: "Run-queue waits by length; one observation per turn on a CPU.",
+    ..NO_METRIC
+};
+
+/// Every metric of a container, in the order of publication.
+pub static CONTAINER: [&Metric; 19] = [
+    &CPU_USAGE,
+    &CPU_USER,
+    &CPU_SYSTEM,
+    &CPU_PERIODS,
+    &CPU_THROTTLED_PERIODS,
+    &CPU_THROTTLED,
+    &CPU_QUOTA,
+    &CPU_PERIOD,
+    &CPU_RATE,
+    &CPU_RATE_MAX,
+    &RUNQ_WAIT,
+    &VOLUNTARY_SWITCHES,
+    &INVOLUNTARY_SWITCHES,
+    &MIGRATIONS,
+    &FORKS,
+    &EXECS,
+    &EXITS,
+    &RUNQ_WAIT_RATE,
+    &RUNQ_WAITS,
+];

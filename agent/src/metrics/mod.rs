@@ -1,0 +1,140 @@
+//! What is published: one [`Batch`] per tick, rendered by every output alike.
+
+pub mod catalog;
+mod cpu;
+
+use std::{sync::Arc, time::Duration};
+
+use agent_ebpf::cpu::WAIT_BUCKETS;
+
+use crate::{
+    container::{CgroupId, Container},
+    snapshot::{Interval, Timestamp},
+};
+pub use catalog::Metric;
+
+/// All that one tick has to say.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// When the counters were read.
+    pub taken: Timestamp,
+    /// The time since the batch before; zero for the first.
+    pub interval: Duration,
+    /// One per entry: containers, units, other cgroups, and the host.
+    pub subjects: Vec<Subject>,
+    /// What the agent says of itself, without a container.
+    pub agent: Vec<Sample>,
+}
+
+/// One entry and its samples.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Who it is.
+    pub container: Arc<Container>,
+    /// Whether it still runs. Of an ended one this is the last word: its final values.
+    pub alive: bool,
+    /// Its samples, in catalog order; a metric that this kernel does not give is not among them.
+    pub samples: Vec<Sample>,
+}
+
+/// One value of one metric.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Which metric.
+    pub metric: &'static Metric,
+    /// Its value, in the metric's unit.
+    pub value: Value,
+    /// What tells several samples of one metric apart, as in `source="cgroup file"`; empty for most.
+    pub labels: Vec<(&'static str, String)>,
+}
+
+/// A value in its metric's unit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// An integer: nanoseconds, bytes, a count.
+    Integer(u64),
+    /// A ratio or a rate; always finite.
+    Float(f64),
+    /// Non-cumulative buckets and the sum of what was observed, both lifetime totals.
+    Histogram(Box<Histogram>),
+}
+
+/// A log2 histogram of nanoseconds; bounds by [`agent_ebpf::cpu::wait_bucket_bound_ns`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Histogram {
+    /// Observations per bucket, not cumulative.
+    pub buckets: [u64; WAIT_BUCKETS],
+    /// Sum of all observations, in nanoseconds.
+    pub sum_ns: u64,
+}
+
+impl Subject {
+    /// The value of `metric`, if this subject has it.
+    pub fn value(&self, metric: &Metric) -> Option<&Value> {
+        self.samples
+            .iter()
+            .find(|sample| std::ptr::eq(sample.metric, metric))
+            .map(|sample| &sample.value)
+    }
+
+    /// The value of an integer `metric`.
+    pub fn integer(&self, metric: &Metric) -> Option<u64> {
+        match self.value(metric)? {
+            Value::Integer(value) => Some(*value),
+            Value::Float(_) | Value::Histogram(_) => None,
+        }
+    }
+
+    /// The value of a float `metric`.
+    pub fn float(&self, metric: &Metric) -> Option<f64> {
+        match self.value(metric)? {
+            Value::Float(value) => Some(*value),
+            Value::Integer(_) | Value::Histogram(_) => None,
+        }
+    }
+}
+
+impl Sample {
+    /// A sample without labels.
+    pub fn new(metric: &'static Metric, value: Value) -> Self {
+        Self {
+            metric,
+            value,
+            labels: Vec::new(),
+        }
+    }
+}
+
+impl Batch {
+    /// Joins an interval's counters with the names of their entries. An entry that `resolve` does not know is left
+    /// out, and the number of those left out is returned beside the batch.
+    pub fn assemble(
+        interval: &Interval<'_>,
+        resolve: impl Fn(CgroupId) -> Option<Arc<Container>>,
+        agent: Vec<Sample>,
+    ) -> (Self, u64) {
+        let mut nameless = 0;
+        let mut subjects = Vec::with_capacity(interval.spans.len());
+        for span in &interval.spans {
+            let Some(container) = resolve(span.after.cgroup) else {
+                nameless += 1;
+                continue;
+            };
+            let samples = cpu::samples(span, interval.length);
+            subjects.push(Subject {
+                container,
+                alive: span.after.alive,
+                samples,
+            });
+        }
+        (
+            Self {
+                taken: interval.taken,
+                interval: interval.length,
+                subjects,
+                agent,
+            },
+            nameless,
+        )
+    }
+}

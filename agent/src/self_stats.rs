@@ -1,0 +1,74 @@
+//! What the agent says of itself: late ticks, lost events, dropped points, failed writes.
+//!
+//! Counters are plain atomics that any part may raise; nothing reads them back but the tick that publishes them.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
+
+/// A counter that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `count`.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// What has been added so far.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What one sink did.
+#[derive(Debug)]
+pub struct SinkStats {
+    /// The sink's name in the configuration.
+    pub name: String,
+    /// Points the other side acknowledged.
+    pub points_sent: Counter,
+    /// Points lost: the queue was full, or the other side refused them for good.
+    pub points_dropped: Counter,
+    /// Writes that failed and were tried again.
+    pub write_errors: Counter,
+    /// Bytes of the bodies sent, failed attempts included.
+    pub bytes_sent: Counter,
+    /// When the last write was acknowledged, in nanoseconds since the Unix epoch; 0 before the first.
+    pub last_ack_wall_ns: AtomicI64,
+}
+
+impl SinkStats {
+    /// Stats of a sink that has done nothing yet.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            points_sent: Counter::default(),
+            points_dropped: Counter::default(),
+            write_errors: Counter::default(),
+            bytes_sent: Counter::default(),
+            last_ack_wall_ns: AtomicI64::new(0),
+        }
+    }
+}
+
+/// What all parts did.
+#[derive(Debug, Default)]
+pub struct SelfStats {
+    /// One per sink.
+    sinks: Mutex<Vec<Arc<SinkStats>>>,
+}
+
+impl SelfStats {
+    /// Registers a sink and returns its counters.
+    pub fn sink(&self, name: &str) -> Arc<SinkStats> {
+        let stats = Arc::new(SinkStats::new(name));
+        self.sinks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(&stats));
+        stats
+    }
+}
