@@ -27,6 +27,26 @@ pub struct CpuCounters {
 
 const _: () = assert!(size_of::<CpuCounters>() == 64);
 
+/// The task that a CPU runs, and the slot it found last. One per possible CPU, written by that CPU only.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C, align(64))]
+pub struct RunningTask {
+    /// Address of the `task_struct` that was switched to last; 0 for the idle task. Compared, never followed.
+    pub task: u64,
+    /// Its `sched_info.run_delay` at that moment, in nanoseconds.
+    pub run_delay_ns: u64,
+    /// Its `se.sum_exec_runtime` at that moment, in nanoseconds.
+    pub sum_exec_ns: u64,
+    /// The cgroup whose slot was found last; 0 for none.
+    pub cgroup: u64,
+    /// That slot.
+    pub slot: u64,
+    /// Unused; fills the cache line.
+    pub reserved: [u64; 3],
+}
+
+const _: () = assert!(size_of::<RunningTask>() == 64);
+
 /// Buckets of the wait histogram.
 pub const WAIT_BUCKETS: usize = 24;
 
@@ -47,7 +67,7 @@ const _: () = assert!(size_of::<WaitBuckets>() == 192);
 
 /// The bucket a wait of `ns` falls into: bucket `i` holds waits below `2^(i + 10)` ns that no lower bucket holds, the
 /// last one all longer waits.
-#[inline(always)]
+#[inline]
 pub const fn wait_bucket(ns: u64) -> usize {
     let scaled = ns >> WAIT_MIN_LOG2;
     if scaled == 0 {
@@ -71,7 +91,7 @@ pub const fn wait_bucket_bound_ns(index: usize) -> Option<u64> {
 }
 
 /// Floor of the binary logarithm, by halving: the BPF instruction set has no count of leading zeros.
-#[inline(always)]
+#[inline]
 const fn log2(value: u64) -> u32 {
     let mut rest = value;
     let mut log = 0;

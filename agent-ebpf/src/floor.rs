@@ -1,5 +1,26 @@
-//! Kernel object of empty programs: the floor for the switch benchmark.
-#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+//! Kernel object of empty programs on the scheduler hooks: the floor of `cargo xtask bench switch`.
+#![cfg_attr(any(target_arch = "bpf", lint_kernel), no_std)]
+#![cfg_attr(target_arch = "bpf", no_main)]
+
+#[cfg(target_arch = "bpf")]
+mod object;
+
+#[cfg(any(target_arch = "bpf", lint_kernel))]
+mod programs {
+    use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+
+    /// Does nothing on each context switch.
+    #[btf_tracepoint(function = "sched_switch")]
+    pub(crate) fn sched_switch(_ctx: BtfTracePointContext) -> i32 {
+        0
+    }
+
+    /// Does nothing on each charge of run time.
+    #[btf_tracepoint(function = "sched_stat_runtime")]
+    pub(crate) fn sched_stat_runtime(_ctx: BtfTracePointContext) -> i32 {
+        0
+    }
+}
 
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}

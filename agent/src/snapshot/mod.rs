@@ -4,10 +4,16 @@
 //! means that this kernel or these privileges do not give the number; zero means zero.
 
 mod interval;
+mod ledger;
+mod split;
+
+use std::ops::AddAssign;
+
+use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
 
 pub use interval::{Interval, Span};
-
-use agent_ebpf::cpu::WAIT_BUCKETS;
+pub use ledger::Ledger;
+pub use split::Split;
 
 use crate::container::CgroupId;
 
@@ -93,4 +99,30 @@ pub struct CpuLimit {
     pub quota_us: Option<u64>,
     /// The period, in microseconds.
     pub period_us: u64,
+}
+
+/// What a slot, or several, counted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct SlotTotals {
+    /// The scalar counters.
+    pub counters: CpuCounters,
+    /// Run-queue waits by length, not cumulative.
+    pub waits: [u64; WAIT_BUCKETS],
+}
+
+impl AddAssign<&Self> for SlotTotals {
+    fn add_assign(&mut self, other: &Self) {
+        let (sum, more) = (&mut self.counters, &other.counters);
+        sum.run_ns += more.run_ns;
+        sum.wait_ns += more.wait_ns;
+        sum.voluntary_switches += more.voluntary_switches;
+        sum.involuntary_switches += more.involuntary_switches;
+        sum.migrations += more.migrations;
+        sum.forks += more.forks;
+        sum.execs += more.execs;
+        sum.exits += more.exits;
+        for (sum, more) in self.waits.iter_mut().zip(&other.waits) {
+            *sum += more;
+        }
+    }
 }

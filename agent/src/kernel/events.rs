@@ -1,0 +1,150 @@
+//! Ring buffer records → events.
+
+use agent_ebpf::lifecycle::{CgroupEvent, NewCgroup, PATH_BYTES};
+
+use crate::container::CgroupId;
+
+/// What happened to a cgroup of the accounting hierarchy.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// It was made.
+    Born {
+        /// The new cgroup.
+        cgroup: CgroupId,
+        /// Its parent.
+        parent: CgroupId,
+        /// The slot it counts in; `None` if none was free, so that it counts in slot 0.
+        slot: Option<u32>,
+        /// Its path; `None` where the kernel does not tell or it is too long.
+        path: Option<String>,
+    },
+    /// Its directory was removed; no task is in it any more.
+    Removed {
+        /// Which cgroup.
+        cgroup: CgroupId,
+        /// When, on `CLOCK_BOOTTIME`, in nanoseconds.
+        boot_ns: u64,
+    },
+    /// Nothing can be charged to it any more.
+    Released {
+        /// Which cgroup.
+        cgroup: CgroupId,
+    },
+    /// A task was moved into it.
+    Joined {
+        /// Which cgroup.
+        cgroup: CgroupId,
+        /// The task.
+        pid: u32,
+    },
+}
+
+impl Event {
+    /// Decodes one record; `None` for one this version does not know.
+    pub fn decode(record: &[u8]) -> Option<Self> {
+        let number = |at: usize| {
+            record
+                .get(at..at + 8)?
+                .try_into()
+                .ok()
+                .map(u64::from_ne_bytes)
+        };
+        let short = |at: usize| {
+            record
+                .get(at..at + 4)?
+                .try_into()
+                .ok()
+                .map(u32::from_ne_bytes)
+        };
+        let cgroup = CgroupId(number(std::mem::offset_of!(CgroupEvent, cgroup))?);
+        let boot_ns = number(std::mem::offset_of!(CgroupEvent, boot_ns))?;
+        let argument = short(std::mem::offset_of!(CgroupEvent, argument))?;
+        Some(match short(std::mem::offset_of!(CgroupEvent, kind))? {
+            CgroupEvent::MKDIR => Self::Born {
+                cgroup,
+                parent: CgroupId(number(std::mem::offset_of!(CgroupEvent, parent))?),
+                slot: (argument != 0).then_some(argument),
+                path: record
+                    .get(std::mem::offset_of!(NewCgroup, path)..)
+                    .and_then(path),
+            },
+            CgroupEvent::RMDIR => Self::Removed { cgroup, boot_ns },
+            CgroupEvent::RELEASE => Self::Released { cgroup },
+            CgroupEvent::ATTACH => Self::Joined {
+                cgroup,
+                pid: argument,
+            },
+            _ => return None,
+        })
+    }
+}
+
+/// A path that is all there. One that fills its room may have been cut.
+fn path(bytes: &[u8]) -> Option<String> {
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    (end > 0 && end < PATH_BYTES - 1).then(|| String::from_utf8_lossy(&bytes[..end]).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(kind: u32, path: Option<&str>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for number in [11_u64, 7, 1_000] {
+            bytes.extend(number.to_ne_bytes());
+        }
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(5_u32.to_ne_bytes());
+        if let Some(path) = path {
+            let mut room = [0xaa_u8; PATH_BYTES];
+            room[..path.len()].copy_from_slice(path.as_bytes());
+            room[path.len().min(PATH_BYTES - 1)] = 0;
+            bytes.extend(room);
+        }
+        bytes
+    }
+
+    fn born_at(path: Option<&str>) -> Event {
+        let path = path.map(str::to_owned);
+        Event::Born {
+            cgroup: CgroupId(11),
+            parent: CgroupId(7),
+            slot: Some(5),
+            path,
+        }
+    }
+
+    #[test]
+    fn a_birth_carries_its_path_up_to_the_nul() {
+        assert_eq!(
+            Event::decode(&record(1, Some("/docker/ab"))),
+            Some(born_at(Some("/docker/ab")))
+        );
+    }
+
+    #[test]
+    fn a_birth_without_or_with_a_cut_path_has_none() {
+        assert_eq!(Event::decode(&record(1, None)), Some(born_at(None)));
+        assert_eq!(
+            Event::decode(&record(1, Some(&"x".repeat(PATH_BYTES - 1)))),
+            Some(born_at(None))
+        );
+    }
+
+    #[test]
+    fn what_is_cut_short_or_unknown_is_no_event() {
+        let whole = record(2, None);
+        assert_eq!(
+            Event::decode(&whole),
+            Some(Event::Removed {
+                cgroup: CgroupId(11),
+                boot_ns: 1_000
+            })
+        );
+        for length in 0..whole.len() {
+            assert_eq!(Event::decode(&whole[..length]), None, "length={length}");
+        }
+        assert_eq!(Event::decode(&record(99, None)), None);
+    }
+}

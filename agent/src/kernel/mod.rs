@@ -1,0 +1,282 @@
+//! The kernel: loads the programs, gives slots to cgroups, reads what was counted.
+//!
+//! Owns everything of aya. Knows cgroups by id and directory; who they are is left to others.
+//!
+//! - `btf`, `layout`: what this kernel looks like — facts.
+//! - `programs`: the table of programs and what each is for.
+//! - `load`: facts and table → loaded programs, with the reason for each that is not.
+//! - `slots`, `records`, `events`: the maps.
+
+mod btf;
+mod events;
+mod layout;
+mod load;
+mod programs;
+mod records;
+mod slots;
+
+use std::{
+    fs::{self, File},
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
+    path::Path,
+};
+
+use agent_ebpf::{cpu::CpuCounters, losses::Losses, slot::SlotEntry};
+use aya::{
+    Ebpf, EbpfError,
+    maps::{Array, MapData, MapError, RingBuf, Stack},
+    programs::{BtfTracePoint, ProgramError},
+};
+
+pub use btf::BtfError;
+pub use events::Event;
+pub use layout::Anchor;
+pub use load::Options;
+pub use programs::{PROGRAMS, ProgramSpec, Role};
+pub use slots::StorageKind;
+
+use crate::{container::CgroupId, snapshot::SlotTotals};
+use records::Records;
+use slots::Slots;
+
+/// Why the kernel side cannot be used, or an operation on it failed.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// No usable type information.
+    #[error("no kernel type information")]
+    Btf(#[from] BtfError),
+    /// The loader's own reading of the type information failed.
+    #[error("the loader cannot read the kernel's type information")]
+    LoaderBtf(#[from] aya::BtfError),
+    /// A structure this program relies on is not as expected.
+    #[error("{0}")]
+    Layout(String),
+    /// The object could not be loaded: maps refused, mostly for lack of privilege.
+    #[error("cannot load the kernel object ({storage})")]
+    Object {
+        /// Which of the objects.
+        storage: &'static str,
+        /// Why.
+        source: Box<EbpfError>,
+    },
+    /// A program that the kernel source cannot do without.
+    #[error("kernel program {program} is not available: {reason}")]
+    Program {
+        /// Its name.
+        program: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A program was loaded but not attached.
+    #[error("cannot attach kernel program {program}")]
+    Attach {
+        /// Its name.
+        program: &'static str,
+        /// Why.
+        source: Box<ProgramError>,
+    },
+    /// A map is missing from the object or of another type.
+    #[error("kernel map {map}")]
+    Map {
+        /// Its name.
+        map: &'static str,
+        /// Why.
+        source: Box<MapError>,
+    },
+    /// A map is not in the object.
+    #[error("the kernel object has no map {0}")]
+    NoMap(&'static str),
+    /// Records could not be mapped into memory.
+    #[error("cannot map kernel records into memory")]
+    Mmap(#[source] io::Error),
+    /// A slot number beyond the maps.
+    #[error("slot {0} is beyond the kernel's maps")]
+    Slot(u32),
+    /// A cgroup's directory cannot be opened.
+    #[error("cannot open cgroup directory {path}")]
+    Directory {
+        /// Which one.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// One program of the table, and what became of it.
+#[derive(Clone, Debug)]
+pub struct ProgramReport {
+    /// Which one.
+    pub spec: &'static ProgramSpec,
+    /// Attached or loaded, or why not.
+    pub state: ProgramState,
+}
+
+/// What became of a program.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ProgramState {
+    /// In the kernel.
+    Loaded,
+    /// Not wanted with these settings, or another one does its work.
+    NotNeeded(&'static str),
+    /// The kernel lacks what it needs.
+    Unsupported(String),
+    /// The kernel refused it.
+    Refused(String),
+}
+
+/// The loaded programs and their maps. Dropping it takes all of them out of the kernel.
+pub struct Kernel {
+    ebpf: Ebpf,
+    programs: Vec<ProgramReport>,
+    storage: StorageKind,
+    charges_at_switch: bool,
+    records: Records,
+    slots: Slots,
+    free: Stack<MapData, u32>,
+    events: RingBuf<MapData>,
+    losses: Array<MapData, Losses>,
+}
+
+impl Kernel {
+    /// Attaches the programs of the given roles.
+    pub fn attach(&mut self, wanted: impl Fn(Role) -> bool) -> Result<(), KernelError> {
+        for report in &self.programs {
+            if report.state != ProgramState::Loaded || !wanted(report.spec.role) {
+                continue;
+            }
+            let name = report.spec.name;
+            let program: Option<&mut BtfTracePoint> = self
+                .ebpf
+                .program_mut(name)
+                .and_then(|program| program.try_into().ok());
+            if let Some(program) = program {
+                program.attach().map_err(|source| KernelError::Attach {
+                    program: name,
+                    source: Box::new(source),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What became of each program.
+    pub fn programs(&self) -> &[ProgramReport] {
+        &self.programs
+    }
+
+    /// Where slots are kept.
+    pub fn storage(&self) -> StorageKind {
+        self.storage
+    }
+
+    /// Whether run time is charged at switches because `sched_stat_runtime` is not in use.
+    pub fn charges_at_switch(&self) -> bool {
+        self.charges_at_switch
+    }
+
+    /// The slot that the cgroup `id` counts in; `None` if it has none.
+    pub fn slot(&self, directory: &Path, id: CgroupId) -> Result<Option<SlotEntry>, KernelError> {
+        let directory = open(directory)?;
+        self.slots.get(&directory, id).map_err(map_error("SLOTS"))
+    }
+
+    /// Makes the cgroup `id` count in `entry`.
+    pub fn assign(
+        &mut self,
+        directory: &Path,
+        id: CgroupId,
+        entry: SlotEntry,
+    ) -> Result<(), KernelError> {
+        let directory = open(directory)?;
+        self.slots
+            .set(&directory, id, entry)
+            .map_err(map_error("SLOTS"))
+    }
+
+    /// Takes a free slot; `None` if none is left.
+    pub fn take_slot(&mut self) -> Result<Option<u32>, KernelError> {
+        match self.free.pop(0) {
+            Ok(slot) => Ok(Some(slot)),
+            Err(MapError::ElementNotFound) => Ok(None),
+            Err(error) => Err(map_error("FREE_SLOTS")(error)),
+        }
+    }
+
+    /// Begins to read `slot`.
+    pub fn hold(&mut self, slot: u32) -> Result<(), KernelError> {
+        self.records.hold(slot)
+    }
+
+    /// Zeroes `slot` and makes it free. The cgroup that held it must have been released.
+    pub fn give_back(&mut self, slot: u32, cgroup: CgroupId) -> Result<(), KernelError> {
+        self.slots.forget(cgroup);
+        self.records.give_back(slot);
+        self.free.push(slot, 0).map_err(map_error("FREE_SLOTS"))
+    }
+
+    /// What `slot` has counted.
+    pub fn totals(&self, slot: u32) -> SlotTotals {
+        self.records.totals(slot)
+    }
+
+    /// What `slot` has counted, without its histogram.
+    pub fn counters(&self, slot: u32) -> CpuCounters {
+        self.records.counters(slot)
+    }
+
+    /// The next event; `None` if there is none now.
+    pub fn next_event(&mut self) -> Option<Event> {
+        loop {
+            let record = self.events.next()?;
+            if let Some(event) = Event::decode(&record) {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Readable when there are events that want attention.
+    pub fn events_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor belongs to `self.events`, which lives as long as the borrow.
+        unsafe { BorrowedFd::borrow_raw(self.events.as_raw_fd()) }
+    }
+
+    /// What the programs could not record.
+    pub fn losses(&self) -> Result<Losses, KernelError> {
+        self.losses.get(&0, 0).map_err(map_error("LOSSES"))
+    }
+
+    /// Calls of each program that the kernel skipped because it was already running on that CPU, summed
+    /// (`recursion_misses` in the program's fdinfo, Linux 5.12 and later).
+    pub fn recursion_misses(&self) -> u64 {
+        self.ebpf
+            .programs()
+            .filter_map(|(_, program)| {
+                let fd = program.fd().ok()?.as_fd().as_raw_fd();
+                let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+                info.lines()
+                    .find_map(|line| line.strip_prefix("recursion_misses:"))
+                    .and_then(|misses| misses.trim().parse::<u64>().ok())
+            })
+            .sum()
+    }
+
+    /// Bytes of kernel records mapped into this process.
+    pub fn mapped_bytes(&self) -> usize {
+        self.records.mapped_bytes()
+    }
+}
+
+fn open(directory: &Path) -> Result<File, KernelError> {
+    File::open(directory).map_err(|source| KernelError::Directory {
+        path: directory.display().to_string(),
+        source,
+    })
+}
+
+fn map_error(map: &'static str) -> impl Fn(MapError) -> KernelError {
+    move |source| KernelError::Map {
+        map,
+        source: Box::new(source),
+    }
+}
