@@ -23,4 +23,6 @@ pub mod metrics;
 pub mod self_stats;
 
 // Edges.
+pub mod host;
 pub mod kernel;
+pub mod state;

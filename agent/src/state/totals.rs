@@ -1,0 +1,278 @@
+//! Totals that the kernel does not keep, saved so that they go on after a restart.
+//!
+//! A file of fixed records, mapped into memory: saving is a few stores, so it is done every tick, before anything is
+//! published, and it survives the death of the process at any point. It need not survive the machine: with the boot
+//! every cgroup ends, and the boot id in the head makes an old file void.
+
+use std::{
+    collections::HashMap,
+    fs::{self, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
+use memmap2::{MmapOptions, MmapRaw};
+
+use crate::{container::CgroupId, snapshot::SlotTotals};
+
+/// Where the kernel tells the boot's id.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+const MAGIC: [u8; 8] = *b"cgfluxT1";
+/// Magic, boot id as text (36 bytes), padding.
+const HEAD_BYTES: usize = 64;
+/// Cgroup id, eight counters, the buckets.
+const WORDS: usize = 1 + 8 + WAIT_BUCKETS;
+const RECORD_BYTES: usize = WORDS * size_of::<u64>();
+
+/// Why totals cannot be saved.
+#[derive(Debug, thiserror::Error)]
+pub enum TotalsError {
+    /// The boot's id cannot be read.
+    #[error("cannot read {BOOT_ID}")]
+    BootId(#[source] io::Error),
+    /// The file cannot be made or mapped.
+    #[error("cannot use the file of saved totals {path}")]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The saved totals of all entries.
+#[derive(Debug)]
+pub struct SavedTotals {
+    map: MmapRaw,
+    /// Place of each entry's record.
+    places: HashMap<CgroupId, usize>,
+    /// Places without a record.
+    free: Vec<usize>,
+    /// Entries that found no free place; their totals start again after a restart.
+    unsaved: u64,
+}
+
+impl SavedTotals {
+    /// Opens `totals` in `folder` with room for `capacity` entries, and returns what a former process of this boot
+    /// saved there.
+    pub fn open(
+        folder: &Path,
+        capacity: usize,
+    ) -> Result<(Self, HashMap<CgroupId, SlotTotals>), TotalsError> {
+        let boot_id = fs::read_to_string(BOOT_ID).map_err(TotalsError::BootId)?;
+        let path = folder.join("totals");
+        Self::open_file(&path, boot_id.trim(), capacity)
+            .map_err(|source| TotalsError::File { path, source })
+    }
+
+    fn open_file(
+        path: &Path,
+        boot_id: &str,
+        capacity: usize,
+    ) -> io::Result<(Self, HashMap<CgroupId, SlotTotals>)> {
+        let mut head = [0_u8; HEAD_BYTES];
+        head[..8].copy_from_slice(&MAGIC);
+        let id = &boot_id.as_bytes()[..boot_id.len().min(HEAD_BYTES - 8)];
+        head[8..8 + id.len()].copy_from_slice(id);
+        let old = fs::read(path).unwrap_or_default();
+        let saved = if old.starts_with(&head) {
+            records(&old[HEAD_BYTES..])
+        } else {
+            HashMap::new()
+        };
+        // A new file each time: the mapping of a process that still holds the old one stays whole.
+        let new = path.with_extension("new");
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&new)?;
+        let length = HEAD_BYTES + capacity * RECORD_BYTES;
+        file.set_len(length as u64)?;
+        let map = MmapOptions::new().len(length).map_raw(&file)?;
+        // SAFETY: the mapping is longer than the head, and nobody else has it yet.
+        unsafe { std::ptr::copy_nonoverlapping(head.as_ptr(), map.as_mut_ptr(), HEAD_BYTES) };
+        let free = (0..capacity).rev().collect();
+        let mut totals = Self {
+            map,
+            places: HashMap::new(),
+            free,
+            unsaved: 0,
+        };
+        for (entry, total) in &saved {
+            totals.save(*entry, total);
+        }
+        fs::rename(&new, path)?;
+        Ok((totals, saved))
+    }
+
+    /// Saves the total of `entry`. It is kept from here on, also if the process is killed.
+    pub fn save(&mut self, entry: CgroupId, total: &SlotTotals) {
+        let Some(place) = self.places.get(&entry).copied().or_else(|| self.free.pop()) else {
+            self.unsaved += 1;
+            return;
+        };
+        self.places.insert(entry, place);
+        let words = self.words(place);
+        for (word, value) in words[1..].iter().zip(values(total)) {
+            word.store(value, Ordering::Relaxed);
+        }
+        // The id last: a record without one is not read.
+        words[0].store(entry.0, Ordering::Release);
+    }
+
+    /// Forgets an entry that ended.
+    pub fn remove(&mut self, entry: CgroupId) {
+        if let Some(place) = self.places.remove(&entry) {
+            self.words(place)[0].store(0, Ordering::Release);
+            self.free.push(place);
+        }
+    }
+
+    /// Entries saved, as they stand.
+    pub fn entries(&self) -> impl Iterator<Item = CgroupId> {
+        self.places.keys().copied()
+    }
+
+    /// Saves that found no room.
+    pub fn unsaved(&self) -> u64 {
+        self.unsaved
+    }
+
+    fn words(&self, place: usize) -> &[AtomicU64; WORDS] {
+        let offset = HEAD_BYTES + place * RECORD_BYTES;
+        assert!(
+            offset + RECORD_BYTES <= self.map.len(),
+            "places are below the capacity"
+        );
+        #[expect(
+            clippy::cast_ptr_alignment,
+            reason = "head and records are multiples of eight bytes"
+        )]
+        // SAFETY: just checked to lie within the mapping, which lives as long as `self`; all access is by words.
+        unsafe {
+            &*self
+                .map
+                .as_mut_ptr()
+                .add(offset)
+                .cast::<[AtomicU64; WORDS]>()
+        }
+    }
+}
+
+fn values(total: &SlotTotals) -> impl Iterator<Item = u64> {
+    let it = &total.counters;
+    [
+        it.run_ns,
+        it.wait_ns,
+        it.voluntary_switches,
+        it.involuntary_switches,
+        it.migrations,
+        it.forks,
+        it.execs,
+        it.exits,
+    ]
+    .into_iter()
+    .chain(total.waits)
+}
+
+/// The records of a former file; one that is cut is left out.
+fn records(bytes: &[u8]) -> HashMap<CgroupId, SlotTotals> {
+    let mut found = HashMap::new();
+    for record in bytes.chunks_exact(RECORD_BYTES) {
+        let mut words = record
+            .chunks_exact(size_of::<u64>())
+            .map(|word| word.try_into().map(u64::from_ne_bytes).unwrap_or_default());
+        let mut next = || words.next().unwrap_or_default();
+        let id = next();
+        if id == 0 {
+            continue;
+        }
+        let counters = CpuCounters {
+            run_ns: next(),
+            wait_ns: next(),
+            voluntary_switches: next(),
+            involuntary_switches: next(),
+            migrations: next(),
+            forks: next(),
+            execs: next(),
+            exits: next(),
+        };
+        let waits = std::array::from_fn(|_| next());
+        found.insert(CgroupId(id), SlotTotals { counters, waits });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn total(seed: u64) -> SlotTotals {
+        let mut total = SlotTotals::default();
+        total.counters.wait_ns = seed;
+        total.counters.exits = seed + 1;
+        total.waits[WAIT_BUCKETS - 1] = seed + 2;
+        total
+    }
+
+    #[test]
+    fn what_was_saved_is_there_after_the_process_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("totals");
+        let (mut totals, old) = SavedTotals::open_file(&path, "boot-1", 4).unwrap();
+        assert!(old.is_empty());
+        totals.save(CgroupId(7), &total(1));
+        totals.save(CgroupId(7), &total(10));
+        totals.save(CgroupId(8), &total(20));
+        totals.save(CgroupId(9), &total(30));
+        totals.remove(CgroupId(9));
+        // No destructor runs, as after SIGKILL.
+        std::mem::forget(totals);
+        let (_, saved) = SavedTotals::open_file(&path, "boot-1", 4).unwrap();
+        assert_eq!(
+            saved,
+            HashMap::from([(CgroupId(7), total(10)), (CgroupId(8), total(20))])
+        );
+    }
+
+    #[test]
+    fn another_boots_totals_are_void() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("totals");
+        SavedTotals::open_file(&path, "boot-1", 4)
+            .unwrap()
+            .0
+            .save(CgroupId(7), &total(1));
+        let (_, saved) = SavedTotals::open_file(&path, "boot-2", 4).unwrap();
+        assert!(saved.is_empty());
+    }
+
+    #[test]
+    fn a_full_file_counts_what_it_does_not_save() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut totals, _) =
+            SavedTotals::open_file(&folder.path().join("totals"), "boot-1", 1).unwrap();
+        totals.save(CgroupId(1), &total(1));
+        totals.save(CgroupId(2), &total(1));
+        assert_eq!(totals.unsaved(), 1);
+        totals.remove(CgroupId(1));
+        totals.save(CgroupId(2), &total(1));
+        assert_eq!(totals.unsaved(), 1);
+    }
+
+    #[test]
+    fn a_damaged_file_is_no_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("totals");
+        for damage in [&b""[..], b"cgfluxT1", &[0xff; 4000]] {
+            fs::write(&path, damage).unwrap();
+            let (_, saved) = SavedTotals::open_file(&path, "boot-1", 2).unwrap();
+            assert!(saved.is_empty());
+        }
+    }
+}
