@@ -4,6 +4,11 @@
 //! round measures, one after the other, no programs, as many empty programs as the chain has, and the chain itself;
 //! the figures are medians of the differences within a round, so that a drift of the machine cancels. CPU time is the
 //! processes' own, exact. Needs root.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark prints its figures"
+)]
 
 use std::{
     env,

@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod self_stats;
 
 // Edges.
+pub mod clock;
 pub mod host;
 pub mod kernel;
 pub mod state;

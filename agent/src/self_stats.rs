@@ -4,8 +4,10 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
+
+use crate::metrics::{Metric, Sample, Value, catalog};
 
 /// A counter that only grows.
 #[derive(Debug, Default)]
@@ -36,8 +38,6 @@ pub struct SinkStats {
     pub write_errors: Counter,
     /// Bytes of the bodies sent, failed attempts included.
     pub bytes_sent: Counter,
-    /// When the last write was acknowledged, in nanoseconds since the Unix epoch; 0 before the first.
-    pub last_ack_wall_ns: AtomicI64,
 }
 
 impl SinkStats {
@@ -49,7 +49,6 @@ impl SinkStats {
             points_dropped: Counter::default(),
             write_errors: Counter::default(),
             bytes_sent: Counter::default(),
-            last_ack_wall_ns: AtomicI64::new(0),
         }
     }
 }
@@ -57,6 +56,8 @@ impl SinkStats {
 /// What all parts did.
 #[derive(Debug, Default)]
 pub struct SelfStats {
+    /// Collections left out because the one before was late.
+    pub ticks_skipped: Counter,
     /// One per sink.
     sinks: Mutex<Vec<Arc<SinkStats>>>,
 }
@@ -71,4 +72,32 @@ impl SelfStats {
             .push(Arc::clone(&stats));
         stats
     }
+
+    /// All counters as samples.
+    pub fn samples(&self) -> Vec<Sample> {
+        let mut samples = vec![integer(
+            &catalog::AGENT_TICKS_SKIPPED,
+            self.ticks_skipped.get(),
+        )];
+        for sink in self
+            .sinks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
+            for (metric, counter) in [
+                (&catalog::SINK_SENT, &sink.points_sent),
+                (&catalog::SINK_DROPPED, &sink.points_dropped),
+                (&catalog::SINK_ERRORS, &sink.write_errors),
+                (&catalog::SINK_BYTES, &sink.bytes_sent),
+            ] {
+                samples.push(integer(metric, counter.get()).labelled("sink", &sink.name));
+            }
+        }
+        samples
+    }
+}
+
+fn integer(metric: &'static Metric, value: u64) -> Sample {
+    Sample::new(metric, Value::Integer(value))
 }

@@ -103,6 +103,13 @@ impl Sample {
             labels: Vec::new(),
         }
     }
+
+    /// The same with one more label.
+    #[must_use]
+    pub fn labelled(mut self, name: &'static str, value: &str) -> Self {
+        self.labels.push((name, value.to_owned()));
+        self
+    }
 }
 
 impl Batch {
