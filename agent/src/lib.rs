@@ -12,6 +12,8 @@
 //! wiring, the only place that knows more than one edge.
 
 // Pure core, in pipeline order.
+pub mod text;
+
 pub mod config;
 
 pub mod snapshot;
