@@ -1,18 +1,66 @@
 //! Settings: typed, complete, nothing left to interpret.
 //!
 //! A setting comes from the highest of five layers that names it: built in < the main file < `conf.d/*.toml` <
-//! `CGFLUX_SECTION__KEY` variables < flags. Every layer is text turned into values that remember where they
-//! stood, which are then made one [`Config`] of them or says everything that is wrong at once.
+//! `CGFLUX_SECTION__KEY` variables < flags. Every layer is text turned into [`Given`] values that remember where they
+//! stood; [`resolve`] makes one [`Config`] of them or says everything that is wrong at once.
 //!
-//! This module reads no file and no variable: `surroundings` hands it their text.
+//! Nothing here reads a file or a variable: [`Surroundings`] brings their text along.
+
+mod layers;
+
+mod environment;
+mod file;
+
+mod given;
+
+mod typed;
 
 mod endpoint;
 mod secret;
 
+mod reader;
+
+mod check;
+mod sinks;
+
+mod complaint;
+mod show;
+
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-pub use endpoint::Endpoint;
+pub use check::resolve;
+pub use complaint::{Complaint, Complaints};
+pub use endpoint::{Endpoint, EndpointError};
+pub use file::File;
+pub use given::{Given, Key, Origin, Value};
+pub use layers::{SecretFile, Surroundings};
 pub use secret::Secret;
+pub use show::{EXAMPLE, listing};
+
+/// A configuration that holds, and how it came to be.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The settings.
+    pub config: Config,
+    /// Each setting with its origin, in the order of the sections.
+    pub settings: Vec<Setting>,
+    /// What is allowed and yet better done another way.
+    pub warnings: Vec<String>,
+}
+
+/// One setting as it holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    /// Which.
+    pub key: Key,
+    /// Its value; absent where the setting may be and is. Never a secret.
+    pub value: Option<Value>,
+    /// Which layer said so.
+    pub origin: Origin,
+}
 
 /// All settings of the daemon. An edge is built from its own section and nothing else.
 #[derive(Clone, Debug, Eq, PartialEq)]
