@@ -15,16 +15,22 @@ use super::{
 };
 use crate::text::is_unprintable;
 
-/// Tag keys that the agent writes itself, and `time`, which InfluxDB keeps for the timestamp.
-const RESERVED_TAGS: [&str; 7] = [
+/// Tag keys that the agent writes itself, and those to which InfluxDB gives a meaning of its own. Container labels
+/// of these names are no matter: the encoder renames them.
+const RESERVED_TAGS: [&str; 10] = [
     "host",
     "runtime",
     "container",
     "image",
     "namespace",
     "pod",
+    "event",
     "time",
+    "_field",
+    "_measurement",
 ];
+/// Longest key or value of a tag, in bytes; far below what InfluxDB allows all of them together.
+const MAX_TAG_BYTES: usize = 1024;
 
 /// Makes one configuration of all layers, or says all that is wrong with them.
 pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
@@ -35,7 +41,7 @@ pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
     let collect = collect(&mut reader);
     let host = host(&mut reader);
     let tags = tags(&mut reader);
-    let labels = labels(&mut reader, &tags);
+    let labels = labels(&mut reader);
     let ship = ship(&mut reader);
     let http = http(&mut reader, collect.interval);
     let sinks = sinks::read(&mut reader, around, collect.interval, &mut warnings);
@@ -100,7 +106,7 @@ fn collect(reader: &mut Reader) -> Collect {
 
 fn host(reader: &mut Reader) -> Option<String> {
     let missing = "cannot be told from inside a container; set it, or CGFLUX_HOST or NODE_NAME";
-    reader.required(&Key::of("host.name"), missing, name)
+    reader.required(&Key::of("host.name"), missing, tag_text)
 }
 
 fn tags(reader: &mut Reader) -> BTreeMap<String, String> {
@@ -117,23 +123,19 @@ fn tags(reader: &mut Reader) -> BTreeMap<String, String> {
         if let Err(problem) = tag_key(&tag) {
             reader.complain(&key, problem);
         }
-        if let Some(value) = reader.optional(&key, name) {
+        if let Some(value) = reader.optional(&key, tag_text) {
             tags.insert(tag, value);
         }
     }
     tags
 }
 
-fn labels(reader: &mut Reader, tags: &BTreeMap<String, String>) -> Labels {
+fn labels(reader: &mut Reader) -> Labels {
     let check = |allow: &Vec<String>| {
-        distinct(allow)?;
         for label in allow {
-            tag_key(label).map_err(|problem| format!("`{label}` {problem}"))?;
-            if tags.contains_key(label) {
-                return Err(format!("`{label}` is a tag in [tags] already"));
-            }
+            name(label).map_err(|problem| format!("holds a label that {problem}"))?;
         }
-        Ok(())
+        distinct(allow)
     };
     Labels {
         allow: reader.setting(&Key::of("labels.allow"), Labels::default().allow, check),
@@ -237,12 +239,21 @@ pub(super) fn name(text: &String) -> Result<(), String> {
 }
 
 fn tag_key(key: &str) -> Result<(), String> {
-    name(&key.to_owned())?;
     if RESERVED_TAGS.contains(&key) {
-        return Err("is a tag that cgflux writes itself; choose another name".to_owned());
+        return Err("has a meaning of its own already; choose another name".to_owned());
     }
-    if key.starts_with('_') {
-        return Err("starts with an underscore, which InfluxDB keeps for itself".to_owned());
+    tag_text(&key.to_owned())
+}
+
+/// What line protocol can carry as a tag's key or value: nothing ends with a backslash, which would escape the
+/// separator behind it.
+fn tag_text(text: &String) -> Result<(), String> {
+    name(text)?;
+    if text.ends_with('\\') {
+        return Err("ends with a backslash, which no tag may".to_owned());
+    }
+    if text.len() > MAX_TAG_BYTES {
+        return Err(format!("is longer than {MAX_TAG_BYTES} bytes"));
     }
     Ok(())
 }

@@ -158,7 +158,7 @@ pub struct Sink {
 /// What a sink is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum SinkKind {
-    /// `InfluxDB` 1.x `/write`.
+    /// InfluxDB 1.x `/write`.
     Influxdb(Influxdb),
     /// Line protocol on standard output.
     Stdout,
@@ -169,7 +169,7 @@ pub enum SinkKind {
     },
 }
 
-/// An `InfluxDB` 1.x database.
+/// An InfluxDB 1.x database.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Influxdb {
     /// Its server.

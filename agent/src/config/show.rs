@@ -18,12 +18,15 @@ pub fn listing(settings: &[Setting]) -> String {
         .unwrap_or(0);
     let mut lines = Vec::new();
     let mut section = Key::from_parts(Vec::new());
-    for (setting, assignment) in iter::zip(settings, &assignments) {
+    for (setting, assignment) in iter::zip(settings, assignments) {
         if setting.key.section() != section {
             section = setting.key.section();
             lines.push(format!("\n[{section}]"));
         }
-        lines.push(format!("{assignment:width$}  # {}", setting.origin));
+        lines.push(match setting.value {
+            Some(_) => format!("{assignment:width$}  # {}", setting.origin),
+            None => assignment,
+        });
     }
     lines.push(String::new());
     lines.join("\n")
