@@ -23,3 +23,9 @@ pub mod container;
 pub mod metrics;
 
 pub mod self_stats;
+
+// Edges.
+pub mod logging;
+
+// Wiring.
+pub mod exit;
