@@ -24,8 +24,11 @@ pub mod metrics;
 
 pub mod self_stats;
 
+pub mod estimate;
+
 // Edges.
 pub mod logging;
+pub mod surroundings;
 
 // Wiring.
 pub mod exit;
