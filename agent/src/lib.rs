@@ -31,4 +31,5 @@ pub mod logging;
 pub mod surroundings;
 
 // Wiring.
+pub mod cli;
 pub mod exit;
