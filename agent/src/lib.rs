@@ -12,6 +12,8 @@
 //! wiring, the only place that knows more than one edge.
 
 // Pure core, in pipeline order.
+pub mod text;
+
 pub mod config;
 
 pub mod snapshot;
@@ -22,8 +24,16 @@ pub mod metrics;
 
 pub mod self_stats;
 
+pub mod estimate;
+
 // Edges.
 pub mod clock;
 pub mod host;
 pub mod kernel;
+pub mod logging;
 pub mod state;
+pub mod surroundings;
+
+// Wiring.
+pub mod cli;
+pub mod exit;

@@ -1,3 +1,36 @@
-//! The `cgflux` program.
+//! The `cgflux` program: takes the command line apart, hands each command its part, and says why it ended.
 
-fn main() {}
+mod commands;
+
+use std::io::{self, Write as _};
+
+use cgflux::{
+    cli::{Cli, Command},
+    config::Complaints,
+    exit::Exit,
+};
+use clap::Parser as _;
+
+fn main() -> Exit {
+    let Cli { global, command } = Cli::parse();
+    let done = match &command {
+        Command::Config(command) => commands::config(&global, command),
+        Command::Completions { shell } => commands::completions(*shell),
+        Command::Version { json } => commands::version(*json),
+    };
+    done.unwrap_or_else(|error| complain(&error))
+}
+
+/// Tells the whole chain of an error, once, and finds the exit status it stands for.
+fn complain(error: &anyhow::Error) -> Exit {
+    let (text, exit) = match error.downcast_ref::<Complaints>() {
+        Some(complaints) => (
+            format!("the configuration does not hold:\n{complaints}"),
+            Exit::Configuration,
+        ),
+        None => (format!("{error:#}"), Exit::Failure),
+    };
+    // Without standard error there is nobody left to tell; the exit status remains.
+    drop(writeln!(io::stderr(), "cgflux: {text}"));
+    exit
+}

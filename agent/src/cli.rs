@@ -1,0 +1,316 @@
+//! What was asked: the command line, as typed. What it means together with files and variables is left to `config`.
+
+use std::{io, path::PathBuf};
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Given;
+
+const EXAMPLES: &str = "\
+Examples:
+  cgflux run
+      Measure, and show it live at http://127.0.0.1:8190.
+  cgflux run --influx http://127.0.0.1:8086 --database stats
+      And ship to InfluxDB, which gets the database if it lacks it.
+  cgflux check
+      What this kernel and these privileges allow, and how to get the rest.
+  cgflux stat web --once
+      The numbers of the container `web`, now.
+  cgflux config check --containers 200
+      Is the configuration right, and what will it write?
+
+Exit status:
+  0 done, 1 failed, 2 bad usage, 69 the kernel lacks a feature,
+  77 privileges are missing, 78 the configuration does not hold";
+
+/// What every container on this host does, exactly and for almost nothing.
+///
+/// cgflux counts CPU time and waiting of each container in the kernel, shows them live on a page, and ships them to
+/// InfluxDB.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cgflux", version, after_help = EXAMPLES, max_term_width = 110)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// Read this configuration file, and no other [default: /etc/cgflux/cgflux.toml, then /etc/cgflux/conf.d/*.toml]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Log more: -v for debug, -vv for trace
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Log less: -q for warnings and errors, -qq for errors
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub quiet: u8,
+    /// How log lines look; auto leaves timestamps to the journal
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = ["auto", "text", "json"])]
+    pub log_format: Option<String>,
+    /// When to use colours; auto: on a terminal, unless `NO_COLOR` is set
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// In any case.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Look at the configuration: does it hold, and where does each setting come from?
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print what a shell needs to complete this program's command line
+    ///
+    /// bash: cgflux completions bash > /usr/share/bash-completion/completions/cgflux
+    #[command(verbatim_doc_comment)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print version and architecture
+    Version {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Commands about the configuration.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say whether the configuration holds, where each setting comes from, and what it will write
+    ///
+    /// Takes the flags of `run`, and judges what `run` would do with them. Each container and the host has one line
+    /// per measurement in each shipment: lines/s = (containers + 1) × measurements ÷ interval of the sink.
+    Check {
+        /// Containers to reckon with
+        #[arg(long, default_value_t = 50, value_name = "COUNT")]
+        containers: u32,
+        /// The flags of `run`.
+        #[command(flatten)]
+        run: Box<RunArgs>,
+    },
+    /// Print the built-in configuration with every setting explained; a start for your own file
+    Default,
+    /// Print the settings that hold, as a configuration file, each with its origin
+    Show {
+        /// The flags of `run`.
+        #[command(flatten)]
+        run: Box<RunArgs>,
+    },
+}
+
+/// Settings as flags of `run`; they stand above files and variables.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Settings, above files and variables")]
+pub struct RunArgs {
+    /// Ship to the InfluxDB 1.x server at this address, http://host:port
+    #[arg(long, value_name = "URL")]
+    pub influx: Option<String>,
+    /// Database for --influx; created if the server lacks it [default: cgflux]
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// Write line protocol to standard output
+    #[arg(long)]
+    pub stdout: bool,
+    /// Append line protocol to this file
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<PathBuf>,
+    /// Serve page, API and metrics at this address [default: 127.0.0.1:8190]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Read the counters this often; 100ms to 1m [default: 1s]
+    #[arg(long, value_name = "DURATION")]
+    pub interval: Option<String>,
+    /// Name of this host, the `host` tag of every point [default: the host's own name]
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// Folder for what must survive a restart
+    #[arg(long, value_name = "PATH")]
+    pub state_dir: Option<PathBuf>,
+    /// Where numbers come from: kernel programs where they load, these or nothing, or cgroup files only
+    #[arg(long, value_name = "SOURCE", value_parser = ["auto", "kernel", "files"])]
+    pub source: Option<String>,
+    /// How many cgroups can be told apart at one time; 64 to 65536 [default: 4096]
+    #[arg(long, value_name = "COUNT")]
+    pub slots: Option<String>,
+}
+
+/// What `check` takes.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `stat` takes.
+#[derive(Args, Clone, Debug)]
+pub struct StatArgs {
+    /// Only containers of this name, or whose id starts like this
+    pub name: Option<String>,
+    /// Print once and end
+    #[arg(long)]
+    pub once: bool,
+    /// How to print
+    #[arg(long, default_value = "table")]
+    pub format: StatFormat,
+    /// Time between two prints, and what rates are taken over
+    #[arg(long, default_value = "1s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub interval: std::time::Duration,
+    /// Ask the daemon at this address [default: the one of this configuration; without one, measure here]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<crate::config::Endpoint>,
+}
+
+/// How `stat` prints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum StatFormat {
+    /// A table for people.
+    Table,
+    /// One JSON document a print.
+    Json,
+    /// Line protocol.
+    Line,
+}
+
+impl Color {
+    /// Whether colours are asked for or forbidden; `None` leaves it to the terminal.
+    pub fn choice(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Always => Some(true),
+            Self::Never => Some(false),
+        }
+    }
+}
+
+impl Global {
+    /// The settings among these flags.
+    pub fn settings(&self) -> Vec<Given> {
+        let level = match (self.verbose, self.quiet) {
+            (0, 0) => None,
+            (1, _) => Some(("--verbose", "debug")),
+            (2.., _) => Some(("--verbose", "trace")),
+            (0, 1) => Some(("--quiet", "warn")),
+            (0, 2..) => Some(("--quiet", "error")),
+        };
+        let level = level.map(|(flag, level)| Given::by_flag(flag, "log.level", level));
+        let format = self.log_format.as_deref();
+        let format = format.map(|format| Given::by_flag("--log-format", "log.format", format));
+        level.into_iter().chain(format).collect()
+    }
+}
+
+impl RunArgs {
+    /// The settings among these flags. Paths may be relative to the working directory, which must exist for that.
+    pub fn settings(&self) -> io::Result<Vec<Given>> {
+        let absolute = |path: &Option<PathBuf>| -> io::Result<Option<String>> {
+            let path = path.as_deref().map(std::path::absolute).transpose()?;
+            Ok(path.map(|path| path.to_string_lossy().into_owned()))
+        };
+        let given = [
+            ("--influx", "sinks.influxdb.url", self.influx.clone()),
+            (
+                "--database",
+                "sinks.influxdb.database",
+                self.database.clone(),
+            ),
+            (
+                "--stdout",
+                "sinks.stdout.type",
+                self.stdout.then(|| "stdout".to_owned()),
+            ),
+            ("--file", "sinks.file.path", absolute(&self.file)?),
+            ("--listen", "http.listen", self.listen.clone()),
+            ("--interval", "collect.interval", self.interval.clone()),
+            ("--host", "host.name", self.host.clone()),
+            ("--state-dir", "state_dir", absolute(&self.state_dir)?),
+            ("--source", "collect.source", self.source.clone()),
+            ("--slots", "collect.slots", self.slots.clone()),
+        ];
+        let given = given.into_iter();
+        Ok(given
+            .filter_map(|(flag, key, text)| Some(Given::by_flag(flag, key, text?)))
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parse(line: &str) -> Cli {
+        Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn settings(line: &str) -> Vec<String> {
+        let cli = parse(line);
+        let Command::Config(ConfigCommand::Show { run }) = cli.command else {
+            panic!("{line}");
+        };
+        let mut given = cli.global.settings();
+        given.extend(run.settings().expect("a working directory"));
+        given
+            .iter()
+            .map(|it| format!("{} = {} # {}", it.key, it.value, it.origin))
+            .collect()
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_settings() {
+        assert_eq!(settings("cgflux config show"), [""; 0]);
+        assert_eq!(
+            settings("cgflux -vv config show --influx http://a:1 --database d --stdout --slots 99"),
+            [
+                "log.level = \"trace\" # flag --verbose",
+                "sinks.influxdb.url = \"http://a:1\" # flag --influx",
+                "sinks.influxdb.database = \"d\" # flag --database",
+                "sinks.stdout.type = \"stdout\" # flag --stdout",
+                "collect.slots = \"99\" # flag --slots",
+            ]
+        );
+        assert_eq!(
+            settings("cgflux config show -q --log-format json --file /a/b"),
+            [
+                "log.level = \"warn\" # flag --quiet",
+                "log.format = \"json\" # flag --log-format",
+                "sinks.file.path = \"/a/b\" # flag --file",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_relative_path_starts_from_the_working_directory() {
+        let here = std::env::current_dir().expect("a working directory");
+        let expected = format!(
+            "sinks.file.path = \"{}/x.lp\" # flag --file",
+            here.display()
+        );
+        assert_eq!(settings("cgflux config show --file x.lp"), [expected]);
+    }
+}

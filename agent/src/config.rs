@@ -1,1 +1,0 @@
-//! Settings: typed, complete, nothing left to interpret.

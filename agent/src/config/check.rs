@@ -1,0 +1,283 @@
+//! Layers → [`Config`]: ranges, defaults that depend on other settings, and what must not stand together. Each
+//! complaint names its key; all are told at once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    Collect, Complaints, Config, Http, Key, Labels, Log, Resolved, Ship, Surroundings,
+    reader::Reader, sinks, typed::Typed,
+};
+use crate::text::is_unprintable;
+
+/// Tag keys that the agent writes itself, and those to which InfluxDB gives a meaning of its own. Container labels
+/// of these names are no matter: the encoder renames them.
+const RESERVED_TAGS: [&str; 10] = [
+    "host",
+    "runtime",
+    "container",
+    "image",
+    "namespace",
+    "pod",
+    "event",
+    "time",
+    "_field",
+    "_measurement",
+];
+/// Longest key or value of a tag, in bytes; far below what InfluxDB allows all of them together.
+const MAX_TAG_BYTES: usize = 1024;
+
+/// Makes one configuration of all layers, or says all that is wrong with them.
+pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
+    let mut reader = Reader::of(around.given()?);
+    let mut warnings = Vec::new();
+    let state_dir = folder(&mut reader, "state_dir");
+    let run_dir = folder(&mut reader, "run_dir");
+    let collect = collect(&mut reader);
+    let host = host(&mut reader);
+    let tags = tags(&mut reader);
+    let labels = labels(&mut reader);
+    let ship = ship(&mut reader);
+    let http = http(&mut reader, collect.interval);
+    let sinks = sinks::read(&mut reader, around, collect.interval, &mut warnings);
+    let log = log(&mut reader);
+    reader.finish();
+    match (state_dir, run_dir, host) {
+        (Some(state_dir), Some(run_dir), Some(host)) if reader.complaints.is_empty() => {
+            Ok(Resolved {
+                config: Config {
+                    collect,
+                    host,
+                    tags,
+                    labels,
+                    ship,
+                    http,
+                    sinks,
+                    log,
+                    state_dir,
+                    run_dir,
+                },
+                settings: reader.settings,
+                warnings,
+            })
+        }
+        _ => Err(Complaints(reader.complaints)),
+    }
+}
+
+fn folder(reader: &mut Reader, name: &str) -> Option<PathBuf> {
+    let missing = format!(
+        "cannot be told without HOME; set {name} or CGFLUX_{}",
+        name.to_uppercase()
+    );
+    reader.required(&Key::of(name), &missing, absolute)
+}
+
+fn collect(reader: &mut Reader) -> Collect {
+    let default = Collect::default();
+    let millis = Duration::from_millis;
+    let minute = Duration::from_mins(1);
+    let interval = reader.setting(
+        &Key::of("collect.interval"),
+        default.interval,
+        within(millis(100)..=minute),
+    );
+    Collect {
+        interval,
+        file_interval: reader.setting(
+            &Key::of("collect.file_interval"),
+            default.file_interval.max(interval),
+            within(interval..=Duration::from_hours(1)),
+        ),
+        slots: reader.setting(
+            &Key::of("collect.slots"),
+            default.slots,
+            within(64..=65_536),
+        ),
+        source: reader.setting(&Key::of("collect.source"), default.source, any),
+        exact: reader.setting(&Key::of("collect.exact"), default.exact, any),
+    }
+}
+
+fn host(reader: &mut Reader) -> Option<String> {
+    let missing = "cannot be told from inside a container; set it, or CGFLUX_HOST or NODE_NAME";
+    reader.required(&Key::of("host.name"), missing, tag_text)
+}
+
+fn tags(reader: &mut Reader) -> BTreeMap<String, String> {
+    let section = Key::of("tags");
+    let mut tags = BTreeMap::new();
+    if !reader.enter(&section) {
+        return tags;
+    }
+    for key in reader.children(&section) {
+        if !reader.has(&key) {
+            continue;
+        }
+        let tag = key.parts().last().cloned().unwrap_or_default();
+        if let Err(problem) = tag_key(&tag) {
+            reader.complain(&key, problem);
+        }
+        if let Some(value) = reader.optional(&key, tag_text) {
+            tags.insert(tag, value);
+        }
+    }
+    tags
+}
+
+fn labels(reader: &mut Reader) -> Labels {
+    let check = |allow: &Vec<String>| {
+        for label in allow {
+            name(label).map_err(|problem| format!("holds a label that {problem}"))?;
+        }
+        distinct(allow)
+    };
+    Labels {
+        allow: reader.setting(&Key::of("labels.allow"), Labels::default().allow, check),
+    }
+}
+
+fn ship(reader: &mut Reader) -> Ship {
+    let default = Ship::default();
+    Ship {
+        units: reader.setting(&Key::of("ship.units"), default.units, any),
+        cgroups: reader.setting(&Key::of("ship.cgroups"), default.cgroups, any),
+    }
+}
+
+fn http(reader: &mut Reader, interval: Duration) -> Option<Http> {
+    let default = Http::default();
+    let enabled = reader.setting(&Key::of("http.enabled"), true, any);
+    let allow_remote = reader.setting(&Key::of("http.allow_remote"), false, any);
+    let loopback = |listen: &SocketAddr| {
+        if listen.ip().is_loopback() || allow_remote {
+            return Ok(());
+        }
+        Err(format!(
+            "{listen} can be reached from other machines, and the server asks nobody for a password; listen on \
+             127.0.0.1 and forward the port (`ssh -L`), or set http.allow_remote = true",
+        ))
+    };
+    let longest = interval.saturating_mul(Http::MAX_HISTORY_TICKS);
+    let http = Http {
+        listen: reader.setting(&Key::of("http.listen"), default.listen, loopback),
+        hosts: reader
+            .setting(&Key::of("http.hosts"), default.hosts, |hosts| {
+                host_names(hosts)
+            })
+            .iter()
+            .map(|host| host.to_lowercase())
+            .collect(),
+        watchers: reader.setting(
+            &Key::of("http.watchers"),
+            default.watchers,
+            within(1..=1024),
+        ),
+        history: reader.setting(
+            &Key::of("http.history"),
+            default.history.min(longest),
+            within(interval..=longest),
+        ),
+    };
+    enabled.then_some(http)
+}
+
+fn log(reader: &mut Reader) -> Log {
+    let default = Log::default();
+    Log {
+        format: reader.setting(&Key::of("log.format"), default.format, any),
+        level: reader.setting(&Key::of("log.level"), default.level, any),
+    }
+}
+
+/// No check: every value of the type is fine.
+#[expect(clippy::unnecessary_wraps, reason = "a check like the others")]
+pub(super) fn any<T>(_value: &T) -> Result<(), String> {
+    Ok(())
+}
+
+pub(super) fn within<T: PartialOrd + Typed>(
+    range: RangeInclusive<T>,
+) -> impl FnOnce(&T) -> Result<(), String> {
+    move |value| {
+        if range.contains(value) {
+            return Ok(());
+        }
+        let [value, low, high] = [value, range.start(), range.end()].map(Typed::value);
+        Err(format!("is {value}; allowed are {low} to {high}"))
+    }
+}
+
+pub(super) fn absolute(path: &PathBuf) -> Result<(), String> {
+    if Path::is_absolute(path) {
+        Ok(())
+    } else {
+        Err(format!(
+            "is {}; write the whole path, from / on",
+            path.value()
+        ))
+    }
+}
+
+/// A name: something that can be seen.
+pub(super) fn name(text: &String) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if text.chars().any(is_unprintable) {
+        return Err(format!(
+            "is {}, which holds a control character",
+            text.value()
+        ));
+    }
+    Ok(())
+}
+
+fn tag_key(key: &str) -> Result<(), String> {
+    if RESERVED_TAGS.contains(&key) {
+        return Err("has a meaning of its own already; choose another name".to_owned());
+    }
+    tag_text(&key.to_owned())
+}
+
+/// What line protocol can carry as a tag's key or value: nothing ends with a backslash, which would escape the
+/// separator behind it.
+fn tag_text(text: &String) -> Result<(), String> {
+    name(text)?;
+    if text.ends_with('\\') {
+        return Err("ends with a backslash, which no tag may".to_owned());
+    }
+    if text.len() > MAX_TAG_BYTES {
+        return Err(format!("is longer than {MAX_TAG_BYTES} bytes"));
+    }
+    Ok(())
+}
+
+fn host_names(hosts: &[String]) -> Result<(), String> {
+    let is_name = |host: &&String| {
+        !host.is_empty()
+            && host
+                .chars()
+                .all(|char| char.is_ascii_alphanumeric() || "-._".contains(char))
+    };
+    match hosts.iter().find(|host| !is_name(host)) {
+        None => distinct(hosts),
+        Some(host) => Err(format!(
+            "holds {}; write names only, without scheme and port",
+            host.value()
+        )),
+    }
+}
+
+fn distinct(items: &[String]) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    match items.iter().find(|item| !seen.insert(*item)) {
+        None => Ok(()),
+        Some(twice) => Err(format!("holds {} twice", twice.value())),
+    }
+}

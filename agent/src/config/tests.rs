@@ -1,0 +1,525 @@
+//! From the text of all layers to settings or complaints.
+
+use std::{io, path::Path, str::FromStr as _};
+
+use super::*;
+
+/// Surroundings of a daemon run as root on a host named `node`, with one file of this text.
+fn around(text: &str) -> Surroundings<'static> {
+    Surroundings {
+        files: vec![file("cgflux.toml", text)],
+        environment: BTreeMap::new(),
+        flags: Vec::new(),
+        is_root: true,
+        host_name: Some("node".to_owned()),
+        read_secret: &secrets,
+    }
+}
+
+fn file(path: &str, text: &str) -> File {
+    File {
+        path: PathBuf::from(path),
+        text: text.to_owned(),
+    }
+}
+
+fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+    pairs.iter().map(owned).collect()
+}
+
+/// `/run/private`, `/run/public` and `/run/empty`, and one credential.
+fn secrets(path: &Path) -> io::Result<SecretFile> {
+    let (text, mode) = match path.to_str() {
+        Some("/run/private") => ("secret\n", 0o100_600),
+        Some("/run/public") => ("secret\n", 0o100_640),
+        Some("/run/empty") => ("\n", 0o100_600),
+        Some("/run/credentials/influx") => ("credential", 0o100_440),
+        _ => return Err(io::ErrorKind::NotFound.into()),
+    };
+    Ok(SecretFile {
+        text: text.to_owned(),
+        mode,
+    })
+}
+
+fn config(around: &Surroundings<'_>) -> Config {
+    resolve(around)
+        .unwrap_or_else(|error| panic!("{error}"))
+        .config
+}
+
+/// Resolving `around` must fail with exactly these complaints.
+fn refused(around: &Surroundings<'_>, complaints: &[&str]) {
+    let error = resolve(around).expect_err("refused").to_string();
+    assert_eq!(error.lines().collect::<Vec<_>>(), complaints);
+}
+
+#[test]
+fn an_empty_configuration_is_the_built_in_one() {
+    assert_eq!(
+        config(&around("")),
+        Config {
+            collect: Collect::default(),
+            host: "node".to_owned(),
+            tags: BTreeMap::new(),
+            labels: Labels::default(),
+            ship: Ship::default(),
+            http: Some(Http::default()),
+            sinks: Vec::new(),
+            log: Log::default(),
+            state_dir: PathBuf::from("/var/lib/cgflux"),
+            run_dir: PathBuf::from("/run/cgflux"),
+        }
+    );
+}
+
+#[test]
+fn the_example_configuration_sets_everything_to_its_default() {
+    let example = resolve(&around(EXAMPLE)).expect("valid");
+    let built_in = resolve(&around("")).expect("valid");
+    assert_eq!(example.config, built_in.config);
+    for setting in built_in
+        .settings
+        .iter()
+        .filter(|it| it.key.parts().len() > 1)
+    {
+        let in_example = example.settings.iter().find(|it| it.key == setting.key);
+        let in_example = in_example.unwrap_or_else(|| panic!("{} is known", setting.key));
+        assert_eq!(in_example.value, setting.value, "{}", setting.key);
+        let is_written = matches!(in_example.origin, Origin::File { .. });
+        assert!(
+            is_written || setting.origin == Origin::System,
+            "{} is explained",
+            setting.key
+        );
+    }
+}
+
+#[test]
+fn the_example_configuration_shows_every_setting_without_default_too() {
+    // What stands right behind a `#` is a setting; prose has a space there.
+    let uncommented: String = EXAMPLE
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.starts_with([' ', '#']) => setting,
+            _ => line,
+        })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let around = Surroundings {
+        read_secret: &|_| secrets(Path::new("/run/private")),
+        ..around(&uncommented)
+    };
+    let resolved = resolve(&around).unwrap_or_else(|error| panic!("{error}\n{uncommented}"));
+    let shared = ["interval", "queue", "type"];
+    for setting in &resolved.settings {
+        let is_written = matches!(setting.origin, Origin::File { .. });
+        let is_shared = shared.contains(&setting.key.name().as_str());
+        assert!(is_written || is_shared, "{} is explained", setting.key);
+    }
+    let url = Endpoint::from_str("http://127.0.0.1:8086").expect("valid");
+    let default = Influxdb::at(url);
+    let SinkKind::Influxdb(influxdb) = &resolved.config.sinks[1].kind else {
+        panic!("{:?}", resolved.config.sinks);
+    };
+    let shown = Influxdb {
+        retention_policy: None,
+        credentials: None,
+        ..influxdb.clone()
+    };
+    assert_eq!(shown, default);
+    let sink = Sink::new("influxdb", SinkKind::Influxdb(influxdb.clone()));
+    assert_eq!(resolved.config.sinks[1], sink);
+}
+
+#[test]
+fn the_highest_layer_that_names_a_setting_wins() {
+    let mut around = around(
+        "[collect]\ninterval = \"2s\"\nslots = 100\nexact = false\n[labels]\nallow = [\"a\"]",
+    );
+    around.files.push(file(
+        "conf.d/10.toml",
+        "[collect]\ninterval = \"3s\"\nslots = 200",
+    ));
+    around.environment = variables(&[
+        ("CGFLUX_COLLECT__INTERVAL", "4s"),
+        ("CGFLUX_LABELS__ALLOW", "app, team"),
+        ("CGFLUX_TAGS__DC", "x"),
+        ("CGFLUX_SHIP__UNITS", "true"),
+    ]);
+    around.flags = vec![Given::by_flag("--interval", "collect.interval", "5s")];
+    let resolved = resolve(&around).expect("valid");
+    let config = resolved.config;
+    assert_eq!(config.collect.interval, Duration::from_secs(5));
+    assert_eq!(config.collect.slots, 200);
+    assert!(!config.collect.exact);
+    assert_eq!(config.labels.allow, ["app", "team"]);
+    assert_eq!(config.tags["dc"], "x");
+    assert!(config.ship.units);
+    let origin = |key: &str| {
+        let key = Key::of(key);
+        let setting = resolved.settings.iter().find(|it| it.key == key);
+        setting.expect("known").origin.to_string()
+    };
+    assert_eq!(origin("collect.interval"), "flag --interval");
+    assert_eq!(origin("collect.slots"), "conf.d/10.toml:3");
+    assert_eq!(origin("collect.exact"), "cgflux.toml:4");
+    assert_eq!(origin("labels.allow"), "variable CGFLUX_LABELS__ALLOW");
+    assert_eq!(origin("collect.source"), "default");
+    assert_eq!(origin("host.name"), "this system");
+}
+
+#[test]
+fn every_complaint_names_key_place_and_remedy() {
+    for (text, complaint) in [
+        (
+            "[collect]\nintervall = \"1s\"",
+            "collect.intervall (cgflux.toml:2): no such setting; did you mean `collect.interval`?",
+        ),
+        (
+            "[colect]\ninterval = \"1s\"",
+            "colect.interval (cgflux.toml:2): no such setting; did you mean `collect.interval`?",
+        ),
+        (
+            "listen = \"127.0.0.1:1\"",
+            "listen (cgflux.toml:1): no such setting; did you mean `http.listen`?",
+        ),
+        (
+            "[ship]\nvolumes = true",
+            "ship.volumes (cgflux.toml:2): no such setting; beside it may stand: units, cgroups",
+        ),
+        (
+            "[redis]\naddress = \"x\"",
+            "redis.address (cgflux.toml:2): no such section; there are: collect, host, tags, labels, ship, http, sinks, log",
+        ),
+        (
+            "collect = 1",
+            "collect (cgflux.toml:1): is a section; write [collect] and its settings below",
+        ),
+        (
+            "[collect]\ninterval = 1",
+            "collect.interval (cgflux.toml:2): is 1, which has no unit; write a number and its unit, as in \"1s\", \"250ms\" or \"10m\"",
+        ),
+        (
+            "[collect]\ninterval = \"1x\"",
+            "collect.interval (cgflux.toml:2): is \"1x\", which is no duration (unknown time unit \"x\", supported units: ns, us/µs, ms, sec, min, hours, days, weeks, months, years (and few variations)); write a number and its unit, as in \"1s\", \"250ms\" or \"10m\"",
+        ),
+        (
+            "[collect]\ninterval = \"50ms\"",
+            "collect.interval (cgflux.toml:2): is \"50ms\"; allowed are \"100ms\" to \"1m\"",
+        ),
+        (
+            "[collect]\nfile_interval = \"500ms\"",
+            "collect.file_interval (cgflux.toml:2): is \"500ms\"; allowed are \"1s\" to \"1h\"",
+        ),
+        (
+            "[collect]\nslots = 63",
+            "collect.slots (cgflux.toml:2): is 63; allowed are 64 to 65536",
+        ),
+        (
+            "[collect]\nslots = -1",
+            "collect.slots (cgflux.toml:2): is -1; write a whole number without quotes",
+        ),
+        (
+            "[collect]\nsource = \"ebpf\"",
+            "collect.source (cgflux.toml:2): is \"ebpf\"; write one of \"auto\", \"kernel\", \"files\"",
+        ),
+        (
+            "[collect]\nexact = \"yes\"",
+            "collect.exact (cgflux.toml:2): is \"yes\"; write true or false",
+        ),
+        ("[host]\nname = \"\"", "host.name (cgflux.toml:2): is empty"),
+        (
+            "[tags]\nhost = \"x\"",
+            "tags.host (cgflux.toml:2): has a meaning of its own already; choose another name",
+        ),
+        (
+            "[tags]\ndc = 'x\\'",
+            "tags.dc (cgflux.toml:2): ends with a backslash, which no tag may",
+        ),
+        (
+            "[tags]\ndc = \"a\\nb\"",
+            "tags.dc (cgflux.toml:2): is \"a\\u000Ab\", which holds a control character",
+        ),
+        (
+            "[tags]\ndc = 1",
+            "tags.dc (cgflux.toml:2): is 1; write a text in quotes",
+        ),
+        (
+            "[labels]\nallow = [\"a\", \"a\"]",
+            "labels.allow (cgflux.toml:2): holds \"a\" twice",
+        ),
+        (
+            "[labels]\nallow = [\"\"]",
+            "labels.allow (cgflux.toml:2): holds a label that is empty",
+        ),
+        (
+            "[labels]\nallow = \"a\"",
+            "labels.allow (cgflux.toml:2): is \"a\"; write a list of texts, as in [\"a\", \"b\"]",
+        ),
+        (
+            "[http]\nlisten = \"0.0.0.0:8190\"",
+            "http.listen (cgflux.toml:2): 0.0.0.0:8190 can be reached from other machines, and the server asks nobody for a password; listen on 127.0.0.1 and forward the port (`ssh -L`), or set http.allow_remote = true",
+        ),
+        (
+            "[http]\nlisten = \"localhost\"",
+            "http.listen (cgflux.toml:2): is \"localhost\"; write an IP address and a port, as in \"127.0.0.1:8190\"",
+        ),
+        (
+            "[http]\nhosts = [\"http://a\"]",
+            "http.hosts (cgflux.toml:2): holds \"http://a\"; write names only, without scheme and port",
+        ),
+        (
+            "[http]\nhistory = \"2h\"",
+            "http.history (cgflux.toml:2): is \"2h\"; allowed are \"1s\" to \"1h\"",
+        ),
+        (
+            "state_dir = \"x\"",
+            "state_dir (cgflux.toml:1): is \"x\"; write the whole path, from / on",
+        ),
+        (
+            "[log]\nlevel = \"verbose\"",
+            "log.level (cgflux.toml:2): is \"verbose\"; write one of \"error\", \"warn\", \"info\", \"debug\", \"trace\"",
+        ),
+        ("a = 1\na = 2", "cgflux.toml:2: duplicate key"),
+    ] {
+        refused(&around(text), &[complaint]);
+    }
+}
+
+#[test]
+fn a_sink_is_complained_about_in_full() {
+    for (text, complaint) in [
+        (
+            "[sinks.a]",
+            "sinks.a.type: is missing; write one of \"influxdb\", \"stdout\", \"file\"",
+        ),
+        (
+            "[sinks.a]\ntype = \"kafka\"\nbroker = \"x\"",
+            "sinks.a.type (cgflux.toml:2): is \"kafka\"; write one of \"influxdb\", \"stdout\", \"file\"",
+        ),
+        (
+            "[sinks]\ninfluxdb = \"http://a:1\"",
+            "sinks.influxdb (cgflux.toml:2): is \"http://a:1\"; write [sinks.influxdb] and its settings below",
+        ),
+        (
+            "[sinks.\"a b\"]\ntype = \"stdout\"",
+            "sinks.\"a b\": is named with other than letters, digits, - and _",
+        ),
+        (
+            "[sinks.influxdb]\ntimeout = \"1s\"",
+            "sinks.influxdb.url: is missing; write the address of the server, as in \"http://127.0.0.1:8086\"",
+        ),
+        (
+            "[sinks.influxdb]\nurl = \"https://a:1\"",
+            "sinks.influxdb.url (cgflux.toml:2): asks for https, which comes with a later release; use http:// within a trusted network",
+        ),
+        (
+            "[sinks.influxdb]\nurl = \"http://user:secret@a:1\"",
+            "sinks.influxdb.url (cgflux.toml:2): holds a user name or password; use `username` and `password_file`",
+        ),
+        (
+            "[sinks.influxdb]\nurl = \"http://a:1\"\npath = \"/x\"",
+            "sinks.influxdb.path (cgflux.toml:3): no such setting; beside it may stand: type, url, database, retention_policy, username, password_file, create_database, timeout, interval, queue",
+        ),
+        (
+            "[sinks.file]\npath = \"x.lp\"",
+            "sinks.file.path (cgflux.toml:2): is \"x.lp\"; write the whole path, from / on",
+        ),
+        (
+            "[sinks.stdout]\nqueue = 0",
+            "sinks.stdout.queue (cgflux.toml:2): is 0; allowed are 1 to 10000",
+        ),
+        (
+            "[sinks.stdout]\ninterval = \"500ms\"",
+            "sinks.stdout.interval (cgflux.toml:2): is \"500ms\"; allowed are \"1s\" to \"1h\"",
+        ),
+        (
+            "[sinks.a]\ntype = \"stdout\"\n[sinks.b]\ntype = \"stdout\"",
+            "sinks.b: writes to the same place as sinks.a",
+        ),
+    ] {
+        refused(&around(text), &[complaint]);
+    }
+}
+
+#[test]
+fn all_complaints_come_at_once() {
+    refused(
+        &around(
+            "[collect]\nslots = 1\nexakt = true\n[sinks.influxdb]\nqueue = 0\nurl = \"x\"\n[log]\nlevel = \"x\"",
+        ),
+        &[
+            "collect.slots (cgflux.toml:2): is 1; allowed are 64 to 65536",
+            "sinks.influxdb.url (cgflux.toml:6): is no http:// URL; write it as http://host:8086",
+            "sinks.influxdb.queue (cgflux.toml:5): is 0; allowed are 1 to 10000",
+            "log.level (cgflux.toml:8): is \"x\"; write one of \"error\", \"warn\", \"info\", \"debug\", \"trace\"",
+            "collect.exakt (cgflux.toml:3): no such setting; did you mean `collect.exact`?",
+        ],
+    );
+}
+
+#[test]
+fn variables_and_flags_are_complained_about_by_name() {
+    let mut around = around("");
+    around.environment = variables(&[
+        ("CGFLUX_COLLECT__SLOTS", "many"),
+        ("CGFLUX_HTTP__LISTN", "127.0.0.1:1"),
+    ]);
+    around.flags = vec![Given::by_flag("--interval", "collect.interval", "1")];
+    refused(
+        &around,
+        &[
+            "collect.interval (flag --interval): is \"1\", which is no duration (time unit needed, for example 1sec or 1ms); write a number and its unit, as in \"1s\", \"250ms\" or \"10m\"",
+            "collect.slots (variable CGFLUX_COLLECT__SLOTS): is \"many\"; write a whole number without quotes",
+            "http.listn (variable CGFLUX_HTTP__LISTN): no such setting; did you mean `http.listen`?",
+        ],
+    );
+}
+
+#[test]
+fn a_slow_tick_slows_what_depends_on_it_by_default() {
+    let slow = config(&around("[collect]\ninterval = \"1m\"\n[sinks.stdout]"));
+    assert_eq!(slow.collect.file_interval, Duration::from_mins(1));
+    assert_eq!(slow.sinks[0].interval, Duration::from_mins(1));
+    let fast = config(&around("[collect]\ninterval = \"100ms\""));
+    let history = fast.http.expect("on by default").history;
+    assert_eq!(history, fast.collect.interval * Http::MAX_HISTORY_TICKS);
+}
+
+#[test]
+fn the_server_listens_elsewhere_only_when_told_twice() {
+    let remote = config(&around(
+        "[http]\nlisten = \"[::]:80\"\nallow_remote = true\nhosts = [\"Stats.Example\"]",
+    ));
+    let http = remote.http.expect("on by default");
+    assert_eq!(http.listen.to_string(), "[::]:80");
+    assert_eq!(http.hosts, ["stats.example"]);
+    assert_eq!(config(&around("[http]\nenabled = false")).http, None);
+}
+
+#[test]
+fn a_password_comes_from_a_file_that_nobody_else_reads() {
+    let with = |lines: &str| around(&format!("[sinks.influxdb]\nurl = \"http://a:1\"\n{lines}"));
+    let password = |around: &Surroundings<'_>| {
+        let resolved = resolve(around).unwrap_or_else(|error| panic!("{error}"));
+        let shown = format!("{:?} {}", resolved.config, listing(&resolved.settings));
+        assert!(
+            !shown.contains("\"secret\"") && !shown.contains("\"credential\""),
+            "{shown}"
+        );
+        let SinkKind::Influxdb(influxdb) = &resolved.config.sinks[0].kind else {
+            panic!("{shown}");
+        };
+        let credentials = influxdb.credentials.as_ref().expect("credentials");
+        (
+            credentials.password.expose().to_owned(),
+            resolved.warnings.len(),
+        )
+    };
+    let from_file = with("username = \"u\"\npassword_file = \"/run/private\"");
+    assert_eq!(password(&from_file), ("secret".to_owned(), 0));
+    let mut handed_over = with("username = \"u\"\npassword_file = \"influx\"");
+    handed_over.environment = variables(&[("CREDENTIALS_DIRECTORY", "/run/credentials")]);
+    assert_eq!(password(&handed_over), ("credential".to_owned(), 0));
+    let mut from_variable = with("username = \"u\"");
+    from_variable.environment = variables(&[("CGFLUX_INFLUX_PASSWORD", "secret")]);
+    assert_eq!(password(&from_variable), ("secret".to_owned(), 1));
+    for (lines, complaint) in [
+        (
+            "username = \"u\"\npassword_file = \"/run/public\"",
+            "sinks.influxdb.password_file (cgflux.toml:4): /run/public has mode 0640, so others may read it; `chmod 600` it",
+        ),
+        (
+            "username = \"u\"\npassword_file = \"/run/empty\"",
+            "sinks.influxdb.password_file (cgflux.toml:4): /run/empty is empty",
+        ),
+        (
+            "username = \"u\"\npassword_file = \"/run/absent\"",
+            "sinks.influxdb.password_file (cgflux.toml:4): cannot read /run/absent: entity not found",
+        ),
+        (
+            "username = \"u\"\npassword_file = \"influx\"",
+            "sinks.influxdb.password_file (cgflux.toml:4): is influx; write the whole path, from / on, or hand the file over with systemd's LoadCredential=",
+        ),
+        (
+            "username = \"u\"",
+            "sinks.influxdb.username (cgflux.toml:3): stands without a password; name a file that holds it in `password_file`",
+        ),
+        (
+            "password_file = \"/run/private\"",
+            "sinks.influxdb.password_file (cgflux.toml:3): stands without `username`",
+        ),
+        (
+            "password = \"secret\"",
+            "sinks.influxdb.password (cgflux.toml:3): does not belong here; put the password into a file of mode 0600 and name it in `password_file`",
+        ),
+    ] {
+        refused(&with(lines), &[complaint]);
+    }
+}
+
+#[test]
+fn host_and_folders_follow_the_surroundings() {
+    let mut around = Surroundings {
+        is_root: false,
+        host_name: None,
+        ..around("")
+    };
+    refused(
+        &around,
+        &[
+            "state_dir: cannot be told without HOME; set state_dir or CGFLUX_STATE_DIR",
+            "run_dir: cannot be told without HOME; set run_dir or CGFLUX_RUN_DIR",
+            "host.name: cannot be told from inside a container; set it, or CGFLUX_HOST or NODE_NAME",
+        ],
+    );
+    for (variable, text, expected) in [
+        (
+            "HOME",
+            "/h",
+            ["/h/.local/state/cgflux", "/h/.local/state/cgflux/run", "k"],
+        ),
+        (
+            "XDG_STATE_HOME",
+            "/s",
+            ["/s/cgflux", "/h/.local/state/cgflux/run", "k"],
+        ),
+        ("XDG_RUNTIME_DIR", "/r", ["/s/cgflux", "/r/cgflux", "k"]),
+        ("STATE_DIRECTORY", "/sd:/other", ["/sd", "/r/cgflux", "k"]),
+        ("RUNTIME_DIRECTORY", "/rd", ["/sd", "/rd", "k"]),
+        ("CGFLUX_STATE_DIR", "/set", ["/set", "/rd", "k"]),
+        ("CGFLUX_HOST", "named", ["/set", "/rd", "named"]),
+        ("CGFLUX_HOST__NAME", "set", ["/set", "/rd", "set"]),
+    ] {
+        around
+            .environment
+            .insert("NODE_NAME".to_owned(), "k".to_owned());
+        around
+            .environment
+            .insert(variable.to_owned(), text.to_owned());
+        let config = config(&around);
+        let seen = [
+            config.state_dir.to_string_lossy().into_owned(),
+            config.run_dir.to_string_lossy().into_owned(),
+            config.host,
+        ];
+        assert_eq!(seen, expected, "{variable}");
+    }
+}
+
+#[test]
+fn the_listing_reads_back_as_the_same_configuration() {
+    let mut around = around(
+        "[tags]\n\"a.b\" = \"x\\\"y\"\n[sinks.influxdb]\nurl = \"http://a:1\"\nusername = \"u\"\n[sinks.out]\ntype = \"stdout\"",
+    );
+    around.environment = variables(&[
+        ("CGFLUX_INFLUX_PASSWORD", "p"),
+        ("CGFLUX_HTTP__HISTORY", "90s"),
+    ]);
+    let resolved = resolve(&around).expect("valid");
+    around.files = vec![file("listing.toml", &listing(&resolved.settings))];
+    around.environment.remove("CGFLUX_HTTP__HISTORY");
+    assert_eq!(config(&around), resolved.config);
+}

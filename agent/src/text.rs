@@ -1,0 +1,55 @@
+//! Names that others chose, made safe for a terminal and a log.
+
+use std::borrow::Cow;
+
+/// `text` with everything a terminal would act on, or that would hide what stands there, escaped as in `\u{1b}`.
+/// Container names, labels, images and cgroup paths are chosen by whoever may start a container.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for char in text.chars() {
+        if is_unprintable(char) {
+            escaped.extend(char.escape_default());
+        } else {
+            escaped.push(char);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// Whether `char` is a control character, a line separator, or one of those that change the direction of writing.
+pub fn is_unprintable(char: char) -> bool {
+    char.is_control()
+        || matches!(
+            char,
+            // The Bidi_Control property and the two separators of Unicode 16, PropList.txt and UnicodeData.txt.
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_text_is_left_alone() {
+        for text in ["", "web-1", "naïve", "服务", "a\\b"] {
+            assert!(matches!(printable(text), Cow::Borrowed(same) if same == text));
+        }
+    }
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_escaped() {
+        for (text, escaped) in [
+            ("\u{1b}[2Jx", "\\u{1b}[2Jx"),
+            ("two\nlines\r\t", "two\\nlines\\r\\t"),
+            ("\u{9b}31m\u{7f}\0", "\\u{9b}31m\\u{7f}\\u{0}"),
+            ("gpj\u{202e}exe", "gpj\\u{202e}exe"),
+            ("a\u{2028}b\u{2066}c", "a\\u{2028}b\\u{2066}c"),
+        ] {
+            assert_eq!(printable(text), escaped);
+        }
+    }
+}
