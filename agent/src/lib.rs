@@ -20,4 +20,6 @@ pub mod container;
 
 pub mod metrics;
 
+pub mod shipment;
+
 pub mod self_stats;
