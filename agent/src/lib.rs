@@ -22,4 +22,6 @@ pub mod metrics;
 
 pub mod shipment;
 
+pub mod encode;
+
 pub mod self_stats;
