@@ -25,3 +25,6 @@ pub mod shipment;
 pub mod encode;
 
 pub mod self_stats;
+
+// Edges: each talks to one outside thing.
+pub mod sink;
