@@ -22,6 +22,10 @@ pub mod container;
 
 pub mod metrics;
 
+pub mod shipment;
+
+pub mod encode;
+
 pub mod self_stats;
 
 pub mod estimate;
@@ -31,6 +35,7 @@ pub mod clock;
 pub mod host;
 pub mod kernel;
 pub mod logging;
+pub mod sink;
 pub mod state;
 pub mod surroundings;
 

@@ -4,7 +4,7 @@
 
 use std::sync::{
     Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
 use crate::metrics::{Metric, Sample, Value, catalog};
@@ -38,6 +38,8 @@ pub struct SinkStats {
     pub write_errors: Counter,
     /// Bytes of the bodies sent, failed attempts included.
     pub bytes_sent: Counter,
+    /// When the last write was acknowledged, in nanoseconds since the Unix epoch; 0 before the first.
+    pub last_ack_wall_ns: AtomicI64,
 }
 
 impl SinkStats {
@@ -49,6 +51,7 @@ impl SinkStats {
             points_dropped: Counter::default(),
             write_errors: Counter::default(),
             bytes_sent: Counter::default(),
+            last_ack_wall_ns: AtomicI64::new(0),
         }
     }
 }
@@ -92,6 +95,9 @@ impl SelfStats {
                 (&catalog::SINK_BYTES, &sink.bytes_sent),
             ] {
                 samples.push(integer(metric, counter.get()).labelled("sink", &sink.name));
+            }
+            if let Ok(ack @ 1..) = u64::try_from(sink.last_ack_wall_ns.load(Ordering::Relaxed)) {
+                samples.push(integer(&catalog::SINK_LAST_ACK, ack).labelled("sink", &sink.name));
             }
         }
         samples

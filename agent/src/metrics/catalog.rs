@@ -445,9 +445,17 @@ pub static SINK_BYTES: Metric = Metric {
     help: "Bytes of the bodies sent, failed attempts included.",
     ..AGENT_METRIC
 };
+/// When the sink last acknowledged.
+pub static SINK_LAST_ACK: Metric = Metric {
+    field: "last_ack_ns",
+    prometheus: "cgflux_sink_last_ack_timestamp_seconds",
+    unit: Unit::Nanoseconds,
+    help: "When the sink last acknowledged a write, since the Unix epoch; absent before the first.",
+    ..AGENT_METRIC
+};
 
 /// Every metric of the agent itself, in the order of publication.
-pub static AGENT: [&Metric; 14] = [
+pub static AGENT: [&Metric; 15] = [
     &AGENT_CPU,
     &AGENT_RSS,
     &AGENT_MAPPED,
@@ -462,4 +470,5 @@ pub static AGENT: [&Metric; 14] = [
     &SINK_DROPPED,
     &SINK_ERRORS,
     &SINK_BYTES,
+    &SINK_LAST_ACK,
 ];

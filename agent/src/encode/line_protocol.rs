@@ -1,0 +1,214 @@
+//! Shipments → line protocol, in the native schema.
+//!
+//! Few, wide measurements: one line per container and measurement, totals as `i` fields named by the catalog.
+//! `container_info` describes a container in string fields, `container_event` marks its start and exit, `agent_self` is
+//! the agent's own. A histogram becomes cumulative bucket fields and a count; its sum is a metric of its own.
+//!
+//! The text of a container's tags is kept from shipment to shipment: escaping it anew would cost more than the rest.
+
+use std::{collections::HashMap, sync::Arc};
+
+use agent_ebpf::cpu::wait_bucket_bound_ns;
+
+use super::{
+    Payload, Tagging,
+    line::{Line, Page},
+};
+use crate::{
+    container::{CgroupId, Container, Kind},
+    metrics::{Sample, Value, catalog},
+    shipment::{Description, Event, EventKind, Point, Shipment},
+};
+
+/// Encodes the shipments of one sink.
+#[derive(Debug)]
+pub struct LineEncoder {
+    tagging: Tagging,
+    known: HashMap<CgroupId, Known>,
+    /// Counts complete shipments, to find the entries of [`Self::known`] that are no longer used.
+    round: u64,
+    page: Page,
+}
+
+/// A container's tags as text.
+#[derive(Debug)]
+struct Known {
+    /// Whose tags they are; while it is held, no other container can stand at its address.
+    container: Arc<Container>,
+    tags: String,
+    round: u64,
+}
+
+impl LineEncoder {
+    /// An encoder that puts the tags of `tagging` on every point.
+    pub fn new(tagging: Tagging) -> Self {
+        Self {
+            tagging,
+            known: HashMap::new(),
+            round: 0,
+            page: Page::default(),
+        }
+    }
+
+    /// The lines of a shipment.
+    pub fn encode(&mut self, shipment: &Shipment<'_>) -> Vec<Payload> {
+        for description in &shipment.descriptions {
+            self.description(description);
+        }
+        for event in &shipment.events {
+            self.event(event);
+        }
+        for point in &shipment.points {
+            self.point(point);
+        }
+        self.agent(shipment);
+        if shipment.complete {
+            self.known.retain(|_, known| known.round == self.round);
+            self.round += 1;
+        }
+        self.page.finish()
+    }
+
+    fn description(&mut self, description: &Description<'_>) {
+        let container = description.container;
+        let tags = self.tagging.of_container(container, []);
+        let mut line = self.page.line("container_info", &tags);
+        line.string("cgroup", &container.path);
+        line.integer("cgroup_id", container.cgroup.0);
+        if let Some(id) = container.short_id() {
+            line.string("id", id);
+        }
+        if let Some(image) = &container.image {
+            line.string("image_ref", image);
+        }
+        line.string("kind", kind_word(container.kind()));
+        line.end(description.wall_ns);
+    }
+
+    fn event(&mut self, event: &Event<'_>) {
+        let container = event.container;
+        let (word, usage_ns) = match event.kind {
+            EventKind::Start => ("start", None),
+            EventKind::Exit { usage_ns } => ("exit", usage_ns),
+        };
+        let tags = self.tagging.of_container(container, [("event", word)]);
+        let mut line = self.page.line("container_event", &tags);
+        line.integer("cgroup_id", container.cgroup.0);
+        if let Some(id) = container.short_id() {
+            line.string("id", id);
+        }
+        if let Some(usage_ns) = usage_ns {
+            line.integer(catalog::CPU_USAGE.field, usage_ns);
+        }
+        line.end(event.wall_ns);
+    }
+
+    fn point(&mut self, point: &Point<'_>) {
+        let container = point.container;
+        let known = self
+            .known
+            .entry(container.cgroup)
+            .and_modify(|known| known.refresh(&self.tagging, container))
+            .or_insert_with(|| Known::new(&self.tagging, container));
+        known.round = self.round;
+        let samples = || point.samples.iter().chain(&point.peak);
+        each_line(samples, |first| {
+            let with_labels;
+            let tags = if first.labels.is_empty() {
+                &known.tags
+            } else {
+                with_labels = self.tagging.of_container(container, labels(first));
+                &with_labels
+            };
+            let line = self.page.line(first.metric.measurement, tags);
+            fill(line, samples(), first, point.wall_ns);
+        });
+        if point.last {
+            self.known.remove(&container.cgroup);
+        }
+    }
+
+    fn agent(&mut self, shipment: &Shipment<'_>) {
+        let samples = || shipment.agent.iter();
+        each_line(samples, |first| {
+            let tags = self.tagging.of_agent(labels(first));
+            let line = self.page.line(first.metric.measurement, &tags);
+            fill(line, samples(), first, shipment.wall_ns);
+        });
+    }
+}
+
+impl Known {
+    fn new(tagging: &Tagging, container: &Arc<Container>) -> Self {
+        Self {
+            container: Arc::clone(container),
+            tags: tagging.of_container(container, []),
+            round: 0,
+        }
+    }
+
+    fn refresh(&mut self, tagging: &Tagging, container: &Arc<Container>) {
+        if !Arc::ptr_eq(&self.container, container) {
+            *self = Self::new(tagging, container);
+        }
+    }
+}
+
+/// Calls `write` once per line that the samples make, with the first sample of each line.
+fn each_line<'a, I>(samples: impl Fn() -> I, mut write: impl FnMut(&'a Sample))
+where
+    I: Iterator<Item = &'a Sample>,
+{
+    let mut written: Vec<&Sample> = Vec::with_capacity(4);
+    for sample in samples() {
+        if !written.iter().any(|first| share_line(first, sample)) {
+            written.push(sample);
+            write(sample);
+        }
+    }
+}
+
+fn share_line(one: &Sample, other: &Sample) -> bool {
+    one.metric.measurement == other.metric.measurement && one.labels == other.labels
+}
+
+fn labels(sample: &Sample) -> impl Iterator<Item = (&str, &str)> {
+    let labels = sample.labels.iter();
+    labels.map(|(key, value)| (*key, value.as_str()))
+}
+
+/// Writes all samples that share the line of `first`, and ends it.
+fn fill<'a>(
+    mut line: Line<'_>,
+    samples: impl Iterator<Item = &'a Sample>,
+    first: &Sample,
+    wall_ns: i64,
+) {
+    for sample in samples.filter(|sample| share_line(first, sample)) {
+        let key = sample.metric.field;
+        match &sample.value {
+            Value::Integer(value) => line.integer(key, *value),
+            Value::Float(value) => line.float(key, *value),
+            Value::Histogram(histogram) => {
+                let mut count = 0_u64;
+                for (index, bucket) in histogram.buckets.iter().enumerate() {
+                    count = count.saturating_add(*bucket);
+                    match wait_bucket_bound_ns(index) {
+                        Some(bound_ns) => line.bucket(key, bound_ns, count),
+                        None => line.count(key, count),
+                    }
+                }
+            }
+        }
+    }
+    line.end(wall_ns);
+}
+
+fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Container => "container",
+        Kind::Unit => "unit",
+        Kind::Cgroup => "cgroup",
+        Kind::Host => "host",
+    }
+}

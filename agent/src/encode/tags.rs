@@ -1,0 +1,393 @@
+//! Which tags a point carries, and their text in line protocol.
+//!
+//! Every key is distinct, none is reserved by InfluxDB and none is also a field, whatever tags and labels the operator
+//! asked for.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+};
+
+use super::escape::{clean_tag, push_tag};
+use crate::{
+    container::Container,
+    metrics::catalog::{self, Kind},
+};
+
+/// Tags of our own. `event` stands on `container_event` only; `namespace` and `pod` on Kubernetes only.
+const OWN_TAGS: [&str; 7] = [
+    "container",
+    "event",
+    "host",
+    "image",
+    "namespace",
+    "pod",
+    "runtime",
+];
+
+/// Fields of `container_info` and `container_event`, which the catalog does not list.
+const OWN_FIELDS: [&str; 5] = ["cgroup", "cgroup_id", "id", "image_ref", "kind"];
+
+/// Names that InfluxDB gives a meaning of its own.
+const RESERVED: [&str; 3] = ["_field", "_measurement", "time"];
+
+/// Most bytes of all static tags, and of all labels of one container; with our own tags and their escapes this stays
+/// below the 65,535 bytes that InfluxDB allows a series key.
+const MAX_EXTRA_BYTES: usize = 8 << 10;
+
+/// What the operator wants on every point.
+#[derive(Clone, Debug)]
+pub struct Tagging {
+    host: String,
+    fixed: Vec<(String, String)>,
+    /// Label as the runtime names it, and its tag key.
+    labels: Vec<(String, String)>,
+}
+
+/// A tag that no point can carry.
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TagError {
+    /// The key means something else already.
+    #[error("tag `{key}` is taken: the agent or InfluxDB gives that name a meaning of its own")]
+    Taken {
+        /// The key.
+        key: String,
+    },
+    /// The key or the value cannot be written as line protocol.
+    #[error(
+        "tag `{key}` = `{value}` cannot be written: neither may be empty, longer than 1,024 bytes, end with a \
+         backslash, or contain a control character"
+    )]
+    Unusable {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+    },
+    /// All tags together are too long.
+    #[error("the tags are {bytes} bytes long together, more than {MAX_EXTRA_BYTES}")]
+    TooLong {
+        /// How long they are.
+        bytes: usize,
+    },
+}
+
+impl Tagging {
+    /// `host` and `tags` go on every point; of a container's labels only those in `labels` do, under their own name
+    /// or, where that is taken, with `label_` in front.
+    pub fn new(
+        host: &str,
+        tags: &BTreeMap<String, String>,
+        labels: &[String],
+    ) -> Result<Self, TagError> {
+        let mut taken: HashSet<String> = HashSet::new();
+        for (key, value) in tags {
+            check(key, value)?;
+            taken.insert(key.clone());
+        }
+        let bytes = tags
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
+        if bytes > MAX_EXTRA_BYTES {
+            return Err(TagError::TooLong { bytes });
+        }
+        let mut named: Vec<(String, String)> = Vec::new();
+        for label in labels {
+            if label.is_empty() || named.iter().any(|(known, _)| known == label) {
+                continue;
+            }
+            let mut key = clean_tag(label).into_owned();
+            while is_ours(&key) || taken.contains(&key) {
+                key.insert_str(0, "label_");
+            }
+            taken.insert(key.clone());
+            named.push((label.clone(), key));
+        }
+        Ok(Self {
+            host: host.to_owned(),
+            fixed: tags.clone().into_iter().collect(),
+            labels: named,
+        })
+    }
+
+    /// The tags of a container's point, each with a comma in front. `extra` tells apart the points of one container
+    /// and measurement.
+    ///
+    /// A container whose name cannot be written as it is gets the cgroup's id appended, so that no two live
+    /// containers share a series.
+    pub(super) fn of_container<'a>(
+        &'a self,
+        container: &'a Container,
+        extra: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> String {
+        let mut tags = Tags::default();
+        let name = clean_tag(&container.name);
+        tags.push(
+            "container",
+            if name.is_empty() || name != container.name {
+                Cow::Owned(format!("{name}.{}", container.cgroup))
+            } else {
+                name
+            },
+        );
+        tags.push("runtime", container.runtime.as_str());
+        let image = container.image.as_deref().and_then(image_repository);
+        tags.push("image", clean_tag(image.unwrap_or_default()));
+        let namespace = container.namespace.as_deref().unwrap_or_default();
+        tags.push("namespace", clean_tag(namespace));
+        tags.push(
+            "pod",
+            clean_tag(container.pod.as_deref().unwrap_or_default()),
+        );
+        self.finish(tags, extra, Some(container))
+    }
+
+    /// The tags of a point of the agent itself.
+    pub(super) fn of_agent<'a>(
+        &'a self,
+        extra: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> String {
+        self.finish(Tags::default(), extra, None)
+    }
+
+    fn finish<'a>(
+        &'a self,
+        mut tags: Tags<'a>,
+        extra: impl IntoIterator<Item = (&'a str, &'a str)>,
+        container: Option<&'a Container>,
+    ) -> String {
+        tags.push("host", clean_tag(&self.host));
+        for (key, value) in extra {
+            tags.push(key, clean_tag(value));
+        }
+        for (key, value) in &self.fixed {
+            tags.push(key, value.as_str());
+        }
+        let mut label_bytes = 0;
+        for (label, key) in &self.labels {
+            let Some(value) = container.and_then(|container| container.labels.get(label)) else {
+                continue;
+            };
+            let value = clean_tag(value);
+            label_bytes += key.len() + value.len();
+            if label_bytes <= MAX_EXTRA_BYTES {
+                tags.push(key, value);
+            }
+        }
+        tags.text()
+    }
+}
+
+/// The repository of an image reference: without tag and digest, and nothing for a bare image id.
+///
+/// A colon belongs to a registry's port unless it stands after the last slash
+/// (github.com/distribution/reference, `reference.go`, grammar).
+pub(super) fn image_repository(image: &str) -> Option<&str> {
+    let (name, _digest) = image.split_once('@').unwrap_or((image, ""));
+    let path = name.rfind('/').map_or(0, |slash| slash + 1);
+    let repository = name[path..]
+        .find(':')
+        .map_or(name, |colon| &name[..path + colon]);
+    let is_id = repository == "sha256"
+        || (repository.len() == 64 && repository.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    (!is_id && !repository.is_empty()).then_some(repository)
+}
+
+fn check(key: &str, value: &str) -> Result<(), TagError> {
+    let usable = |text: &str| !text.is_empty() && clean_tag(text) == text;
+    if is_ours(key) {
+        return Err(TagError::Taken {
+            key: key.to_owned(),
+        });
+    }
+    if !usable(key) || !usable(value) {
+        return Err(TagError::Unusable {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn is_ours(key: &str) -> bool {
+    let is_field = |metric: &catalog::Metric| {
+        key == metric.field
+            || (metric.kind == Kind::Histogram
+                && key
+                    .strip_prefix(metric.field)
+                    .is_some_and(|rest| rest.starts_with("_le_") || rest == "_count"))
+    };
+    OWN_TAGS.contains(&key)
+        || OWN_FIELDS.contains(&key)
+        || RESERVED.contains(&key)
+        || catalog::CONTAINER.iter().any(|metric| is_field(metric))
+}
+
+/// Tags on their way into a line: the first of a key wins, empty ones are left out.
+#[derive(Default)]
+struct Tags<'a>(Vec<(&'a str, Cow<'a, str>)>);
+
+impl<'a> Tags<'a> {
+    fn push(&mut self, key: &'a str, value: impl Into<Cow<'a, str>>) {
+        let value = value.into();
+        if !value.is_empty() && self.0.iter().all(|(known, _)| *known != key) {
+            self.0.push((key, value));
+        }
+    }
+
+    /// In order of keys, which is how the server wants a series key.
+    fn text(mut self) -> String {
+        self.0.sort_unstable_by_key(|(key, _)| *key);
+        let mut text = String::new();
+        for (key, value) in &self.0 {
+            text.push(',');
+            push_tag(&mut text, key);
+            text.push('=');
+            push_tag(&mut text, value);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::{CgroupId, Runtime};
+
+    fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn web() -> Container {
+        Container {
+            runtime: Runtime::Docker,
+            name: "web".to_owned(),
+            ..Container::host(CgroupId(4711))
+        }
+    }
+
+    fn text(container: &Container, fixed: &[(&str, &str)], labels: &[&str]) -> String {
+        let labels: Vec<String> = labels.iter().map(ToString::to_string).collect();
+        let tagging = Tagging::new("h", &tags(fixed), &labels).unwrap();
+        tagging.of_container(container, [])
+    }
+
+    #[test]
+    fn tags_stand_in_order_and_empty_ones_are_left_out() {
+        let mut container = web();
+        container.image = Some("redis:7".to_owned());
+        container.namespace = Some(String::new());
+        container.pod = Some("shop-0".to_owned());
+        assert_eq!(
+            text(&container, &[("rack", "r 1")], &[]),
+            r",container=web,host=h,image=redis,pod=shop-0,rack=r\ 1,runtime=docker"
+        );
+    }
+
+    #[test]
+    fn only_listed_labels_become_tags_and_none_takes_the_place_of_another_tag() {
+        let mut container = web();
+        container.labels = tags(&[
+            ("tier", "front"),
+            ("host", "evil"),
+            ("time", "1"),
+            ("usage_ns", "2"),
+            ("rack", "3"),
+            ("secret", "4"),
+        ]);
+        assert_eq!(
+            text(
+                &container,
+                &[("rack", "r1")],
+                &["tier", "host", "time", "usage_ns", "rack", "tier", ""]
+            ),
+            ",container=web,host=h,label_host=evil,label_rack=3,label_time=1,label_usage_ns=2\
+             ,rack=r1,runtime=docker,tier=front"
+        );
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_written_gets_the_cgroup_id() {
+        for (name, tag) in [("", ".4711"), ("a\nb", "a_b.4711"), (r"a\", "a_.4711")] {
+            let container = Container {
+                name: name.to_owned(),
+                ..web()
+            };
+            assert_eq!(
+                text(&container, &[], &[]),
+                format!(",container={tag},host=h,runtime=docker")
+            );
+        }
+    }
+
+    #[test]
+    fn a_series_key_stays_below_the_servers_limit_whatever_the_names() {
+        let long = ", ".repeat(40_000);
+        let container = Container {
+            name: long.clone(),
+            image: Some(long.clone()),
+            namespace: Some(long.clone()),
+            pod: Some(long.clone()),
+            labels: (0..1000)
+                .map(|index| (format!("l{index}"), long.clone()))
+                .collect(),
+            ..web()
+        };
+        let labels: Vec<String> = container.labels.keys().cloned().collect();
+        let fixed = (0..8)
+            .map(|index| (format!("t{index}"), ",".repeat(1000)))
+            .collect();
+        let tagging = Tagging::new(&long, &fixed, &labels).unwrap();
+        let length = tagging.of_container(&container, []).len();
+        assert!(length < 60_000, "length={length}");
+    }
+
+    #[test]
+    fn tags_that_no_point_can_carry_are_refused_by_name() {
+        for key in [
+            "host",
+            "time",
+            "_field",
+            "usage_ns",
+            "runq_wait_le_1024ns",
+            "id",
+        ] {
+            assert_eq!(
+                Tagging::new("h", &tags(&[(key, "x")]), &[]).unwrap_err(),
+                TagError::Taken {
+                    key: key.to_owned()
+                }
+            );
+        }
+        for (key, value) in [("", "x"), ("a", ""), ("a\n", "x"), ("a", "x\\")] {
+            assert!(matches!(
+                Tagging::new("h", &tags(&[(key, value)]), &[]),
+                Err(TagError::Unusable { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn an_image_tag_keeps_the_repository_only() {
+        for (image, repository) in [
+            ("redis", Some("redis")),
+            ("redis:7.2-alpine", Some("redis")),
+            ("registry:5000/team/app", Some("registry:5000/team/app")),
+            (
+                "registry:5000/team/app:1.2@sha256:0a1b",
+                Some("registry:5000/team/app"),
+            ),
+            ("ghcr.io/a/b@sha256:0a1b", Some("ghcr.io/a/b")),
+            ("sha256:0a1b", None),
+            (&"0a".repeat(32), None),
+            ("", None),
+            (":tag", None),
+        ] {
+            assert_eq!(image_repository(image), repository, "image={image}");
+        }
+    }
+}

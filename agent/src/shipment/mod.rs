@@ -1,0 +1,105 @@
+//! Ticks → what one sink is sent, and when.
+//!
+//! The collector reads each second, a sink is usually sent every tenth. Totals lose nothing by that; the busiest tick
+//! is carried along, and what ends between two shipments ships at once. Knows no encoding and no sink.
+
+mod remainder;
+mod shipper;
+
+use std::{borrow::Cow, sync::Arc};
+
+use crate::{
+    container::Container,
+    metrics::{Batch, Sample},
+};
+pub use shipper::{Selection, Shipper};
+
+/// What a sink is sent after one tick.
+///
+/// All times are nanoseconds since the Unix epoch. They never decrease from shipment to shipment, and no two events
+/// share one, so no point takes the place of another of its series.
+#[derive(Debug)]
+pub struct Shipment<'a> {
+    /// The time of the current values.
+    pub wall_ns: i64,
+    /// Whether the current values of all live containers are in it, or only what could not wait.
+    pub complete: bool,
+    /// Current and final values.
+    pub points: Vec<Point<'a>>,
+    /// Starts and exits since the shipment before.
+    pub events: Vec<Event<'a>>,
+    /// Containers to be described: new ones, changed ones, and each one hourly.
+    pub descriptions: Vec<Description<'a>>,
+    /// What the agent says of itself; nothing unless complete.
+    pub agent: &'a [Sample],
+}
+
+/// One container's values.
+#[derive(Debug)]
+pub struct Point<'a> {
+    /// Whose.
+    pub container: &'a Arc<Container>,
+    /// When.
+    pub wall_ns: i64,
+    /// Its samples.
+    pub samples: Cow<'a, [Sample]>,
+    /// `catalog::CPU_RATE_MAX` since its point before.
+    pub peak: Option<Sample>,
+    /// Whether these are its last.
+    pub last: bool,
+}
+
+/// A container started or ended.
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// Which.
+    pub container: &'a Arc<Container>,
+    /// When it was seen, a little before the tick; not shared with another event.
+    pub wall_ns: i64,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened to a container.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum EventKind {
+    /// It was seen for the first time, and not because the agent itself had just started.
+    Start,
+    /// Its cgroup is gone.
+    Exit {
+        /// All CPU time it ever used, in nanoseconds.
+        usage_ns: Option<u64>,
+    },
+}
+
+/// A container's names as they are now.
+#[derive(Debug)]
+pub struct Description<'a> {
+    /// Whose.
+    pub container: &'a Arc<Container>,
+    /// When.
+    pub wall_ns: i64,
+}
+
+impl<'a> Shipment<'a> {
+    fn empty(wall_ns: i64, complete: bool, batch: &'a Batch) -> Self {
+        Self {
+            wall_ns,
+            complete,
+            points: Vec::with_capacity(if complete { batch.subjects.len() } else { 0 }),
+            events: Vec::new(),
+            descriptions: Vec::new(),
+            agent: if complete { &batch.agent } else { &[] },
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.points.is_empty()
+            && self.events.is_empty()
+            && self.descriptions.is_empty()
+            && self.agent.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests;

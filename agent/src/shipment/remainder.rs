@@ -1,0 +1,140 @@
+//! What has no series of its own, added up so that sums close.
+//!
+//! Totals of entries that come and go are added up by what they grew: their sum never goes backwards, although the
+//! entries end and take their totals with them.
+
+use std::collections::HashMap;
+
+use crate::{
+    container::CgroupId,
+    metrics::{Histogram, Sample, Subject, Value, catalog::Kind},
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Remainder {
+    /// All that was ever added, one sample for each metric and its labels.
+    totals: Vec<Sample>,
+    /// Each live entry's totals as they were when last added.
+    counted: HashMap<CgroupId, Vec<Sample>>,
+}
+
+impl Remainder {
+    /// Adds what the totals of an entry grew by since they were last added; all of them the first time.
+    pub(super) fn add(&mut self, cgroup: CgroupId, samples: &[Sample]) {
+        let counted = self.counted.entry(cgroup).or_default();
+        for sample in samples.iter().filter(|sample| is_total(sample)) {
+            let before = find(counted, sample).map(|before| &before.value);
+            let Some(growth) = grown(before, &sample.value) else {
+                continue;
+            };
+            match self.totals.iter_mut().find(|total| is_same(total, sample)) {
+                Some(total) => add_value(&mut total.value, &growth),
+                None => self.totals.push(Sample {
+                    value: growth,
+                    ..sample.clone()
+                }),
+            }
+        }
+        *counted = totals(samples);
+    }
+
+    /// Takes the totals of an entry as added already: they were published as its own.
+    pub(super) fn skip(&mut self, cgroup: CgroupId, samples: &[Sample]) {
+        self.counted.insert(cgroup, totals(samples));
+    }
+
+    /// Adds what an entry grew by, if it was among the entries, and lets it go: from now on it has its own series.
+    pub(super) fn release(&mut self, cgroup: CgroupId, samples: &[Sample]) {
+        if self.counted.contains_key(&cgroup) {
+            self.add(cgroup, samples);
+            self.counted.remove(&cgroup);
+        }
+    }
+
+    /// Forgets an ended entry; what it added stays.
+    pub(super) fn forget(&mut self, cgroup: CgroupId) {
+        self.counted.remove(&cgroup);
+    }
+
+    /// The totals, the sum of the rates of `subjects`, and what else the host itself has: one entry's limits are not
+    /// the others'.
+    pub(super) fn samples<'a>(
+        &self,
+        host: &Subject,
+        subjects: impl Iterator<Item = &'a Subject>,
+    ) -> Vec<Sample> {
+        let mut samples = self.totals.clone();
+        let rates = subjects
+            .flat_map(|subject| &subject.samples)
+            .filter(|sample| is_rate(sample));
+        for rate in rates {
+            match samples.iter_mut().find(|sum| is_same(sum, rate)) {
+                Some(sum) => add_value(&mut sum.value, &rate.value),
+                None => samples.push(rate.clone()),
+            }
+        }
+        let others = host.samples.iter();
+        samples.extend(others.filter(|it| !is_total(it) && !is_rate(it)).cloned());
+        samples
+    }
+}
+
+fn is_total(sample: &Sample) -> bool {
+    matches!(sample.metric.kind, Kind::Counter | Kind::Histogram)
+}
+
+/// The float gauges are rates of totals, so they add up as those do.
+fn is_rate(sample: &Sample) -> bool {
+    sample.metric.kind == Kind::Gauge && matches!(sample.value, Value::Float(_))
+}
+
+fn is_same(one: &Sample, other: &Sample) -> bool {
+    std::ptr::eq(one.metric, other.metric) && one.labels == other.labels
+}
+
+fn find<'a>(samples: &'a [Sample], wanted: &Sample) -> Option<&'a Sample> {
+    samples.iter().find(|sample| is_same(sample, wanted))
+}
+
+fn totals(samples: &[Sample]) -> Vec<Sample> {
+    samples
+        .iter()
+        .filter(|sample| is_total(sample))
+        .cloned()
+        .collect()
+}
+
+/// How much more `after` is than `before`; `None` for values that do not add up.
+fn grown(before: Option<&Value>, after: &Value) -> Option<Value> {
+    Some(match (before, after) {
+        (Some(Value::Integer(before)), Value::Integer(after)) => {
+            Value::Integer(after.saturating_sub(*before))
+        }
+        (Some(Value::Histogram(before)), Value::Histogram(after)) => {
+            let mut growth = after.clone();
+            growth.sum_ns = growth.sum_ns.saturating_sub(before.sum_ns);
+            for (count, before) in growth.buckets.iter_mut().zip(before.buckets) {
+                *count = count.saturating_sub(before);
+            }
+            Value::Histogram(growth)
+        }
+        (None, Value::Integer(_) | Value::Histogram(_)) => after.clone(),
+        _ => return None,
+    })
+}
+
+fn add_value(sum: &mut Value, value: &Value) {
+    match (sum, value) {
+        (Value::Integer(sum), Value::Integer(value)) => *sum = sum.saturating_add(*value),
+        (Value::Float(sum), Value::Float(value)) => *sum += value,
+        (Value::Histogram(sum), Value::Histogram(value)) => add_histogram(sum, value),
+        _ => {}
+    }
+}
+
+fn add_histogram(sum: &mut Histogram, value: &Histogram) {
+    sum.sum_ns = sum.sum_ns.saturating_add(value.sum_ns);
+    for (count, value) in sum.buckets.iter_mut().zip(value.buckets) {
+        *count = count.saturating_add(value);
+    }
+}

@@ -1,0 +1,295 @@
+//! When what is shipped: current values each interval; starts, exits and final values at once.
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
+
+use super::{Description, Event, EventKind, Point, Shipment, remainder::Remainder};
+use crate::{
+    container::{CgroupId, Container, Kind},
+    metrics::{Batch, Sample, Subject, Value, catalog},
+};
+
+/// How old a container's description may be before it is sent again.
+const DESCRIBE_EVERY: Duration = Duration::from_hours(1);
+
+/// What has a series of its own. Everything else is summed into the host's.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Selection {
+    /// Systemd services and scopes too.
+    pub units: bool,
+    /// Other cgroups too.
+    pub cgroups: bool,
+}
+
+/// Folds ticks into the shipments of one sink.
+#[derive(Debug)]
+pub struct Shipper {
+    interval: Duration,
+    selection: Selection,
+    tracked: HashMap<CgroupId, Tracked>,
+    remainder: Remainder,
+    /// The busiest tick of all without a series of their own since the host's point before, in CPUs.
+    host_peak_cpus: Option<f64>,
+    /// When everything was shipped last, on the boot clock.
+    shipped_boot_ns: Option<u64>,
+    /// The highest time given out.
+    last_wall_ns: i64,
+}
+
+impl Shipper {
+    /// A shipper that sends current values every `interval`, rounded to whole ticks.
+    pub fn new(interval: Duration, selection: Selection) -> Self {
+        Self {
+            interval,
+            selection,
+            tracked: HashMap::new(),
+            remainder: Remainder::default(),
+            host_peak_cpus: None,
+            shipped_boot_ns: None,
+            last_wall_ns: i64::MIN,
+        }
+    }
+
+    /// Takes in one tick. Returns what is to be sent now, if anything is.
+    pub fn fold<'a>(&mut self, batch: &'a Batch) -> Option<Shipment<'a>> {
+        let mut times = Times::before(batch, self.last_wall_ns);
+        let mut shipment = Shipment::empty(times.tick_wall_ns, self.is_due(batch), batch);
+        let mut rest_cpus = None;
+        for subject in &batch.subjects {
+            if self.selects(subject.container.kind()) {
+                self.fold_selected(subject, batch.taken.boot_ns, &mut times, &mut shipment);
+            } else {
+                self.fold_unselected(subject, &shipment);
+                let cpus = subject.float(&catalog::CPU_RATE);
+                rest_cpus = cpus
+                    .map(|cpus| cpus + rest_cpus.unwrap_or(0.0))
+                    .or(rest_cpus);
+            }
+            if !subject.alive {
+                self.forget(subject.container.cgroup);
+            }
+        }
+        raise(&mut self.host_peak_cpus, rest_cpus);
+        if shipment.complete {
+            shipment
+                .points
+                .extend(self.host_point(batch, times.tick_wall_ns));
+            self.forget_unseen(times.tick_wall_ns);
+            self.shipped_boot_ns = Some(batch.taken.boot_ns);
+        }
+        self.last_wall_ns = times.tick_wall_ns;
+        (!shipment.is_empty()).then_some(shipment)
+    }
+
+    /// Half a tick early rather than half a tick late: ticks do not fall on the interval's end exactly.
+    fn is_due(&self, batch: &Batch) -> bool {
+        self.shipped_boot_ns.is_none_or(|shipped_boot_ns| {
+            let since = batch.taken.boot_ns.saturating_sub(shipped_boot_ns);
+            Duration::from_nanos(since) + batch.interval / 2 >= self.interval
+        })
+    }
+
+    fn selects(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Container => true,
+            Kind::Unit => self.selection.units,
+            Kind::Cgroup => self.selection.cgroups,
+            Kind::Host => false,
+        }
+    }
+
+    fn fold_selected<'a>(
+        &mut self,
+        subject: &'a Subject,
+        boot_ns: u64,
+        times: &mut Times,
+        shipment: &mut Shipment<'a>,
+    ) {
+        let cgroup = subject.container.cgroup;
+        let tracked = track(&mut self.tracked, cgroup, self.shipped_boot_ns, shipment);
+        let series = tracked.series.get_or_insert_with(|| {
+            self.remainder.release(cgroup, &subject.samples);
+            if tracked.born {
+                shipment.events.push(Event {
+                    container: &subject.container,
+                    wall_ns: times.take(),
+                    kind: EventKind::Start,
+                });
+            }
+            Series::default()
+        });
+        series.fold(subject, boot_ns, times, shipment);
+    }
+
+    /// Totals are only added up when they are shipped, and when their entry ends.
+    fn fold_unselected(&mut self, subject: &Subject, shipment: &Shipment<'_>) {
+        let cgroup = subject.container.cgroup;
+        let tracked = track(&mut self.tracked, cgroup, self.shipped_boot_ns, shipment);
+        if tracked.series.take().is_some() {
+            self.remainder.skip(cgroup, &subject.samples);
+        }
+        if shipment.complete || !subject.alive {
+            self.remainder.add(cgroup, &subject.samples);
+        }
+    }
+
+    /// The host's own samples, but with the totals and rates of all that has no series of its own.
+    fn host_point<'a>(&mut self, batch: &'a Batch, wall_ns: i64) -> Option<Point<'a>> {
+        let unselected = || {
+            let subjects = batch.subjects.iter();
+            subjects.filter(|subject| !self.selects(subject.container.kind()))
+        };
+        let host = unselected().find(|subject| subject.container.kind() == Kind::Host)?;
+        let samples = self.remainder.samples(host, unselected());
+        Some(Point {
+            container: &host.container,
+            wall_ns,
+            samples: Cow::Owned(samples),
+            peak: peak(&mut self.host_peak_cpus),
+            last: false,
+        })
+    }
+
+    /// An entry that vanished without final values is a fault upstream; its state must not stay for ever.
+    fn forget_unseen(&mut self, tick_wall_ns: i64) {
+        let unseen: Vec<CgroupId> = self
+            .tracked
+            .iter()
+            .filter(|(_, tracked)| tracked.seen_wall_ns != tick_wall_ns)
+            .map(|(cgroup, _)| *cgroup)
+            .collect();
+        for cgroup in unseen {
+            self.forget(cgroup);
+        }
+    }
+
+    fn forget(&mut self, cgroup: CgroupId) {
+        self.tracked.remove(&cgroup);
+        self.remainder.forget(cgroup);
+    }
+}
+
+/// One live entry between ticks.
+#[derive(Debug)]
+struct Tracked {
+    /// Whether it appeared while the agent ran.
+    born: bool,
+    /// The tick it was last seen at.
+    seen_wall_ns: i64,
+    /// Where it has a series of its own.
+    series: Option<Series>,
+}
+
+/// What an entry with a series of its own is owed.
+#[derive(Debug, Default)]
+struct Series {
+    /// What was described last, and when, on the boot clock.
+    described: Option<(Arc<Container>, u64)>,
+    /// Its busiest tick since its point before, in CPUs.
+    peak_cpus: Option<f64>,
+}
+
+impl Series {
+    fn fold<'a>(
+        &mut self,
+        subject: &'a Subject,
+        boot_ns: u64,
+        times: &mut Times,
+        shipment: &mut Shipment<'a>,
+    ) {
+        let container = &subject.container;
+        // Final values get a time of their own: within the same tick a successor may have taken over the name.
+        let wall_ns = if subject.alive {
+            times.tick_wall_ns
+        } else {
+            times.take()
+        };
+        if self.wants_description(container, boot_ns) {
+            self.described = Some((Arc::clone(container), boot_ns));
+            let description = Description { container, wall_ns };
+            shipment.descriptions.push(description);
+        }
+        raise(&mut self.peak_cpus, subject.float(&catalog::CPU_RATE));
+        if shipment.complete || !subject.alive {
+            shipment.points.push(Point {
+                container,
+                wall_ns,
+                samples: Cow::Borrowed(&subject.samples),
+                peak: peak(&mut self.peak_cpus),
+                last: !subject.alive,
+            });
+        }
+        if !subject.alive {
+            let usage_ns = subject.integer(&catalog::CPU_USAGE);
+            shipment.events.push(Event {
+                container,
+                wall_ns,
+                kind: EventKind::Exit { usage_ns },
+            });
+        }
+    }
+
+    fn wants_description(&self, container: &Arc<Container>, boot_ns: u64) -> bool {
+        self.described
+            .as_ref()
+            .is_none_or(|(described, described_boot_ns)| {
+                let age = Duration::from_nanos(boot_ns.saturating_sub(*described_boot_ns));
+                age >= DESCRIBE_EVERY
+                    || (!Arc::ptr_eq(described, container) && described != container)
+            })
+    }
+}
+
+/// Instants of one tick: some just before it, one each for what needs its own, and the tick's.
+struct Times {
+    next_wall_ns: i64,
+    tick_wall_ns: i64,
+}
+
+impl Times {
+    /// Room for two instants per subject. They are nanoseconds, ticks are milliseconds apart; should the wall clock
+    /// have been held all the same, the tick's time moves on rather than an instant being used twice.
+    fn before(batch: &Batch, last_wall_ns: i64) -> Self {
+        let room = i64::try_from(batch.subjects.len() * 2).unwrap_or(i64::MAX);
+        let earliest = last_wall_ns.saturating_add(1);
+        let next_wall_ns = earliest.max(batch.taken.wall_ns.saturating_sub(room));
+        Self {
+            next_wall_ns,
+            tick_wall_ns: next_wall_ns.saturating_add(room),
+        }
+    }
+
+    fn take(&mut self) -> i64 {
+        let wall_ns = self.next_wall_ns;
+        self.next_wall_ns = wall_ns.saturating_add(1);
+        wall_ns
+    }
+}
+
+fn track<'a>(
+    tracked: &'a mut HashMap<CgroupId, Tracked>,
+    cgroup: CgroupId,
+    shipped_boot_ns: Option<u64>,
+    shipment: &Shipment<'_>,
+) -> &'a mut Tracked {
+    let tracked = tracked.entry(cgroup).or_insert_with(|| Tracked {
+        born: shipped_boot_ns.is_some(),
+        seen_wall_ns: shipment.wall_ns,
+        series: None,
+    });
+    tracked.seen_wall_ns = shipment.wall_ns;
+    tracked
+}
+
+fn raise(highest: &mut Option<f64>, value: Option<f64>) {
+    if let Some(value) = value {
+        *highest = Some(highest.map_or(value, |highest| highest.max(value)));
+    }
+}
+
+fn peak(highest_cpus: &mut Option<f64>) -> Option<Sample> {
+    let highest_cpus = highest_cpus.take()?;
+    Some(Sample::new(
+        &catalog::CPU_RATE_MAX,
+        Value::Float(highest_cpus),
+    ))
+}
