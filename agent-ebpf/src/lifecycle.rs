@@ -9,8 +9,6 @@ pub const PATH_BYTES: usize = 512;
 pub struct CgroupEvent {
     /// The cgroup.
     pub cgroup: u64,
-    /// Its parent.
-    pub parent: u64,
     /// When, on `CLOCK_BOOTTIME`, in nanoseconds.
     pub boot_ns: u64,
     /// One of the constants below.
@@ -19,7 +17,7 @@ pub struct CgroupEvent {
     pub argument: u32,
 }
 
-const _: () = assert!(size_of::<CgroupEvent>() == 32);
+const _: () = assert!(size_of::<CgroupEvent>() == 24);
 
 impl CgroupEvent {
     /// Made; a [`NewCgroup`] follows this header where the path could be read.
@@ -42,4 +40,4 @@ pub struct NewCgroup {
     pub path: [u8; PATH_BYTES],
 }
 
-const _: () = assert!(size_of::<NewCgroup>() == 32 + PATH_BYTES);
+const _: () = assert!(size_of::<NewCgroup>() == 24 + PATH_BYTES);

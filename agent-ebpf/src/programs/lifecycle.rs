@@ -131,7 +131,7 @@ unsafe fn birth(new: *mut Cgroup) -> Option<CgroupEvent> {
         let inherited = if parent.is_null() {
             None
         } else {
-            slots::get(parent, event.parent)
+            slots::get(parent, cgroup::id(parent))
         };
         let entry = match inherited {
             Some(entry) if entry.owns_subtree() => entry,
@@ -163,14 +163,8 @@ unsafe fn event(cgroup: *mut Cgroup, kind: u32, argument: u32) -> Option<CgroupE
         if cgroup::hierarchy(cgroup) != constant(&SETTINGS.hierarchy) {
             return None;
         }
-        let parent = cgroup::parent(cgroup);
         Some(CgroupEvent {
             cgroup: cgroup::id(cgroup),
-            parent: if parent.is_null() {
-                0
-            } else {
-                cgroup::id(parent)
-            },
             boot_ns: bpf_ktime_get_boot_ns(),
             kind,
             argument,

@@ -1,11 +1,7 @@
 //! Slots in a hash map by cgroup id, for kernels without cgroup-local storage.
 
 use agent_ebpf::slot::SlotEntry;
-use aya_ebpf::{
-    bindings::cgroup,
-    btf_maps::HashMap,
-    macros::btf_map,
-};
+use aya_ebpf::{bindings::cgroup, btf_maps::HashMap, macros::btf_map};
 
 #[btf_map]
 static SLOTS: HashMap<u64, SlotEntry, 1> = HashMap::new();

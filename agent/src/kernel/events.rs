@@ -11,8 +11,6 @@ pub enum Event {
     Born {
         /// The new cgroup.
         cgroup: CgroupId,
-        /// Its parent.
-        parent: CgroupId,
         /// The slot it counts in; `None` if none was free, so that it counts in slot 0.
         slot: Option<u32>,
         /// Its path; `None` where the kernel does not tell or it is too long.
@@ -62,7 +60,6 @@ impl Event {
         Some(match short(std::mem::offset_of!(CgroupEvent, kind))? {
             CgroupEvent::MKDIR => Self::Born {
                 cgroup,
-                parent: CgroupId(number(std::mem::offset_of!(CgroupEvent, parent))?),
                 slot: (argument != 0).then_some(argument),
                 path: record
                     .get(std::mem::offset_of!(NewCgroup, path)..)
@@ -91,7 +88,7 @@ mod tests {
 
     fn record(kind: u32, path: Option<&str>) -> Vec<u8> {
         let mut bytes = Vec::new();
-        for number in [11_u64, 7, 1_000] {
+        for number in [11_u64, 1_000] {
             bytes.extend(number.to_ne_bytes());
         }
         bytes.extend(kind.to_ne_bytes());
@@ -109,7 +106,6 @@ mod tests {
         let path = path.map(str::to_owned);
         Event::Born {
             cgroup: CgroupId(11),
-            parent: CgroupId(7),
             slot: Some(5),
             path,
         }

@@ -26,6 +26,13 @@ pub enum Role {
     Metric(Source),
 }
 
+impl Role {
+    /// Whether it counts, and so must not run before cgroups get slots.
+    pub fn counts(self) -> bool {
+        matches!(self, Self::Metric(_))
+    }
+}
+
 const TASK: Option<&str> = Some("task_struct");
 const CGROUP: Option<&str> = Some("cgroup");
 
@@ -78,19 +85,19 @@ pub const PROGRAMS: [ProgramSpec; 11] = [
         "sched_process_fork",
         "sched_process_fork",
         &[TASK, TASK],
-        Role::Metric(Source::SchedProcess),
+        Role::Metric(Source::SchedProcessFork),
     ),
     spec(
         "sched_process_exec",
         "sched_process_exec",
         &[TASK],
-        Role::Metric(Source::SchedProcess),
+        Role::Metric(Source::SchedProcessExec),
     ),
     spec(
         "sched_process_exit",
         "sched_process_exit",
         &[TASK],
-        Role::Metric(Source::SchedProcess),
+        Role::Metric(Source::SchedProcessExit),
     ),
 ];
 

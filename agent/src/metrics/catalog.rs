@@ -72,8 +72,12 @@ pub enum Source {
     SchedSwitch,
     /// `tp_btf/sched_migrate_task`.
     SchedMigrateTask,
-    /// `tp_btf/sched_process_fork`, `_exec` and `_exit`.
-    SchedProcess,
+    /// `tp_btf/sched_process_fork`.
+    SchedProcessFork,
+    /// `tp_btf/sched_process_exec`.
+    SchedProcessExec,
+    /// `tp_btf/sched_process_exit`.
+    SchedProcessExit,
     /// A file of the cgroup.
     CgroupFile,
     /// A file of `/proc`.
@@ -89,7 +93,9 @@ impl Source {
             Self::SchedStatRuntime => "sched_stat_runtime",
             Self::SchedSwitch => "sched_switch",
             Self::SchedMigrateTask => "sched_migrate_task",
-            Self::SchedProcess => "sched_process",
+            Self::SchedProcessFork => "sched_process_fork",
+            Self::SchedProcessExec => "sched_process_exec",
+            Self::SchedProcessExit => "sched_process_exit",
             Self::CgroupFile => "cgroup_file",
             Self::ProcFile => "proc_file",
             Self::Agent => "agent",
@@ -259,7 +265,7 @@ pub static FORKS: Metric = Metric {
     measurement: "container_sched",
     field: "forks",
     prometheus: "cgflux_container_forks_total",
-    sources: &[Source::SchedProcess],
+    sources: &[Source::SchedProcessFork],
     help: "Tasks (processes and threads) created.",
     ..NO_METRIC
 };
@@ -268,7 +274,7 @@ pub static EXECS: Metric = Metric {
     measurement: "container_sched",
     field: "execs",
     prometheus: "cgflux_container_execs_total",
-    sources: &[Source::SchedProcess],
+    sources: &[Source::SchedProcessExec],
     help: "Programs started by execve.",
     ..NO_METRIC
 };
@@ -277,7 +283,7 @@ pub static EXITS: Metric = Metric {
     measurement: "container_sched",
     field: "exits",
     prometheus: "cgflux_container_exits_total",
-    sources: &[Source::SchedProcess],
+    sources: &[Source::SchedProcessExit],
     help: "Tasks (processes and threads) that ended.",
     ..NO_METRIC
 };

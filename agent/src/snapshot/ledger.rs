@@ -78,6 +78,11 @@ impl Ledger {
         self.accounts.keys().copied()
     }
 
+    /// Whether `entry` has an account.
+    pub fn contains(&self, entry: CgroupId) -> bool {
+        self.accounts.contains_key(&entry)
+    }
+
     /// The slots of `entry`.
     pub fn slots(&self, entry: CgroupId) -> &[u32] {
         self.accounts

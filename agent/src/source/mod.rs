@@ -1,0 +1,192 @@
+//! Where snapshots come from: the kernel programs, or cgroup files where those cannot run.
+
+mod coverage;
+mod files;
+mod kernel;
+mod roster;
+
+use std::{io, os::fd::BorrowedFd, path::Path, sync::Arc};
+
+pub use coverage::Coverage;
+
+use crate::{
+    config::{Collect, SourceChoice},
+    container::{CgroupId, Container, RuntimeInfo},
+    host::{
+        cgroup_tree::{Layout, LayoutError},
+        runtimes::Runtimes,
+    },
+    kernel::{Anchor, Kernel, KernelError, Options, ProgramReport},
+    metrics::Sample,
+    snapshot::{Snapshot, Timestamp},
+    state::{SavedTotals, TotalsError},
+};
+use files::FileSource;
+use kernel::KernelSource;
+use roster::Roster;
+
+/// Why no source can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// There is no cgroup hierarchy to account.
+    #[error("no cgroup hierarchy can be read")]
+    Layout(#[from] LayoutError),
+    /// The root of the hierarchy cannot be read.
+    #[error("cannot read the root of the cgroup hierarchy")]
+    Root(#[source] io::Error),
+    /// The kernel programs cannot run, and nothing else is allowed.
+    #[error("the kernel programs cannot run")]
+    Kernel(#[from] KernelError),
+    /// Totals cannot be saved.
+    #[error("totals cannot be saved")]
+    Totals(#[from] TotalsError),
+}
+
+/// Where snapshots come from.
+pub struct Source(Kind);
+
+enum Kind {
+    Kernel(Box<KernelSource>),
+    Files(Box<FileSource>),
+}
+
+impl Source {
+    /// Starts the best source that `collect` allows, saving totals in `state`. With `auto`, kernel programs that
+    /// cannot run are no failure: the reason is told, and files serve.
+    pub fn start(collect: &Collect, state: &Path, runtimes: Runtimes) -> Result<Self, SourceError> {
+        let layout = Layout::find()?;
+        let ticks = collect.file_interval.as_nanos().div_ceil(collect.interval.as_nanos().max(1));
+        let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
+        let kernel = match collect.source {
+            SourceChoice::Files => None,
+            SourceChoice::Kernel => Some(Kernel::load(&options(collect, &layout)?)?),
+            SourceChoice::Auto => match Kernel::load(&options(collect, &layout)?) {
+                Ok(kernel) => Some(kernel),
+                Err(error) => {
+                    let error = anyhow::Error::from(error);
+                    tracing::warn!(
+                        reason = format!("{error:#}"),
+                        "the kernel programs cannot run; cgroup files serve: short-lived containers are missed, and \
+                         there is no run-queue wait. `cgflux check` says what to do"
+                    );
+                    None
+                }
+            },
+        };
+        let roster = Roster::new(layout, runtimes, ticks).map_err(SourceError::Root)?;
+        Ok(Self(match kernel {
+            Some(kernel) => {
+                // An entry without a slot has nothing to save.
+                let (saved, old) = SavedTotals::open(state, collect.slots as usize)?;
+                Kind::Kernel(Box::new(KernelSource::start(kernel, roster, saved, &old)?))
+            }
+            None => Kind::Files(Box::new(FileSource::start(roster))),
+        }))
+    }
+
+    /// Readable when there are events that [`Source::take_events`] should act on; `None` if there are never any.
+    pub fn events_fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.0 {
+            Kind::Kernel(source) => Some(source.events_fd()),
+            Kind::Files(_) => None,
+        }
+    }
+
+    /// Acts on births and deaths of cgroups at once, while what tells their names is still there.
+    pub fn take_events(&mut self) {
+        if let Kind::Kernel(source) = &mut self.0 {
+            source.take_events();
+        }
+    }
+
+    /// All entries' counters now.
+    pub fn snapshot(&mut self, taken: Timestamp) -> Snapshot {
+        match &mut self.0 {
+            Kind::Kernel(source) => source.snapshot(taken),
+            Kind::Files(source) => source.snapshot(taken),
+        }
+    }
+
+    /// Forgets the entries whose final values stood in the last snapshot, now that they are published.
+    pub fn forget_finished(&mut self) {
+        match &mut self.0 {
+            Kind::Kernel(source) => source.forget_finished(),
+            Kind::Files(source) => source.forget_finished(),
+        }
+    }
+
+    /// Reads what costs too much for every tick.
+    pub fn read_slowly(&mut self) {
+        if let Kind::Kernel(source) = &mut self.0 {
+            source.read_recursion_misses();
+        }
+    }
+
+    /// Who the entry `id` is.
+    pub fn entry(&self, id: CgroupId) -> Option<Arc<Container>> {
+        self.roster().entry(id)
+    }
+
+    /// Adds what a runtime's API says of its container `id`.
+    pub fn describe(&mut self, id: &str, info: RuntimeInfo) {
+        self.roster_mut().describe(id, info);
+    }
+
+    /// Where Docker keeps its files, as its API tells.
+    pub fn set_docker_root(&mut self, path: &Path) {
+        self.roster_mut().set_docker_root(path);
+    }
+
+    /// Which metric comes from where.
+    pub fn coverage(&self) -> Coverage {
+        match &self.0 {
+            Kind::Kernel(source) => source.coverage(),
+            Kind::Files(_) => Coverage::files(),
+        }
+    }
+
+    /// What became of each kernel program; none with the file source.
+    pub fn programs(&self) -> &[ProgramReport] {
+        match &self.0 {
+            Kind::Kernel(source) => source.programs(),
+            Kind::Files(_) => &[],
+        }
+    }
+
+    /// What the source says of itself.
+    pub fn samples(&self) -> Vec<Sample> {
+        let mut samples = self.roster().samples();
+        if let Kind::Kernel(source) = &self.0 {
+            samples.extend(source.samples());
+        }
+        samples.extend(self.coverage().samples());
+        samples
+    }
+
+    fn roster(&self) -> &Roster {
+        match &self.0 {
+            Kind::Kernel(source) => &source.roster,
+            Kind::Files(source) => &source.roster,
+        }
+    }
+
+    fn roster_mut(&mut self) -> &mut Roster {
+        match &mut self.0 {
+            Kind::Kernel(source) => &mut source.roster,
+            Kind::Files(source) => &mut source.roster,
+        }
+    }
+}
+
+/// How to load the kernel programs for these hierarchies.
+fn options(collect: &Collect, layout: &Layout) -> Result<Options, SourceError> {
+    let accounting = layout.accounting();
+    Ok(Options {
+        slots: collect.slots,
+        exact: collect.exact,
+        anchor: if layout.unified().is_some() { Anchor::Unified } else { Anchor::Cpuacct },
+        hierarchy: accounting.id,
+        root: accounting.id_of("/").map_err(SourceError::Root)?,
+        storage: None,
+    })
+}

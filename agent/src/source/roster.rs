@@ -1,0 +1,264 @@
+//! Who is there: every cgroup with its entry, its name, and the files of each entry.
+
+use std::{collections::HashMap, io, path::{Path, PathBuf}, sync::Arc};
+
+use crate::{
+    container::{CgroupId, Container, Directory, Kind, Placement, RuntimeInfo, identify},
+    host::{
+        cgroup_tree::{Hierarchy, Layout},
+        cpu_files::{CpuFiles, Usage},
+        runtimes::Runtimes,
+    },
+    metrics::{Sample, Value, catalog},
+    snapshot::{Bandwidth, CpuLimit, CpuTotals, Split},
+};
+
+/// Ticks after its birth in which a container's name is looked up again each tick, if no runtime has told it yet.
+const EAGER_TICKS: u64 = 10;
+
+/// Cgroups that a walk takes in; far beyond what a machine runs, and a bound on what hostile nesting can cost.
+const MAX_CGROUPS: usize = 100_000;
+
+/// All cgroups of the accounting hierarchy and their entries.
+pub(super) struct Roster {
+    layout: Layout,
+    directory: Directory,
+    runtimes: Runtimes,
+    files: HashMap<CgroupId, EntryFiles>,
+    root: CgroupId,
+    /// Ticks so far, and how many make up the cadence of slow files.
+    ticks: u64,
+    ticks_per_pass: u64,
+    /// Entries so far; spreads the slow files evenly over a pass.
+    arrivals: u64,
+}
+
+/// An entry's files, and what was read from them last.
+struct EntryFiles {
+    cpu: CpuFiles,
+    split: Split,
+    /// The total that `split` is of; a total that has not moved needs no new split.
+    split_of_ns: Option<u64>,
+    bandwidth: Option<Bandwidth>,
+    limit: Option<CpuLimit>,
+    /// Its turn in a pass.
+    turn: u64,
+    /// When it arrived.
+    since_tick: u64,
+}
+
+impl Roster {
+    /// A roster that knows the host only. Slow files are read once in `ticks_per_pass` ticks.
+    pub(super) fn new(layout: Layout, runtimes: Runtimes, ticks_per_pass: u64) -> io::Result<Self> {
+        let root = layout.accounting().id_of("/")?;
+        Ok(Self {
+            layout,
+            directory: Directory::new(root),
+            runtimes,
+            files: HashMap::new(),
+            root,
+            ticks: 0,
+            ticks_per_pass: ticks_per_pass.max(1),
+            arrivals: 0,
+        })
+    }
+
+    /// The host entry.
+    pub(super) fn root(&self) -> CgroupId {
+        self.root
+    }
+
+    /// Takes in a cgroup and returns its entry: itself, or the one it is part of. What belongs to an entry that is
+    /// not there any more is the host's.
+    pub(super) fn arrive(&mut self, cgroup: CgroupId, path: &str) -> CgroupId {
+        let info = self.runtimes.lookup(&identify(path));
+        match self.directory.insert(cgroup, path, info) {
+            Placement::Nested(owner) => owner,
+            Placement::Orphan(_) => self.root,
+            Placement::Owner => {
+                self.open_files(cgroup, path);
+                cgroup
+            }
+        }
+    }
+
+    /// Adds what a runtime's API says.
+    pub(super) fn describe(&mut self, id: &str, info: RuntimeInfo) {
+        self.directory.describe(id, info);
+    }
+
+    /// All cgroups there are, but the root; parents first. What cannot be listed is told and left out.
+    pub(super) fn walk(&self) -> Vec<(CgroupId, String)> {
+        let mut walk = match self.layout.accounting().walk(MAX_CGROUPS) {
+            Ok(walk) => walk,
+            Err(error) => {
+                tracing::warn!(%error, "the cgroup tree cannot be walked");
+                return Vec::new();
+            }
+        };
+        if walk.truncated || walk.unreadable > 0 {
+            tracing::warn!(
+                truncated = walk.truncated,
+                unreadable = walk.unreadable,
+                "not all of the cgroup tree could be walked"
+            );
+        }
+        walk.cgroups.retain(|(id, _)| *id != self.root);
+        walk.cgroups
+    }
+
+    /// The directory of the cgroup at `path`.
+    pub(super) fn folder(&self, path: &str) -> PathBuf {
+        self.layout.accounting().folder(path)
+    }
+
+    /// The path of a new cgroup of which only the id is known; `None` if it is gone.
+    pub(super) fn find(&self, id: CgroupId) -> Option<String> {
+        self.walk().into_iter().find_map(|(found, path)| (found == id).then_some(path))
+    }
+
+    /// Where Docker keeps its files, as its API tells.
+    pub(super) fn set_docker_root(&mut self, path: &Path) {
+        self.runtimes.set_docker_root(path);
+    }
+
+    /// What the roster says of itself.
+    pub(super) fn samples(&self) -> Vec<Sample> {
+        let collisions = Value::Integer(self.directory.collisions());
+        vec![Sample::new(&catalog::AGENT_NAME_COLLISIONS, collisions)]
+    }
+
+    /// Whether the cgroup has been taken in.
+    pub(super) fn knows(&self, cgroup: CgroupId) -> bool {
+        self.directory.owner_of(cgroup).is_some()
+    }
+
+    /// What kind of thing the entry `id` is; `None` if it is no entry.
+    pub(super) fn kind(&self, id: CgroupId) -> Option<Kind> {
+        self.directory.container(id).map(|entry| entry.kind())
+    }
+
+    /// The entry `id`.
+    pub(super) fn entry(&self, id: CgroupId) -> Option<Arc<Container>> {
+        self.directory.container(id)
+    }
+
+    /// A task was moved into the cgroup.
+    pub(super) fn joined(&mut self, cgroup: CgroupId, pid: u32) {
+        self.directory.joined(cgroup, pid);
+    }
+
+    /// The entry's cgroup is gone; its name stays until it is forgotten.
+    pub(super) fn ended(&mut self, id: CgroupId) {
+        self.directory.end(id);
+    }
+
+    /// Forgets an entry or a nested cgroup.
+    pub(super) fn forget(&mut self, id: CgroupId) {
+        self.directory.remove(id);
+        self.files.remove(&id);
+    }
+
+    /// Whether all that is below an entry's cgroup is part of it, so that its own files tell its own use.
+    pub(super) fn has_subtree_to_itself(&self, id: CgroupId) -> bool {
+        let Some(entry) = self.directory.container(id) else { return false };
+        let below = format!("{}/", entry.path);
+        match entry.kind() {
+            Kind::Container => true,
+            Kind::Host => false,
+            Kind::Unit | Kind::Cgroup => {
+                !self.directory.iter().any(|other| other.path.starts_with(&below))
+            }
+        }
+    }
+
+    /// What an entry's files say it used so far.
+    pub(super) fn usage(&self, id: CgroupId) -> Option<Usage> {
+        self.files.get(&id)?.cpu.usage().ok()
+    }
+
+    /// What comes from an entry's files, for a total of `run_ns`. Files of an entry that ended are not there to read;
+    /// what was read last stands.
+    pub(super) fn file_metrics(&mut self, id: CgroupId, run_ns: Option<u64>, readable: bool) -> CpuTotals {
+        let (ticks, per_pass) = (self.ticks, self.ticks_per_pass);
+        let Some(files) = self.files.get_mut(&id) else { return CpuTotals::default() };
+        if readable && (files.since_tick == ticks || files.turn == ticks % per_pass) {
+            files.bandwidth = files.cpu.bandwidth();
+            files.limit = files.cpu.limit();
+        }
+        if let Some(run_ns) = run_ns
+            && files.split_of_ns != Some(run_ns)
+        {
+            let usage = if readable { files.cpu.usage().ok() } else { None };
+            // The ratio of the split so far serves a total that grew after the last reading.
+            let ratio = usage
+                .map(|usage| (usage.user, usage.system))
+                .or(files.split_of_ns.map(|_| (files.split.user_ns, files.split.system_ns)));
+            if let Some((user, system)) = ratio {
+                files.split = files.split.advance(run_ns, user, system);
+                files.split_of_ns = Some(run_ns);
+            }
+        }
+        CpuTotals {
+            user_ns: files.split_of_ns.map(|_| files.split.user_ns),
+            system_ns: files.split_of_ns.map(|_| files.split.system_ns),
+            bandwidth: files.bandwidth,
+            limit: files.limit,
+            ..CpuTotals::default()
+        }
+    }
+
+    /// Counts a tick, and looks up names that no runtime has told yet.
+    pub(super) fn tick(&mut self) {
+        self.ticks += 1;
+        let (ticks, per_pass) = (self.ticks, self.ticks_per_pass);
+        let nameless: Vec<Arc<Container>> = self
+            .directory
+            .undescribed()
+            .filter(|container| {
+                self.files.get(&container.cgroup).is_some_and(|files| {
+                    ticks - files.since_tick <= EAGER_TICKS || files.turn == ticks % per_pass
+                })
+            })
+            .cloned()
+            .collect();
+        for container in nameless {
+            if let Some(info) = self.runtimes.lookup(&identify(&container.path)) {
+                self.directory.describe_entry(container.cgroup, info);
+            }
+        }
+    }
+
+    /// The total of the root, in nanoseconds; `None` where its files do not tell.
+    pub(super) fn root_run_ns(&self) -> Option<u64> {
+        self.cpu_files("/").ok()?.usage().ok().map(|usage| usage.run_ns)
+    }
+
+    fn cpu_files(&self, path: &str) -> io::Result<CpuFiles> {
+        let folder = |hierarchy: Option<&Hierarchy>| hierarchy.map(|it| it.folder(path));
+        CpuFiles::open(
+            folder(self.layout.unified()).as_deref(),
+            folder(self.layout.legacy_with("cpuacct")).as_deref(),
+            folder(self.layout.legacy_with("cpu")).as_deref(),
+        )
+    }
+
+    fn open_files(&mut self, cgroup: CgroupId, path: &str) {
+        if self.files.contains_key(&cgroup) {
+            return;
+        }
+        // An entry without readable files still has all that the kernel programs count.
+        let Ok(cpu) = self.cpu_files(path) else { return };
+        let files = EntryFiles {
+            cpu,
+            split: Split::default(),
+            split_of_ns: None,
+            bandwidth: None,
+            limit: None,
+            turn: self.arrivals % self.ticks_per_pass,
+            since_tick: self.ticks + 1,
+        };
+        self.arrivals += 1;
+        self.files.insert(cgroup, files);
+    }
+}
