@@ -20,4 +20,8 @@ pub mod container;
 
 pub mod metrics;
 
+pub mod encode;
+
+pub mod live;
+
 pub mod self_stats;
