@@ -25,3 +25,6 @@ pub mod encode;
 pub mod live;
 
 pub mod self_stats;
+
+// Edges.
+pub mod http;
