@@ -2,6 +2,7 @@
 //!
 //! | route | answer | file |
 //! |---|---|---|
+//! | `/`, `/assets/…` | the live page and its parts | `page.rs` |
 //! | `/api/v1/containers` | the latest batch | `api.rs` |
 //! | `/api/v1/containers/{id}` | one entry and its history | `api.rs` |
 //! | `/api/v1/live` | a server-sent event each tick | `live.rs` |
@@ -14,6 +15,7 @@ mod api;
 mod guard;
 mod health;
 mod live;
+mod page;
 mod reply;
 #[cfg(test)]
 mod tests;
@@ -228,7 +230,7 @@ fn answer(
         "/readyz" => health::ready(context),
         path => match path.strip_prefix("/api/v1/containers/") {
             Some(wanted) => api::container(context, wanted),
-            None => reply::refusal(hyper::StatusCode::NOT_FOUND, "there is no such page"),
+            None => page::asset(path, request),
         },
     }
 }

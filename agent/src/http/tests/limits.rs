@@ -16,6 +16,7 @@ async fn a_foreign_host_is_refused_with_the_reason() {
     };
     let server = Running::with_ticks(settings, 1).await;
     for path in [
+        "/",
         "/metrics",
         "/api/v1/containers",
         "/api/v1/live",
@@ -60,6 +61,7 @@ async fn only_get_and_head_are_answered() {
         );
     }
     for path in [
+        "/",
         "/metrics",
         "/api/v1/containers",
         "/api/v1/live",

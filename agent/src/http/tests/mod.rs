@@ -1,7 +1,9 @@
 //! The server in this process, asked over real connections; the tests stand in the files of this folder.
 
 mod answers;
+mod browser;
 mod limits;
+mod page;
 mod watching;
 
 use std::{
