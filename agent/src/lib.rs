@@ -26,6 +26,8 @@ pub mod shipment;
 
 pub mod encode;
 
+pub mod live;
+
 pub mod self_stats;
 
 pub mod estimate;
@@ -33,6 +35,7 @@ pub mod estimate;
 // Edges.
 pub mod clock;
 pub mod host;
+pub mod http;
 pub mod kernel;
 pub mod logging;
 pub mod sink;
@@ -40,5 +43,9 @@ pub mod state;
 pub mod surroundings;
 
 // Wiring.
+pub mod app;
 pub mod cli;
+pub mod collector;
 pub mod exit;
+pub mod outlet;
+pub mod source;

@@ -1,10 +1,14 @@
-//! Shipments → bytes.
+//! Batches and shipments → text, one format a file.
 //!
 //! Pure and infallible: whatever a name contains, the lines are valid. Writing them anywhere is left to `sink`.
 
 mod escape;
+#[cfg(test)]
+pub(crate) mod fixture;
+pub mod json;
 mod line;
 pub mod line_protocol;
+pub mod prometheus;
 mod tags;
 
 use bytes::Bytes;

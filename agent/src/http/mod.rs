@@ -1,0 +1,236 @@
+//! The HTTP server: who may ask, which route answers, how a connection ends.
+//!
+//! | route | answer | file |
+//! |---|---|---|
+//! | `/`, `/assets/…` | the live page and its parts | `page.rs` |
+//! | `/api/v1/containers` | the latest batch | `api.rs` |
+//! | `/api/v1/containers/{id}` | one entry and its history | `api.rs` |
+//! | `/api/v1/live` | a server-sent event each tick | `live.rs` |
+//! | `/metrics` | Prometheus text | `api.rs` |
+//! | `/healthz`, `/readyz` | probes | `health.rs` |
+//!
+//! Everything is answered from [`Live`]; nothing here reads the kernel or waits for the collector.
+
+mod api;
+mod guard;
+mod health;
+mod live;
+mod page;
+mod reply;
+#[cfg(test)]
+mod tests;
+
+use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
+
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_io_timeout::TimeoutStream;
+
+use crate::{encode::prometheus::AllowedLabels, live::Live};
+
+/// What the server needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The host's name, shown on the page and in the API.
+    pub host: String,
+    /// The host's CPUs.
+    pub cpus: usize,
+    /// The collection interval. A latest batch older than three of them makes `/readyz` say no.
+    pub interval: Duration,
+    /// Names and addresses a request may address the server by, besides `localhost`, the loopback addresses and the
+    /// address the connection came in on; a port in them is ignored.
+    pub hosts: Vec<String>,
+    /// Container labels that become labels on `/metrics`.
+    pub labels: Vec<String>,
+    /// How long `/metrics` shows the final totals of an entry that ended; several scrape intervals.
+    pub finals: Duration,
+    /// Watchers of the live stream at a time; further ones are refused.
+    pub watchers: usize,
+    /// Connections at a time; further ones wait in the kernel's backlog.
+    pub connections: usize,
+    /// How long a client may take to send a request, and how long an idle connection is kept.
+    pub read_timeout: Duration,
+    /// How long a client may take nothing of an answer.
+    pub write_timeout: Duration,
+    /// How long answers under way may take after the stop.
+    pub drain: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            cpus: 1,
+            interval: Duration::from_secs(1),
+            hosts: Vec::new(),
+            labels: Vec::new(),
+            finals: Duration::from_mins(1),
+            watchers: 32,
+            connections: 256,
+            read_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Reads `CLOCK_BOOTTIME` in nanoseconds; tests pass their own.
+pub type BootClock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Bytes of a request's line and headers together; more is answered with 431.
+const HEADER_BYTES: usize = 16 * 1024;
+/// Headers of a request; more is answered with 431.
+const HEADERS: usize = 64;
+
+/// The server, ready to run.
+pub struct Server {
+    context: Arc<Context>,
+}
+
+/// What a request is answered from.
+struct Context {
+    settings: Settings,
+    labels: AllowedLabels,
+    live: Arc<Live>,
+    clock: BootClock,
+    guard: guard::Guard,
+    /// One permit a live watcher.
+    watchers: Arc<Semaphore>,
+}
+
+impl Server {
+    /// A server that answers from `live`.
+    pub fn new(settings: Settings, live: Arc<Live>, clock: BootClock) -> Self {
+        Self {
+            context: Arc::new(Context {
+                labels: AllowedLabels::new(&settings.labels),
+                guard: guard::Guard::new(&settings.hosts),
+                watchers: Arc::new(Semaphore::new(settings.watchers)),
+                settings,
+                live,
+                clock,
+            }),
+        }
+    }
+
+    /// Serves until `stop` says true or its sender is gone, then lets answers under way finish within
+    /// [`Settings::drain`]. Returns how many connections had to be cut. Accept errors are logged once a series and
+    /// waited out: what is missing then (file descriptors, memory) may come back.
+    pub async fn run(self, listener: TcpListener, stop: watch::Receiver<bool>) -> usize {
+        let context = self.context;
+        let permits = Arc::new(Semaphore::new(context.settings.connections));
+        let graceful = GracefulShutdown::new();
+        let mut connections = JoinSet::new();
+        let mut failing = false;
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&listener, &permits) => accepted,
+                () = stopped(stop.clone()) => break,
+                Some(_) = connections.join_next() => continue,
+            };
+            match accepted {
+                Ok((stream, local, permit)) => {
+                    failing = false;
+                    let context = Arc::clone(&context);
+                    let connection = serve(context, stream, local, stop.clone());
+                    let connection = graceful.watch(connection);
+                    connections.spawn(async move {
+                        let ended = connection.await;
+                        drop(permit);
+                        if let Err(error) = ended {
+                            tracing::debug!(%error, "connection ended");
+                        }
+                    });
+                }
+                Err(error) => {
+                    if !failing {
+                        tracing::warn!(%error, "cannot accept a connection");
+                    }
+                    failing = true;
+                    sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        drop(listener);
+        if timeout(context.settings.drain, graceful.shutdown())
+            .await
+            .is_ok()
+        {
+            return 0;
+        }
+        while connections.try_join_next().is_some() {}
+        connections.len()
+    }
+}
+
+/// Waits for room, then for a connection; says which of our addresses it came in on.
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    let local = stream.local_addr()?.ip().to_canonical();
+    Ok((stream, local, permit))
+}
+
+/// Waits until `stop` says true or its sender is gone.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+fn serve(
+    context: Arc<Context>,
+    stream: TcpStream,
+    local: IpAddr,
+    stop: watch::Receiver<bool>,
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(context.settings.write_timeout));
+    let read_timeout = context.settings.read_timeout;
+    let service = service_fn(move |request| {
+        let answer = answer(&context, &request, local, &stop);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(read_timeout)
+        .max_header_size(HEADER_BYTES)
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+}
+
+/// The route table. Answering takes no await: all there is to say is in memory.
+fn answer(
+    context: &Arc<Context>,
+    request: &Request<Incoming>,
+    local: IpAddr,
+    stop: &watch::Receiver<bool>,
+) -> Response<reply::Body> {
+    if let Err(refusal) = context.guard.check(request, local) {
+        return refusal;
+    }
+    match request.uri().path() {
+        "/api/v1/containers" => api::containers(context),
+        "/api/v1/live" => live::stream(context, request, stop.clone()),
+        "/metrics" => api::metrics(context),
+        "/healthz" => health::alive(),
+        "/readyz" => health::ready(context),
+        path => match path.strip_prefix("/api/v1/containers/") {
+            Some(wanted) => api::container(context, wanted),
+            None => page::asset(path, request),
+        },
+    }
+}

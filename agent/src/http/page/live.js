@@ -1,0 +1,389 @@
+// The live page: one event stream in, a table and two charts out.
+//
+// Names, images and labels are hostile: they are only ever set as text. Hidden pages are disconnected and told what
+// they missed when they come back.
+
+const SPARK_POINTS = 60;
+const CHART_POINTS = 600;
+const ENDED_SHOWN_MS = 60_000;
+/** A page that hears nothing for so many intervals says so. */
+const STALE_INTERVALS = 5;
+const RETRY_MS = 5_000;
+
+const byId = (id) => document.getElementById(id);
+const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const minutes = new Intl.DateTimeFormat(undefined, clock);
+const seconds = new Intl.DateTimeFormat(undefined, { ...clock, second: "2-digit" });
+
+/** cgroup id → { who, cpu: [], wait: [], endedAt, parts } */
+const entries = new Map();
+const host = series();
+/** What the charts show: the host, or { cgroup, ...series } of the chosen entry. */
+let shown = host;
+let sort = { by: "cpu", descending: true };
+let server = { cpus: 1, interval_ms: 1000 };
+let lastTick = 0;
+
+function series() {
+  return { t: [], cpu: [], wait: [] };
+}
+
+function keep(list, value, limit) {
+  list.push(value);
+  if (list.length > limit) list.shift();
+}
+
+// --- the stream ---
+
+let source = null;
+let lastId = "";
+let staleTimer = 0;
+let retryTimer = 0;
+
+function connect() {
+  disconnect();
+  setState("connecting");
+  source = new EventSource("api/v1/live" + (lastId ? `?since=${lastId}` : ""));
+  source.addEventListener("hello", (event) => hello(JSON.parse(event.data)));
+  source.addEventListener("tick", (event) => {
+    lastId = event.lastEventId;
+    tick(JSON.parse(event.data));
+    setState("live");
+    clearTimeout(staleTimer);
+    staleTimer = setTimeout(() => setState("stale", "no data from the collector"), STALE_INTERVALS * server.interval_ms);
+  });
+  source.onerror = () => {
+    clearTimeout(staleTimer);
+    // The browser comes back by itself unless the server refused: it may have too many watchers.
+    const refused = source.readyState === EventSource.CLOSED;
+    setState("lost", `${refused ? "refused" : "connection lost"}, trying again`);
+    if (refused) retryTimer = setTimeout(connect, RETRY_MS);
+  };
+}
+
+function disconnect() {
+  clearTimeout(staleTimer);
+  clearTimeout(retryTimer);
+  source?.close();
+}
+
+function setState(state, text = state) {
+  const element = byId("state");
+  if (element.textContent !== text) element.textContent = text;
+  element.dataset.state = state;
+}
+
+function hello(about) {
+  server = about;
+  byId("host").textContent = about.host;
+  byId("version").textContent = about.version;
+  document.title = `${about.host} · cgflux`;
+}
+
+function tick({ t, new: introduced, v, agent }) {
+  if (t <= lastTick) startAnew();
+  lastTick = t;
+  for (const who of introduced) {
+    const entry = entries.get(who.cgroup) ?? { cpu: [], wait: [] };
+    entries.set(who.cgroup, { ...entry, who, endedAt: 0, renamed: true });
+  }
+  let cpuTotal = 0;
+  let waitTotal = 0;
+  const here = new Set();
+  for (const [cgroup, cpu, wait] of v) {
+    const entry = entries.get(cgroup);
+    here.add(cgroup);
+    entry.endedAt = 0;
+    keep(entry.cpu, cpu, SPARK_POINTS);
+    keep(entry.wait, wait, SPARK_POINTS);
+    cpuTotal += cpu ?? 0;
+    waitTotal += wait ?? 0;
+    if (shown.cgroup === cgroup && t > (shown.t.at(-1) ?? 0) * 1000) point(shown, t, cpu, wait);
+  }
+  for (const [cgroup, entry] of entries) {
+    if (here.has(cgroup)) continue;
+    entry.endedAt ||= t;
+    if (t - entry.endedAt > ENDED_SHOWN_MS && shown.cgroup !== cgroup) forget(cgroup, entry);
+  }
+  point(host, t, cpuTotal, waitTotal);
+  if (agent) ownCost.take(t, agent);
+  schedule();
+}
+
+function point(series, t, cpu, wait) {
+  keep(series.t, t / 1000, CHART_POINTS);
+  keep(series.cpu, cpu, CHART_POINTS);
+  keep(series.wait, wait === null ? null : wait * 1000, CHART_POINTS);
+}
+
+function forget(cgroup, entry) {
+  entry.parts?.row.remove();
+  entries.delete(cgroup);
+  if (shown.cgroup === cgroup) choose(null);
+}
+
+/** The agent's clock was set back: what is drawn would no longer be in order. */
+function startAnew() {
+  for (const [cgroup, entry] of entries) forget(cgroup, entry);
+  Object.assign(host, series());
+  choose(null);
+}
+
+// --- drawing, at most once a frame ---
+
+let scheduled = false;
+
+function schedule() {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    drawTotals();
+    drawTable();
+    drawCharts();
+    ownCost.draw();
+  });
+}
+
+function drawTotals() {
+  const cpu = host.cpu.at(-1) ?? 0;
+  let containers = 0;
+  for (const { who, endedAt } of entries.values()) if (who.kind === "container" && !endedAt) containers += 1;
+  byId("total-cpu").textContent = cpu.toFixed(2);
+  byId("total-cpus").textContent = `of ${server.cpus} · ${((100 * cpu) / server.cpus).toFixed(0)} %`;
+  byId("total-wait").textContent = milliseconds(host.wait.at(-1));
+  byId("total-containers").textContent = containers;
+}
+
+function drawTable() {
+  const form = byId("shown");
+  const visible = { container: true, cgroup: form.cgroup.checked, unit: form.unit.checked, host: form.unit.checked };
+  const list = [...entries.values()].filter((entry) => visible[entry.who.kind]);
+  byId("empty").hidden = [...entries.values()].some((entry) => entry.who.kind === "container");
+  byId("table").hidden = list.length === 0;
+  // By the mean of the last minute, so that rows do not jump with every tick.
+  const rank = { name: (entry) => entry.who.name, cpu: (entry) => mean(entry.cpu), wait: (entry) => mean(entry.wait) }[sort.by];
+  const ranked = list.map((entry) => [rank(entry), entry]);
+  const order = sort.descending ? -1 : 1;
+  ranked.sort(([a, x], [b, y]) => order * compare(a, b) || compare(x.who.name, y.who.name));
+
+  const body = byId("rows");
+  const focused = document.activeElement;
+  let next = body.firstElementChild;
+  for (const [, entry] of ranked) {
+    entry.parts ??= newRow(entry.who.cgroup);
+    drawRow(entry);
+    if (entry.parts.row === next) next = next.nextElementSibling;
+    else body.insertBefore(entry.parts.row, next);
+  }
+  while (next) {
+    const row = next;
+    next = next.nextElementSibling;
+    row.remove();
+  }
+  if (focused !== document.activeElement && body.contains(focused)) focused.focus({ preventScroll: true });
+}
+
+function newRow(cgroup) {
+  const row = byId("row").content.firstElementChild.cloneNode(true);
+  const part = (selector) => row.querySelector(selector);
+  row.addEventListener("click", () => choose(cgroup));
+  return { row, name: part(".name"), runtime: part(".runtime"), image: part(".image"), cpu: part(".cpu"), percent: part(".percent"), wait: part(".wait"), spark: row.querySelectorAll("path") };
+}
+
+function drawRow(entry) {
+  const { who, parts, endedAt } = entry;
+  const chosen = shown.cgroup === who.cgroup;
+  if (entry.renamed) {
+    entry.renamed = false;
+    parts.name.textContent = who.name;
+    parts.name.title = who.name;
+    parts.runtime.textContent = who.runtime;
+    parts.image.textContent = who.image ?? "";
+    parts.image.title = who.image ?? "";
+  }
+  const cpu = entry.cpu.at(-1);
+  parts.cpu.textContent = endedAt ? "ended" : cpus(cpu);
+  parts.percent.textContent = endedAt || cpu === null ? "" : (100 * cpu).toFixed(1);
+  parts.wait.textContent = endedAt ? "" : milliseconds(scaled(entry.wait.at(-1)));
+  drawSparkline(parts.spark, entry.cpu);
+  parts.row.classList.toggle("ended", endedAt > 0);
+  parts.row.classList.toggle("chosen", chosen);
+  parts.name.setAttribute("aria-pressed", chosen);
+}
+
+/** Draws the last minute, newest at the right; less than a fiftieth of a CPU stays flat. */
+function drawSparkline([area, line], values) {
+  const top = Math.max(0.02, ...values);
+  const left = SPARK_POINTS - values.length;
+  const points = values.map((value, at) => `${left + at} ${(19 - (18 * (value ?? 0)) / top).toFixed(1)}`).join("L");
+  line.setAttribute("d", `M${points}`);
+  area.setAttribute("d", `M${left} 20L${points}V20Z`);
+}
+
+const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+const mean = (values) => values.reduce((sum, value) => sum + (value ?? 0), 0) / values.length;
+const scaled = (wait) => (wait === null || wait === undefined ? null : wait * 1000);
+const cpus = (value) => (value === null || value === undefined ? "–" : value.toFixed(value < 10 ? 3 : 2));
+const milliseconds = (value) => (value === null || value === undefined ? "–" : value.toFixed(value < 100 ? 1 : 0));
+
+// --- the charts and the chosen entry ---
+
+const charts = { cpu: null, wait: null };
+
+function drawCharts() {
+  charts.cpu ??= newChart("cpu", cpus, 0.1);
+  charts.wait ??= newChart("wait", milliseconds, 1);
+  charts.cpu.setData([shown.t, shown.cpu]);
+  charts.wait.setData([shown.t, shown.wait]);
+}
+
+/** `atLeast` is what the full height shows when there is next to nothing. */
+function newChart(key, format, atLeast) {
+  const place = byId(`${key}-chart`);
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
+  const axis = { stroke: colour("--soft"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+  const times = (_, splits, axis, space, step) => splits.map((time) => (step < 60 ? seconds : minutes).format(time * 1000));
+  const value = (chart) => {
+    const at = chart.cursor.idx ?? chart.data[0].length - 1;
+    byId(`${key}-value`).textContent = format(chart.data[1][at]);
+  };
+  return new uPlot(
+    {
+      width: place.clientWidth,
+      height: place.clientHeight,
+      padding: [8, 18, 0, 0],
+      legend: { show: false },
+      cursor: { sync: { key: "time" }, drag: { x: false, y: false }, y: false },
+      scales: {
+        x: { range: (_, from, to) => [Math.min(from, to - 60), to] },
+        y: { range: (_, from, to) => [0, Math.max(to * 1.1, atLeast)] },
+      },
+      axes: [
+        { ...axis, size: 26, space: 55, values: times },
+        { ...axis, size: 48, space: 28 },
+      ],
+      series: [{}, { stroke: colour(`--${key}`), fill: colour(`--${key}`).trim() + "22", width: 1.5, points: { show: false } }],
+      hooks: { setCursor: [value], setData: [value] },
+    },
+    [[], []],
+    place,
+  );
+}
+
+function renewCharts() {
+  for (const key of ["cpu", "wait"]) {
+    charts[key]?.destroy();
+    charts[key] = null;
+  }
+  schedule();
+}
+
+/** Shows an entry in the charts, or the host. */
+async function choose(cgroup) {
+  const who = entries.get(cgroup)?.who;
+  shown = who ? { cgroup, ...series() } : host;
+  byId("detail-name").textContent = who ? who.name : "Whole host";
+  byId("deselect").hidden = !who;
+  byId("facts").textContent = "";
+  schedule();
+  if (!who) return;
+  byId("detail").scrollIntoView({ block: "nearest" });
+  const chosen = shown;
+  const response = await fetch(`api/v1/containers/${cgroup}`).catch(() => null);
+  if (!response?.ok || shown !== chosen) return;
+  const details = await response.json();
+  const { taken, usage_cpus, runq_waiting } = details.history;
+  const late = chosen.t.length;
+  const past = series();
+  taken.forEach((ns, at) => {
+    if (late === 0 || ns / 1e9 < chosen.t[0]) point(past, ns / 1e6, usage_cpus[at], runq_waiting[at]);
+  });
+  for (const key of ["t", "cpu", "wait"]) chosen[key] = past[key].concat(chosen[key]).slice(-CHART_POINTS);
+  byId("facts").textContent = facts(details).join(" · ");
+  schedule();
+}
+
+function facts({ runtime, image, short_id, namespace, pod, path, cpu }) {
+  const list = [runtime, image, short_id, namespace && `namespace ${namespace}`, pod && `pod ${pod}`];
+  if (cpu?.usage_ns !== undefined) list.push(`${(cpu.usage_ns / 1e9).toFixed(1)} s of CPU so far`);
+  if (cpu?.quota_us !== undefined) list.push(`limit ${+(cpu.quota_us / cpu.period_us).toFixed(2)} CPUs`);
+  if (cpu?.throttled_ns) list.push(`throttled ${(cpu.throttled_ns / 1e9).toFixed(1)} s`);
+  list.push(path);
+  return list.filter(Boolean);
+}
+
+// --- our own cost ---
+
+/**
+ * From the agent's own samples, whatever measurement they stand in: `cpu_ns` and `bpf_run_ns` (counters), `rss_bytes`,
+ * and every field that ends in `_lost` or `_dropped`. What is not there is not shown.
+ */
+const ownCost = {
+  /** The last ten ticks, for rates. */
+  past: [],
+
+  take(t, agent) {
+    const sums = {};
+    for (const group of Object.values(agent)) {
+      for (const [field, value] of Object.entries(group)) {
+        const values = Array.isArray(value) ? value.map((it) => it.value) : [value];
+        for (const one of values) if (typeof one === "number") sums[field] = (sums[field] ?? 0) + one;
+      }
+    }
+    keep(this.past, { t, sums }, 10);
+  },
+
+  /** Percent of one CPU over the ticks at hand. */
+  share(field) {
+    const [first, last] = [this.past[0], this.past.at(-1)];
+    if (!last || first === last || last.sums[field] === undefined) return "–";
+    const ms = (last.sums[field] - (first.sums[field] ?? 0)) / 1e6;
+    return `${((100 * ms) / (last.t - first.t)).toFixed(2)} %`;
+  },
+
+  draw() {
+    const sums = this.past.at(-1)?.sums ?? {};
+    byId("own-cpu").textContent = this.share("cpu_ns");
+    byId("own-bpf").textContent = this.share("bpf_run_ns");
+    byId("own-rss").textContent = sums.rss_bytes === undefined ? "–" : `${(sums.rss_bytes / 2 ** 20).toFixed(1)} MiB`;
+    const losses = Object.entries(sums).filter(([field, count]) => /_(lost|dropped)$/.test(field) && count > 0);
+    const element = byId("own-losses");
+    element.textContent = losses.map(([field, count]) => `${count} ${field.replaceAll("_", " ")}`).join(", ") || "none";
+    element.classList.toggle("bad", losses.length > 0);
+  },
+};
+
+// --- what the person does ---
+
+byId("deselect").addEventListener("click", () => choose(null));
+byId("shown").addEventListener("change", schedule);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") choose(null);
+});
+for (const header of document.querySelectorAll("th[data-sort]")) {
+  header.firstElementChild.addEventListener("click", () => {
+    const by = header.dataset.sort;
+    sort = { by, descending: sort.by === by ? !sort.descending : by !== "name" };
+    for (const other of document.querySelectorAll("th[data-sort]")) other.removeAttribute("aria-sort");
+    header.setAttribute("aria-sort", sort.descending ? "descending" : "ascending");
+    schedule();
+  });
+}
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    disconnect();
+    setState("paused");
+  } else {
+    connect();
+  }
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", renewCharts);
+new ResizeObserver(() => {
+  for (const key of ["cpu", "wait"]) {
+    const { clientWidth: width, clientHeight: height } = byId(`${key}-chart`);
+    charts[key]?.setSize({ width, height });
+  }
+}).observe(byId("cpu-chart"));
+
+connect();

@@ -1,0 +1,77 @@
+//! Answers and the headers every one of them carries.
+
+use std::convert::Infallible;
+
+use futures_util::{Stream, StreamExt as _};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Response, StatusCode,
+    body::{Bytes, Frame},
+    header::{self, HeaderName, HeaderValue},
+};
+
+use crate::encode::json;
+
+pub(super) type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Everything the page needs comes from here and nothing else may be run, embedded or framed.
+const SECURITY: [(HeaderName, HeaderValue); 4] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+/// A whole answer.
+pub(super) fn whole(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    finish(status, content_type, Full::new(body.into()).boxed_unsync())
+}
+
+/// An answer that is made while it is sent.
+pub(super) fn streamed(
+    content_type: &'static str,
+    chunks: impl Stream<Item = Bytes> + Send + 'static,
+) -> Response<Body> {
+    let frames = chunks.map(|chunk| Ok(Frame::data(chunk)));
+    let body = StreamBody::new(frames).boxed_unsync();
+    finish(StatusCode::OK, content_type, body)
+}
+
+/// JSON.
+pub(super) fn json(status: StatusCode, text: String) -> Response<Body> {
+    whole(status, "application/json", text)
+}
+
+/// A refusal with its reason, as JSON.
+pub(super) fn refusal(status: StatusCode, reason: &str) -> Response<Body> {
+    json(status, json::error(reason, &[]))
+}
+
+/// Answers are the state of one moment: nobody keeps them unless the caller says otherwise.
+fn finish(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.extend(SECURITY);
+    response
+}

@@ -1,0 +1,126 @@
+//! What the API, `/metrics` and the probes answer.
+
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+
+use super::{Answer, Running, two};
+use crate::{
+    encode::fixture::{container, every_sample, rates, subject_of, tick_of},
+    http::Settings,
+    metrics::Subject,
+};
+
+#[tokio::test]
+async fn ready_means_a_batch_younger_than_three_intervals() {
+    let server = Running::start(Settings::default()).await;
+    assert_eq!(server.get("/healthz").await.body, "ok\n");
+    for path in [
+        "/readyz",
+        "/metrics",
+        "/api/v1/containers",
+        "/api/v1/containers/web",
+    ] {
+        assert_eq!(
+            server.get(path).await.status,
+            503,
+            "{path} before the first tick"
+        );
+    }
+    server.live.publish(tick_of(10, two()));
+    for (now_ns, status) in [
+        (10_000_000_000, 200),
+        (12_999_999_999, 200),
+        (13_000_000_000, 503),
+    ] {
+        server.now_ns.store(now_ns, Ordering::Relaxed);
+        let answer = server.get("/readyz").await;
+        assert_eq!(answer.status, status, "at {now_ns}: {}", answer.body);
+    }
+    assert_eq!(server.get("/healthz").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_entry_is_found_by_name_id_start_of_id_and_cgroup() {
+    let server = Running::start(Settings::default()).await;
+    let named = |cgroup, name: &str, id: &str| {
+        let mut container = container(cgroup, name);
+        container.id = Some(id.to_owned());
+        subject_of(container, rates(0.5, 0.25))
+    };
+    let mut gone = named(9, "gone", "ddd");
+    gone.alive = false;
+    let live = vec![
+        named(7, "web", "aabb"),
+        named(8, "a/b c", "aacc"),
+        named(10, "7", "eee"),
+    ];
+    server
+        .live
+        .publish(tick_of(1, [live.clone(), vec![gone]].concat()));
+    server.live.publish(tick_of(2, live));
+    for (wanted, cgroup) in [
+        ("web", 7),
+        ("aabb", 7),
+        ("aab", 7),
+        ("aacc", 8),
+        ("a%2Fb%20c", 8),
+        ("a/b%20c", 8),
+        ("8", 8),
+        ("7", 10),
+        ("gone", 9),
+        ("d", 9),
+        ("9", 9),
+    ] {
+        let answer = server.get(&format!("/api/v1/containers/{wanted}")).await;
+        assert_eq!(answer.status, 200, "{wanted}");
+        assert_eq!(answer.json()["cgroup"], cgroup, "{wanted}");
+        assert_eq!(answer.json()["alive"], cgroup != 9, "{wanted}");
+    }
+    for unknown in ["nobody", "", "11", "aabbcc"] {
+        let answer = server.get(&format!("/api/v1/containers/{unknown}")).await;
+        assert_eq!(answer.status, 404, "{unknown:?}");
+        assert!(answer.json()["error"].is_string(), "{unknown:?}");
+    }
+    let ambiguous = server.get("/api/v1/containers/aa").await;
+    assert_eq!(ambiguous.status, 409);
+    let names: Vec<_> = ambiguous.json()["matches"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|it| it["name"].clone())
+        .collect();
+    assert_eq!(names, ["web", "a/b c"]);
+}
+
+#[tokio::test]
+async fn an_entry_comes_with_its_history() {
+    let server = Running::with_ticks(Settings::default(), 3).await;
+    let history = server.get("/api/v1/containers/web").await.json()["history"].clone();
+    assert_eq!(
+        history["taken"],
+        json!([1_000_000_000_u64, 2_000_000_000_u64, 3_000_000_000_u64])
+    );
+    assert_eq!(history["usage_cpus"], json!([0.5, 0.5, 0.5]));
+    assert_eq!(history["runq_waiting"], json!([0.25, 0.25, 0.25]));
+}
+
+#[tokio::test]
+async fn final_totals_stay_on_metrics_for_a_while() {
+    let server = Running::start(Settings::default()).await;
+    let brief = |alive| Subject {
+        alive,
+        ..subject_of(container(9, "brief"), every_sample())
+    };
+    server.live.publish(tick_of(1, vec![brief(true)]));
+    server.live.publish(tick_of(2, vec![brief(false)]));
+    let has_brief = |answer: Answer| answer.body.contains("name=\"brief\"");
+    assert!(has_brief(server.get("/metrics").await));
+    server.live.publish(tick_of(62, Vec::new()));
+    assert!(has_brief(server.get("/metrics").await), "a minute later");
+    server.live.publish(tick_of(63, Vec::new()));
+    assert!(
+        !has_brief(server.get("/metrics").await),
+        "more than a minute later"
+    );
+}

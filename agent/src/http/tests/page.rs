@@ -1,0 +1,129 @@
+//! The live page, as served and in a real browser.
+
+use serde_json::Value as Json;
+
+use super::{Running, browser::Browser};
+use crate::{
+    encode::fixture::{HOSTILE, container, rates, subject_of, tick_of},
+    http::Settings,
+};
+
+#[tokio::test]
+async fn the_page_is_whole_and_has_nothing_inline() {
+    let server = Running::with_ticks(Settings::default(), 1).await;
+    let page = server.get("/").await;
+    assert_eq!(
+        page.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    assert!(
+        page.header("content-security-policy")
+            .unwrap()
+            .starts_with("default-src 'self';")
+    );
+    assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
+    for inline in [
+        "<style",
+        " style=",
+        "<script>",
+        " onclick=",
+        "javascript:",
+        "http:",
+        "https:",
+    ] {
+        assert!(!page.body.contains(inline), "{inline}");
+    }
+    let parts: Vec<_> = page
+        .body
+        .split('"')
+        .filter(|it| it.starts_with("assets/"))
+        .collect();
+    assert_eq!(parts.len(), 5, "{parts:?}");
+    for part in parts {
+        let asset = server.get(&format!("/{part}")).await;
+        assert_eq!(asset.status, 200, "{part}");
+        let tag = asset.header("etag").unwrap();
+        let again = format!("GET /{part} HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {tag}\r\n");
+        let again = server.send(&again).await;
+        assert_eq!((again.status, again.body.as_str()), (304, ""), "{part}");
+    }
+    assert_eq!(server.get("/assets/../Cargo.toml").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_browser_shows_hostile_names_as_text_and_follows_the_ticks() {
+    let settings = Settings {
+        host: HOSTILE[0].to_owned(),
+        ..Settings::default()
+    };
+    let server = Running::start(settings).await;
+    let named = |name: &&str, cgroup| {
+        let mut container = container(cgroup, name);
+        container.image = Some((*name).to_owned());
+        container
+            .labels
+            .insert((*name).to_owned(), (*name).to_owned());
+        subject_of(container, rates(0.5, 0.25))
+    };
+    let publish = |second, names: &[&str]| {
+        let subjects = names.iter().zip(100..).map(|(name, at)| named(name, at));
+        server.live.publish(tick_of(second, subjects.collect()));
+    };
+    publish(1, HOSTILE);
+    publish(2, HOSTILE);
+    let address = format!("http://{}/", server.address);
+    let Some(mut page) = tokio::task::block_in_place(|| Browser::open(&address)) else {
+        println!("SKIP chromium is not installed");
+        return;
+    };
+    tokio::task::block_in_place(|| {
+        let rows = format!(
+            "document.querySelectorAll('#rows tr').length === {}",
+            HOSTILE.len()
+        );
+        page.wait_until(&rows);
+        let names =
+            page.evaluate("[...document.querySelectorAll('.name')].map((it) => it.textContent)");
+        let mut names: Vec<_> = names
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
+            .collect();
+        names.sort_unstable();
+        let mut expected = HOSTILE.to_vec();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+        assert_eq!(
+            page.evaluate("document.querySelectorAll('img, #rows script').length"),
+            0
+        );
+        assert_eq!(
+            page.evaluate("document.title"),
+            format!("{} · cgflux", HOSTILE[0])
+        );
+
+        page.evaluate("document.querySelector('.name').click()");
+        page.wait_until("document.getElementById('facts').textContent.startsWith('docker')");
+        assert_eq!(
+            page.evaluate("document.querySelectorAll('#detail canvas').length"),
+            2
+        );
+        page.evaluate(
+            "window.first = [...document.querySelectorAll('#rows tr')].find((it) => it.textContent.includes('<img'));
+            window.line = () => first.querySelector('.line').getAttribute('d');
+            window.before = line()",
+        );
+        publish(3, &[&HOSTILE[..1], &["newcomer"]].concat());
+        page.wait_until("line() !== before");
+        page.wait_until(
+            "[...document.querySelectorAll('.name')].some((it) => it.textContent === 'newcomer')",
+        );
+        page.wait_until(&format!(
+            "document.querySelectorAll('.ended').length === {}",
+            HOSTILE.len() - 2
+        ));
+        page.set_width(360);
+        page.wait_until("innerWidth === 360 && document.documentElement.scrollWidth <= 360");
+    });
+}
