@@ -45,7 +45,7 @@ pub struct Worker {
     target: Target,
     queue: Arc<Queue>,
     stats: Arc<SinkStats>,
-    pace: Pace,
+    pub(super) pace: Pace,
     backoff: Backoff,
     /// Payloads above this were refused as too large.
     largest_bytes: usize,
@@ -55,17 +55,17 @@ pub struct Worker {
 
 /// How long the worker waits for what.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
+pub(super) struct Pace {
     /// Longest wait before the first retry.
-    first_retry: Duration,
+    pub(super) first_retry: Duration,
     /// Longest wait before any retry.
-    longest_retry: Duration,
+    pub(super) longest_retry: Duration,
     /// Wait between tries while somebody must act.
-    probe: Duration,
+    pub(super) probe: Duration,
     /// Longest wait before a retry while the agent is stopping.
-    last_retry: Duration,
+    pub(super) last_retry: Duration,
     /// Time for what still waits when the agent stops.
-    drain: Duration,
+    pub(super) drain: Duration,
 }
 
 const PACE: Pace = Pace {
@@ -170,7 +170,8 @@ impl Worker {
             }
             Outcome::Split { too_large, reason } => {
                 if too_large {
-                    self.largest_bytes = payload.lines().len().saturating_sub(1);
+                    let below = payload.lines().len().saturating_sub(1);
+                    self.largest_bytes = self.largest_bytes.min(below);
                 }
                 if let Some(halves) = payload.halves() {
                     self.give_back(halves);
