@@ -285,6 +285,15 @@ async fn a_database_that_cannot_be_made_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_database_that_stays_missing_though_made_is_waited_for() {
+    let fixture = Fixture::new().await;
+    let made = Reply::Json(200, r#"{"results":[{"statement_id":0}]}"#);
+    let replies = [NO_DATABASE, made, NO_DATABASE, NO_DATABASE, STORED];
+    let (requests, _) = fixture.play(&["a v=1i 1\n"], &replies).await;
+    assert_eq!((requests.len(), fixture.counts()), (5, (1, 0, 2)));
+}
+
+#[tokio::test]
 async fn a_database_that_is_not_to_be_made_is_only_waited_for() {
     let mut fixture = Fixture::new().await;
     fixture.settings.create_database = false;

@@ -49,6 +49,8 @@ pub struct Worker {
     backoff: Backoff,
     /// Payloads above this were refused as too large.
     largest_bytes: usize,
+    /// Whether the database was made since the last good write.
+    made_database: bool,
     outage: Option<Outage>,
     refusals: Refusals,
 }
@@ -103,6 +105,7 @@ impl Worker {
             pace: PACE,
             backoff: Backoff::new(PACE.first_retry, PACE.longest_retry),
             largest_bytes: usize::MAX,
+            made_database: false,
             outage: None,
             refusals: Refusals::default(),
         }
@@ -201,16 +204,15 @@ impl Worker {
     /// Waits for somebody to act, or acts: makes a database that is missing.
     async fn pause(&mut self, fault: Fault, reason: &str) {
         if fault == Fault::NoDatabase
+            && !self.made_database
             && let Target::Influxdb(client) = &self.target
         {
             match client.create_database().await {
                 Ok(true) => {
-                    info!(
-                        sink = self.stats.name,
-                        "made the database, which was missing"
-                    );
-                    let wait = self.backoff.wait(fastrand::f64());
-                    return self.wait(wait).await;
+                    let sink = self.stats.name.as_str();
+                    info!(sink, "made the database, which was missing");
+                    self.made_database = true;
+                    return;
                 }
                 Ok(false) => {}
                 Err(error) => {
@@ -227,6 +229,7 @@ impl Worker {
     fn stored(&mut self, points: usize) {
         self.queue.acknowledge();
         self.backoff.reset();
+        self.made_database = false;
         self.stats.points_sent.add(points as u64);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let wall_ns = now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
