@@ -53,7 +53,9 @@ impl Server {
             return None;
         }
         // A port that was free a moment ago may be taken by now.
-        (0..5).find_map(|_| Self::start_on(free_ports()))
+        let server = (0..5).find_map(|_| Self::start_on(free_ports()));
+        assert!(server.is_some(), "influxd does not start");
+        server
     }
 
     fn start_on([port, backup_port]: [u16; 2]) -> Option<Self> {
