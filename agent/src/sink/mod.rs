@@ -71,3 +71,6 @@ fn count_dropped(stats: &SinkStats, dropped: Dropped) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

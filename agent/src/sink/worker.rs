@@ -45,27 +45,29 @@ pub struct Worker {
     target: Target,
     queue: Arc<Queue>,
     stats: Arc<SinkStats>,
-    pace: Pace,
+    pub(super) pace: Pace,
     backoff: Backoff,
     /// Payloads above this were refused as too large.
     largest_bytes: usize,
+    /// Whether the database was made since the last good write.
+    made_database: bool,
     outage: Option<Outage>,
     refusals: Refusals,
 }
 
 /// How long the worker waits for what.
 #[derive(Clone, Copy, Debug)]
-struct Pace {
+pub(super) struct Pace {
     /// Longest wait before the first retry.
-    first_retry: Duration,
+    pub(super) first_retry: Duration,
     /// Longest wait before any retry.
-    longest_retry: Duration,
+    pub(super) longest_retry: Duration,
     /// Wait between tries while somebody must act.
-    probe: Duration,
+    pub(super) probe: Duration,
     /// Longest wait before a retry while the agent is stopping.
-    last_retry: Duration,
+    pub(super) last_retry: Duration,
     /// Time for what still waits when the agent stops.
-    drain: Duration,
+    pub(super) drain: Duration,
 }
 
 const PACE: Pace = Pace {
@@ -103,6 +105,7 @@ impl Worker {
             pace: PACE,
             backoff: Backoff::new(PACE.first_retry, PACE.longest_retry),
             largest_bytes: usize::MAX,
+            made_database: false,
             outage: None,
             refusals: Refusals::default(),
         }
@@ -170,7 +173,8 @@ impl Worker {
             }
             Outcome::Split { too_large, reason } => {
                 if too_large {
-                    self.largest_bytes = payload.lines().len().saturating_sub(1);
+                    let below = payload.lines().len().saturating_sub(1);
+                    self.largest_bytes = self.largest_bytes.min(below);
                 }
                 if let Some(halves) = payload.halves() {
                     self.give_back(halves);
@@ -200,16 +204,15 @@ impl Worker {
     /// Waits for somebody to act, or acts: makes a database that is missing.
     async fn pause(&mut self, fault: Fault, reason: &str) {
         if fault == Fault::NoDatabase
+            && !self.made_database
             && let Target::Influxdb(client) = &self.target
         {
             match client.create_database().await {
                 Ok(true) => {
-                    info!(
-                        sink = self.stats.name,
-                        "made the database, which was missing"
-                    );
-                    let wait = self.backoff.wait(fastrand::f64());
-                    return self.wait(wait).await;
+                    let sink = self.stats.name.as_str();
+                    info!(sink, "made the database, which was missing");
+                    self.made_database = true;
+                    return;
                 }
                 Ok(false) => {}
                 Err(error) => {
@@ -226,6 +229,7 @@ impl Worker {
     fn stored(&mut self, points: usize) {
         self.queue.acknowledge();
         self.backoff.reset();
+        self.made_database = false;
         self.stats.points_sent.add(points as u64);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let wall_ns = now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));

@@ -1,0 +1,430 @@
+//! Workers against a server that answers as told, over real sockets.
+
+use std::{collections::VecDeque, future::ready, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpListener, TcpStream},
+    select,
+    sync::Notify,
+    time::Instant,
+};
+
+use super::{
+    Bounds, Ended, Sink, Target, Worker,
+    influxdb::{Client, Credentials, Settings},
+    open,
+    worker::Pace,
+};
+use crate::{encode::Payload, self_stats::SinkStats};
+
+const NO_DATABASE: Reply = Reply::Json(404, r#"{"error":"database not found: \"metrics\""}"#);
+const STORED: Reply = Reply::Json(204, "");
+const QUICK: Pace = Pace {
+    first_retry: Duration::from_millis(1),
+    longest_retry: Duration::from_millis(1),
+    probe: Duration::from_millis(1),
+    last_retry: Duration::from_millis(1),
+    drain: Duration::from_secs(20),
+};
+
+/// What the server does with a request.
+#[derive(Clone, Copy)]
+enum Reply {
+    Json(u16, &'static str),
+    /// 503 and a `Retry-After` of so many seconds.
+    Busy(u64),
+    /// Closes the connection without a word.
+    Cut,
+    /// Keeps the connection and says nothing.
+    Silence,
+}
+
+struct Request {
+    /// Method, path and query.
+    line: String,
+    headers: String,
+    body: String,
+}
+
+struct Fixture {
+    listener: TcpListener,
+    settings: Settings,
+    stats: Arc<SinkStats>,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Self {
+            listener,
+            settings: Settings {
+                url: format!("http://{address}"),
+                database: "metrics".to_owned(),
+                retention_policy: None,
+                credentials: None,
+                create_database: true,
+                timeout: Duration::from_secs(10),
+            },
+            stats: Arc::new(SinkStats::new("db")),
+        }
+    }
+
+    fn open(&self) -> (Sink, Worker) {
+        let client = Client::new(&self.settings).unwrap();
+        let target = Target::Influxdb(client);
+        let (sink, mut worker) = open(target, Bounds::default(), Arc::clone(&self.stats));
+        worker.pace = QUICK;
+        (sink, worker)
+    }
+
+    /// Delivers `payloads` to a server that gives `replies` one after the other, and stops when all are given.
+    async fn play(&self, payloads: &[&str], replies: &[Reply]) -> (Vec<Request>, Ended) {
+        let (sink, worker) = self.open();
+        for lines in payloads {
+            sink.offer(payload(lines));
+        }
+        let all_given = Notify::new();
+        let mut replies: VecDeque<Reply> = replies.iter().copied().collect();
+        let mut requests = Vec::new();
+        let answer = |request| {
+            requests.push(request);
+            let reply = replies.pop_front().unwrap();
+            if replies.is_empty() {
+                all_given.notify_one();
+            }
+            reply
+        };
+        let ended = select! {
+            ended = worker.run(all_given.notified()) => ended,
+            never = serve(&self.listener, answer) => never,
+        };
+        (requests, ended)
+    }
+
+    /// Delivers `lines` to a server that decides by the body, and stops when all is settled.
+    async fn settle(&self, lines: &str, mut reply: impl FnMut(&str) -> Reply) -> Ended {
+        let (sink, worker) = self.open();
+        sink.offer(payload(lines));
+        select! {
+            ended = worker.run(ready(())) => ended,
+            never = serve(&self.listener, |request| reply(&request.body)) => never,
+        }
+    }
+
+    /// Points sent, points dropped, failed writes.
+    fn counts(&self) -> (u64, u64, u64) {
+        let stats = &self.stats;
+        (
+            stats.points_sent.get(),
+            stats.points_dropped.get(),
+            stats.write_errors.get(),
+        )
+    }
+}
+
+fn payload(lines: &str) -> Payload {
+    Payload::new(Bytes::copy_from_slice(lines.as_bytes()))
+}
+
+const DRAINED: Ended = Ended::Stopped { points_lost: 0 };
+
+async fn serve(listener: &TcpListener, mut answer: impl FnMut(Request) -> Reply) -> ! {
+    let mut silent = Vec::new();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        while let Some(request) = receive(&mut stream).await {
+            let (status, headers, body) = match answer(request) {
+                Reply::Json(status, body) => (status, String::new(), body),
+                Reply::Busy(seconds) => (503, format!("Retry-After: {seconds}\r\n"), "busy"),
+                Reply::Cut => break,
+                Reply::Silence => {
+                    silent.push(stream);
+                    break;
+                }
+            };
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n{headers}\r\n");
+            stream
+                .write_all(format!("{head}{body}").as_bytes())
+                .await
+                .unwrap();
+        }
+    }
+}
+
+async fn receive(stream: &mut BufReader<TcpStream>) -> Option<Request> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok()?;
+    let mut headers = String::new();
+    while !headers.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut headers).await.ok()? == 0 {
+            return None;
+        }
+    }
+    let headers = headers.to_lowercase();
+    let (_, length) = headers.split_once("content-length: ")?;
+    let mut body = vec![0; length.lines().next()?.parse().ok()?];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(Request {
+        line: line.trim_end().to_owned(),
+        headers,
+        body: String::from_utf8(body).unwrap(),
+    })
+}
+
+#[tokio::test]
+async fn a_write_carries_database_precision_and_credentials() {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.retention_policy = Some("short".to_owned());
+    fixture.settings.credentials = Some(Credentials {
+        username: "agent".to_owned(),
+        password: "s3cret".to_owned(),
+    });
+    let (requests, ended) = fixture.play(&["a v=1i 1\n"], &[STORED]).await;
+    let [request] = &requests[..] else {
+        panic!("{} requests", requests.len());
+    };
+    assert_eq!(
+        request.line,
+        "POST /write?db=metrics&precision=ns&rp=short HTTP/1.1"
+    );
+    assert!(
+        request
+            .headers
+            .contains("authorization: basic ywdlbnq6cznjcmv0\r\n")
+    );
+    assert_eq!((request.body.as_str(), ended), ("a v=1i 1\n", DRAINED));
+    assert_eq!(fixture.counts(), (1, 0, 0));
+    assert!(
+        fixture
+            .stats
+            .last_ack_wall_ns
+            .load(std::sync::atomic::Ordering::Relaxed)
+            > 0
+    );
+}
+
+#[tokio::test]
+async fn faults_that_pass_lose_nothing_and_keep_the_order() {
+    let fixture = Fixture::new().await;
+    let timeout = Reply::Json(500, r#"{"error":"timeout"}"#);
+    let eof = Reply::Json(400, r#"{"error":"unexpected EOF"}"#);
+    let faults = [
+        timeout,
+        Reply::Cut,
+        Reply::Cut,
+        eof,
+        STORED,
+        Reply::Cut,
+        STORED,
+    ];
+    let (requests, ended) = fixture.play(&["a v=1i 1\n", "a v=2i 2\n"], &faults).await;
+    let bodies: Vec<&str> = requests.iter().map(|request| &request.body[4..5]).collect();
+    assert_eq!(bodies.concat(), "1111122");
+    // A connection that is cut is tried anew at once, which is no failed write.
+    assert_eq!((fixture.counts(), ended), ((2, 0, 3), DRAINED));
+}
+
+#[tokio::test]
+async fn the_wait_a_server_asks_for_is_kept() {
+    let fixture = Fixture::new().await;
+    let started = Instant::now();
+    let (requests, _) = fixture
+        .play(&["a v=1i 1\n"], &[Reply::Busy(1), STORED])
+        .await;
+    assert_eq!(requests.len(), 2);
+    assert!(
+        started.elapsed() >= Duration::from_secs(1),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up_and_tried_again() {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.timeout = Duration::from_millis(50);
+    let (requests, ended) = fixture
+        .play(&["a v=1i 1\n"], &[Reply::Silence, STORED])
+        .await;
+    assert_eq!(
+        (requests.len(), fixture.counts(), ended),
+        (2, (1, 0, 1), DRAINED)
+    );
+}
+
+#[tokio::test]
+async fn a_missing_database_is_made_and_the_write_repeated() {
+    let fixture = Fixture::new().await;
+    let made = Reply::Json(200, r#"{"results":[{"statement_id":0}]}"#);
+    let (requests, _) = fixture
+        .play(&["a v=1i 1\n"], &[NO_DATABASE, made, STORED])
+        .await;
+    assert_eq!(requests[1].line, "POST /query HTTP/1.1");
+    assert_eq!(requests[1].body, "q=CREATE+DATABASE+%22metrics%22");
+    assert_eq!(
+        (requests[2].body.as_str(), fixture.counts()),
+        ("a v=1i 1\n", (1, 0, 0))
+    );
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_made_is_waited_for() {
+    let fixture = Fixture::new().await;
+    let refused = Reply::Json(
+        200,
+        r#"{"results":[{"statement_id":0,"error":"disk full"}]}"#,
+    );
+    let replies = [NO_DATABASE, refused, NO_DATABASE, refused, STORED];
+    let (requests, _) = fixture.play(&["a v=1i 1\n"], &replies).await;
+    assert_eq!((requests.len(), fixture.counts()), (5, (1, 0, 2)));
+}
+
+#[tokio::test]
+async fn a_database_that_stays_missing_though_made_is_waited_for() {
+    let fixture = Fixture::new().await;
+    let made = Reply::Json(200, r#"{"results":[{"statement_id":0}]}"#);
+    let replies = [NO_DATABASE, made, NO_DATABASE, NO_DATABASE, STORED];
+    let (requests, _) = fixture.play(&["a v=1i 1\n"], &replies).await;
+    assert_eq!((requests.len(), fixture.counts()), (5, (1, 0, 2)));
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_to_be_made_is_only_waited_for() {
+    let mut fixture = Fixture::new().await;
+    fixture.settings.create_database = false;
+    let (requests, _) = fixture.play(&["a v=1i 1\n"], &[NO_DATABASE, STORED]).await;
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.line.contains("/write"))
+    );
+    assert_eq!(fixture.counts(), (1, 0, 1));
+}
+
+#[tokio::test]
+async fn refused_credentials_lose_nothing() {
+    let fixture = Fixture::new().await;
+    let denied = Reply::Json(401, r#"{"error":"authorization failed"}"#);
+    let forbidden = Reply::Json(403, r#"{"error":"not authorized"}"#);
+    let replies = [denied, denied, forbidden, STORED];
+    fixture.play(&["a v=1i 1\nb v=1i 1\n"], &replies).await;
+    assert_eq!(fixture.counts(), (2, 0, 3));
+}
+
+#[tokio::test]
+async fn points_the_server_names_are_lost_and_no_others() {
+    let fixture = Fixture::new().await;
+    let partial = r#"{"error":"partial write: field type conflict: input field \"v\" dropped=2"}"#;
+    let replies = [Reply::Json(400, partial), STORED];
+    fixture
+        .play(&["a v=1i 1\nb v=1i 1\nc v=1i 1\n", "d v=1i 1\n"], &replies)
+        .await;
+    assert_eq!(fixture.counts(), (2, 2, 0));
+}
+
+#[tokio::test]
+async fn a_batch_refused_for_one_line_is_split_until_the_line_stands_alone() {
+    let fixture = Fixture::new().await;
+    let lines: String = (0..100)
+        .map(|index| {
+            if index == 37 {
+                "bad\n".to_owned()
+            } else {
+                format!("a v={index}i 1\n")
+            }
+        })
+        .collect();
+    let mut stored = String::new();
+    let mut requests = 0;
+    let ended = fixture.settle(&lines, |body| {
+        requests += 1;
+        if body.contains("bad") {
+            return Reply::Json(400, r#"{"error":"unable to parse 'bad': missing fields"}"#);
+        }
+        stored.push_str(body);
+        STORED
+    });
+    assert_eq!(ended.await, DRAINED);
+    assert_eq!(stored, lines.replace("bad\n", ""));
+    assert_eq!(fixture.counts(), (99, 1, 0));
+    assert!(requests <= 20, "requests={requests}");
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_split_and_the_limit_remembered() {
+    let fixture = Fixture::new().await;
+    let long = format!("a s=\"{}\" 1\n", "x".repeat(500));
+    let lines = format!(
+        "{}{long}{}",
+        "a v=1i 1\n".repeat(100),
+        "b v=1i 1\n".repeat(100)
+    );
+    let mut stored = String::new();
+    let mut refused = Vec::new();
+    let ended = fixture.settle(&lines, |body| {
+        if body.len() > 300 {
+            refused.push(body.len());
+            return Reply::Json(413, "<html>too large</html>");
+        }
+        stored.push_str(body);
+        STORED
+    });
+    assert_eq!(ended.await, DRAINED);
+    assert_eq!(stored, lines.replace(&long, ""));
+    assert_eq!(fixture.counts(), (200, 1, 0));
+    assert!(refused.len() < 8, "refused={refused:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_before_the_deadline_is_lost_and_counted() {
+    let fixture = Fixture::new().await;
+    let (sink, mut worker) = fixture.open();
+    worker.pace.drain = Duration::from_millis(30);
+    sink.offer(payload("a v=1i 1\nb v=1i 1\n"));
+    sink.offer(payload("c v=1i 1\n"));
+    let ended = select! {
+        ended = worker.run(ready(())) => ended,
+        never = serve(&fixture.listener, |_| Reply::Silence) => never,
+    };
+    assert_eq!(ended, Ended::Stopped { points_lost: 3 });
+    assert_eq!(fixture.counts(), (0, 3, 0));
+    sink.offer(payload("d v=1i 1\n"));
+    assert_eq!(fixture.counts(), (0, 4, 0));
+}
+
+#[tokio::test]
+async fn a_sink_whose_worker_stands_still_takes_offers_and_counts_what_it_drops() {
+    let stats = Arc::new(SinkStats::new("file"));
+    let bounds = Bounds {
+        payloads: 3,
+        bytes: 1000,
+    };
+    let (sink, _worker) = open(Target::Stdout, bounds, Arc::clone(&stats));
+    for _ in 0..10 {
+        sink.offer(payload("a v=1i 1\nb v=1i 1\n"));
+    }
+    assert_eq!(stats.points_dropped.get(), 14);
+    assert_eq!((sink.backlog().points, sink.backlog().lost_points), (6, 14));
+}
+
+#[tokio::test]
+async fn a_file_gets_all_lines_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("points.lp");
+    let stats = Arc::new(SinkStats::new("file"));
+    let target = Target::File(path.clone());
+    let (sink, worker) = open(target, Bounds::default(), Arc::clone(&stats));
+    sink.offer(payload("a v=1i 1\n"));
+    sink.offer(payload("b v=2i 2\n"));
+    assert_eq!(worker.run(ready(())).await, DRAINED);
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        "a v=1i 1\nb v=2i 2\n"
+    );
+    assert_eq!(stats.points_sent.get(), 2);
+}
