@@ -3,6 +3,10 @@
 //! The key is the kernel's cgroup id; names, images and labels are joined to it and never replace it. Reading the
 //! places where names stand (runtime state files, APIs) is left to `host`; this module is values only.
 
+mod cgroup_path;
+
+pub use cgroup_path::{Identity, identify, user_of};
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
