@@ -30,7 +30,7 @@ pub struct Identity {
 /// does not own the units it runs. Any other cgroup owns itself alone.
 pub fn identify(path: &str) -> Identity {
     let components = components(path);
-    let Some(last) = components.last() else {
+    let Some(last) = components.len().checked_sub(1) else {
         return Identity {
             runtime: Runtime::Host,
             owner_path: "/".to_owned(),
@@ -39,29 +39,19 @@ pub fn identify(path: &str) -> Identity {
             name: None,
         };
     };
-    let mut pod = None;
-    for at in 0..components.len() {
-        pod = pod_of(&components, at).or(pod);
-        if let Some(found) = container_at(&components, at) {
-            return Identity {
-                runtime: found.runtime,
-                owner_path: path[..components[at].end].to_owned(),
-                id: found.id.map(str::to_owned),
-                pod: pod.map(Cow::into_owned),
-                name: found.name.map(Cow::into_owned),
-            };
-        }
-    }
-    let (runtime, end, name) = match unit(&components) {
-        Some((end, name)) => (Runtime::Systemd, end, name),
-        None => (Runtime::Cgroup, last.end, path[..last.end].to_owned()),
-    };
+    let container =
+        (0..=last).find_map(|at| container_at(&components, at).map(|found| (at, found)));
+    let (at, found) = container.or_else(|| unit(&components)).unwrap_or_else(|| {
+        let path = Cow::Borrowed(&path[..components[last].end]);
+        (last, Found::named(Runtime::Cgroup, path))
+    });
+    let pod = (0..=at).rev().find_map(|at| pod_of(&components, at));
     Identity {
-        runtime,
-        owner_path: path[..end].to_owned(),
-        id: None,
+        runtime: found.runtime,
+        owner_path: path[..components[at].end].to_owned(),
+        id: found.id.map(str::to_owned),
         pod: pod.map(Cow::into_owned),
-        name: Some(name),
+        name: found.name.map(Cow::into_owned),
     }
 }
 
@@ -91,50 +81,58 @@ fn components(path: &str) -> Vec<Component<'_>> {
     components
 }
 
-/// A container whose own cgroup a component is.
+/// What made the cgroup that a component is.
 struct Found<'p> {
     runtime: Runtime,
     id: Option<&'p str>,
     name: Option<Cow<'p, str>>,
 }
 
+impl<'p> Found<'p> {
+    fn with_id(runtime: Runtime, id: &'p str) -> Self {
+        Self {
+            runtime,
+            id: Some(id),
+            name: None,
+        }
+    }
+
+    fn named(runtime: Runtime, name: Cow<'p, str>) -> Self {
+        Self {
+            runtime,
+            id: None,
+            name: Some(name),
+        }
+    }
+}
+
 fn container_at<'p>(components: &[Component<'p>], at: usize) -> Option<Found<'p>> {
     let name = components[at].name;
     let parent = at.checked_sub(1).map(|at| components[at].name);
     let in_kubernetes = || {
-        let above = components[..at].iter();
-        above.clone().any(|above| above.name.contains("kubepods")) || name.contains("kubepods")
-    };
-    let with_id = |runtime, id| Found {
-        runtime,
-        id: Some(id),
-        name: None,
-    };
-    let named = |runtime, name| Found {
-        runtime,
-        id: None,
-        name: Some(name),
+        let mut to_here = components[..=at].iter();
+        to_here.any(|component| component.name.contains("kubepods"))
     };
 
     if let Some(machine) = machine(name, parent) {
-        return Some(named(Runtime::Nspawn, machine));
+        return Some(Found::named(Runtime::Nspawn, machine));
     }
     if let Some(lxc) = lxc(name, parent, at) {
-        return Some(named(Runtime::Lxc, Cow::Borrowed(lxc)));
+        return Some(Found::named(Runtime::Lxc, Cow::Borrowed(lxc)));
     }
     if is_id(name) {
         let runtime = whose_bare_id(components, at, in_kubernetes)?;
-        return Some(with_id(runtime, name));
+        return Some(Found::with_id(runtime, name));
     }
     let (prefix, id) = prefixed_id(name)?;
     match prefix {
-        "docker" => Some(with_id(Runtime::Docker, id)),
-        "libpod" | "libpod-payload" => Some(with_id(Runtime::Podman, id)),
-        "cri-containerd" | "nerdctl" => Some(with_id(Runtime::Containerd, id)),
-        "crio" => Some(with_id(Runtime::Crio, id)),
+        "docker" => Some(Found::with_id(Runtime::Docker, id)),
+        "libpod" | "libpod-payload" => Some(Found::with_id(Runtime::Podman, id)),
+        "cri-containerd" | "nerdctl" => Some(Found::with_id(Runtime::Containerd, id)),
+        "crio" => Some(Found::with_id(Runtime::Crio, id)),
         // The monitor process beside a container, in a cgroup of its own.
         monitor if monitor.ends_with("conmon") => None,
-        _ if in_kubernetes() => Some(with_id(Runtime::Kubernetes, id)),
+        _ if in_kubernetes() => Some(Found::with_id(Runtime::Kubernetes, id)),
         _ => None,
     }
 }
@@ -217,23 +215,26 @@ fn pod_of<'p>(components: &[Component<'p>], at: usize) -> Option<Cow<'p, str>> {
         .then_some(Cow::Borrowed(uid))
 }
 
-/// The outermost service or scope: where it ends, and its name. A unit of a user's manager is named with the user,
-/// for every user has a `dbus.service` and an `init.scope`.
-fn unit(components: &[Component<'_>]) -> Option<(usize, String)> {
+/// The outermost service or scope. A unit of a user's manager is named with the user, for every user has a
+/// `dbus.service` and an `init.scope`.
+fn unit<'p>(components: &[Component<'p>]) -> Option<(usize, Found<'p>)> {
+    let found = |name| Found::named(Runtime::Systemd, name);
     let mut user = None;
-    for component in components {
+    for (at, component) in components.iter().enumerate() {
         // systemd puts `_` before a name that could be taken for a file of the kernel's (cg_escape, systemd 252).
         let name = component.name.strip_prefix('_').unwrap_or(component.name);
         if let Some(uid) = manager_uid(name) {
             user = Some(uid);
         } else if is_unit(name) {
-            let name = user.map_or_else(|| name.to_owned(), |uid| format!("user@{uid}/{name}"));
-            return Some((component.end, name));
+            let name = user.map_or(Cow::Borrowed(name), |uid| {
+                Cow::Owned(format!("user@{uid}/{name}"))
+            });
+            return Some((at, found(name)));
         }
     }
-    let last = components.last()?;
-    manager_uid(last.name)?;
-    Some((last.end, last.name.to_owned()))
+    let last = components.len().checked_sub(1)?;
+    manager_uid(components[last].name)?;
+    Some((last, found(Cow::Borrowed(components[last].name))))
 }
 
 fn is_unit(name: &str) -> bool {
