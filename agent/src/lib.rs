@@ -21,3 +21,6 @@ pub mod container;
 pub mod metrics;
 
 pub mod self_stats;
+
+// Edges.
+pub mod host;

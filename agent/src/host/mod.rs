@@ -1,0 +1,6 @@
+//! The machine around the agent: its cgroup hierarchies, its name, and what container runtimes say of their
+//! containers.
+//!
+//! Numbers never wait for anything here: each answer may be missing, late, or never come.
+
+pub mod cgroup_tree;
