@@ -3,6 +3,12 @@
 //! The key is the kernel's cgroup id; names, images and labels are joined to it and never replace it. Reading the
 //! places where names stand (runtime state files, APIs) is left to `host`; this module is values only.
 
+mod cgroup_path;
+mod directory;
+
+pub use cgroup_path::{Identity, identify, user_of};
+pub use directory::{Directory, Placement};
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
@@ -87,6 +93,25 @@ impl Runtime {
     }
 }
 
+/// What a runtime says of one of its containers, as far as it says it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct RuntimeInfo {
+    /// The runtime, where it tells more than the path does.
+    pub runtime: Option<Runtime>,
+    /// The runtime's full id, where the path does not have it.
+    pub id: Option<String>,
+    /// The container's name; of a Kubernetes container the name within its pod.
+    pub name: Option<String>,
+    /// Image reference.
+    pub image: Option<String>,
+    /// Kubernetes namespace.
+    pub namespace: Option<String>,
+    /// Name of the Kubernetes pod.
+    pub pod: Option<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
 /// One accounted thing: a container, a systemd unit, another cgroup, or the host.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Container {
@@ -104,7 +129,7 @@ pub struct Container {
     pub image: Option<String>,
     /// Kubernetes namespace.
     pub namespace: Option<String>,
-    /// Kubernetes pod name, or the pod's uid as long as the name is unknown.
+    /// Kubernetes pod name, or the pod's uid as long as the name is unknown; of Podman the pod's id.
     pub pod: Option<String>,
     /// Labels as the runtime states them. Hostile input.
     pub labels: BTreeMap<String, String>,
@@ -133,6 +158,10 @@ impl Container {
 
     /// The first twelve characters of the runtime's id, the form people type.
     pub fn short_id(&self) -> Option<&str> {
-        self.id.as_deref().map(|id| id.get(..12).unwrap_or(id))
+        self.id.as_deref().map(short)
     }
+}
+
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
 }

@@ -1,4 +1,8 @@
-//! The host outside the kernel programs: the cgroup tree, its files, the runtimes' state.
+//! The machine around the agent: its cgroup hierarchies, its name, and what container runtimes say of their
+//! containers.
+//!
+//! Numbers never wait for anything here: each answer may be missing, late, or never come.
 
+pub mod cgroup_tree;
 pub mod cpu_files;
 pub mod process;
