@@ -27,7 +27,7 @@ use crate::{
     outlet::Outlet,
     self_stats::SelfStats,
     shipment::{Selection, Shipper},
-    sink::{self, Bounds, Target, Worker, influxdb},
+    sink::{self, Bounds, Ended, Target, Worker, influxdb},
     source::{Source, SourceError},
     state::{Lock, LockError},
 };
@@ -94,7 +94,9 @@ impl App {
     pub async fn build(config: &Config) -> Result<Self, BuildError> {
         let lock = Lock::take(&config.state_dir)?;
         let process = |what| move |source| BuildError::Process { what, source };
-        process::raise_open_files().map_err(io::Error::from).map_err(process("open files"))?;
+        process::raise_open_files()
+            .map_err(io::Error::from)
+            .map_err(process("open files"))?;
         let signals = [SignalKind::terminate(), SignalKind::interrupt()]
             .map(|kind| signal(kind).map_err(process("signals")));
         let [terminate, interrupt] = signals;
@@ -108,10 +110,10 @@ impl App {
         let source = Source::start(&config.collect, &config.state_dir, Runtimes::default())?;
         process::trim_memory();
         let (tell, news) = mpsc::channel(NEWS);
-        let collector =
-            Collector::new(source, config.collect.interval, stats, live, outlets, news);
-        let stop_collector =
-            EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(io::Error::from).map_err(process("an event"))?;
+        let collector = Collector::new(source, config.collect.interval, stats, live, outlets, news);
+        let stop_collector = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)
+            .map_err(io::Error::from)
+            .map_err(process("an event"))?;
         Ok(Self {
             collector,
             stop_collector: Arc::new(stop_collector),
@@ -127,7 +129,8 @@ impl App {
     pub async fn run(self) -> anyhow::Result<()> {
         let [mut terminate, mut interrupt] = self.signals;
         let (stop, stopping) = watch::channel(false);
-        let (collector, mut collector_ended) = start(self.collector, Arc::clone(&self.stop_collector))?;
+        let (collector, mut collector_ended) =
+            start(self.collector, Arc::clone(&self.stop_collector))?;
         let mut tasks: JoinSet<(String, String)> = JoinSet::new();
         // The API of a runtime is of help where there is one; nothing waits for it, not even the end.
         let mut idle = JoinSet::new();
@@ -136,8 +139,13 @@ impl App {
         for (name, worker) in self.workers {
             let until = stopping.clone();
             tasks.spawn(async move {
-                let ended = worker.run(stopped(until)).await;
-                (format!("sink {name}"), ended.to_string())
+                let why = match worker.run(stopped(until)).await {
+                    Ended::Stopped { points_lost } => format!("{points_lost} points were not sent"),
+                    Ended::OutputClosed { points_lost } => {
+                        format!("nobody reads its output any more; {points_lost} points are lost")
+                    }
+                };
+                (format!("sink {name}"), why)
             });
         }
         if let Some((listener, server)) = self.server {
@@ -185,11 +193,13 @@ fn start(
     stop: Arc<EventFd>,
 ) -> io::Result<(CollectorThread, oneshot::Receiver<()>)> {
     let (ended, end) = oneshot::channel();
-    let thread = thread::Builder::new().name("collector".to_owned()).spawn(move || {
-        // Dropped with the thread, however it ends.
-        let _ended = ended;
-        collector.run(&stop)
-    })?;
+    let thread = thread::Builder::new()
+        .name("collector".to_owned())
+        .spawn(move || {
+            // Dropped with the thread, however it ends.
+            let _ended = ended;
+            collector.run(&stop)
+        })?;
     Ok((thread, end))
 }
 
@@ -201,16 +211,26 @@ fn outlets(config: &Config, stats: &SelfStats) -> Result<Outlets, BuildError> {
     for settings in &config.sinks {
         let tagging = Tagging::new(&config.host, &config.tags, &config.labels.allow)?;
         let target = match &settings.kind {
-            SinkKind::Influxdb(influxdb) => Target::Influxdb(
-                influxdb::Client::new(influxdb)
-                    .map_err(|source| BuildError::Sink { name: settings.name.clone(), source })?,
-            ),
+            SinkKind::Influxdb(influxdb) => {
+                Target::Influxdb(influxdb::Client::new(&client_settings(influxdb)).map_err(
+                    |source| BuildError::Sink {
+                        name: settings.name.clone(),
+                        source,
+                    },
+                )?)
+            }
             SinkKind::Stdout => Target::Stdout,
             SinkKind::File { path } => Target::File(path.clone()),
         };
-        let bounds = Bounds { payloads: settings.queue, ..Bounds::default() };
+        let bounds = Bounds {
+            payloads: settings.queue,
+            ..Bounds::default()
+        };
         let (sink, worker) = sink::open(target, bounds, stats.sink(&settings.name));
-        let selection = Selection { units: config.ship.units, cgroups: config.ship.cgroups };
+        let selection = Selection {
+            units: config.ship.units,
+            cgroups: config.ship.cgroups,
+        };
         let shipper = Shipper::new(settings.interval, selection);
         outlets.push(Outlet::new(shipper, LineEncoder::new(tagging), sink));
         workers.push((settings.name.clone(), worker));
@@ -223,7 +243,10 @@ async fn server(
     config: &Config,
     live: &Arc<Live>,
 ) -> Result<(TcpListener, Server), BuildError> {
-    let failed = |source| BuildError::Listen { address: http.listen, source };
+    let failed = |source| BuildError::Listen {
+        address: http.listen,
+        source,
+    };
     let listener = TcpListener::bind(http.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     tracing::info!("the live page is at http://{address}/");
@@ -237,5 +260,25 @@ async fn server(
         drain: DRAIN,
         ..http::Settings::default()
     };
-    Ok((listener, Server::new(settings, Arc::clone(live), clock::boot_ns)))
+    Ok((
+        listener,
+        Server::new(settings, Arc::clone(live), Arc::new(clock::boot_ns)),
+    ))
+}
+
+fn client_settings(influxdb: &crate::config::Influxdb) -> influxdb::Settings {
+    influxdb::Settings {
+        url: influxdb.url.to_string(),
+        database: influxdb.database.clone(),
+        retention_policy: influxdb.retention_policy.clone(),
+        credentials: influxdb
+            .credentials
+            .as_ref()
+            .map(|it| influxdb::Credentials {
+                username: it.username.clone(),
+                password: it.password.expose().to_owned(),
+            }),
+        create_database: influxdb.create_database,
+        timeout: influxdb.timeout,
+    }
 }

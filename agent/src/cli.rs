@@ -73,6 +73,11 @@ pub enum Color {
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Measure, show it live, and ship it: the daemon
+    ///
+    /// Runs in the foreground until SIGTERM or Ctrl-C. Without a sink it only shows; without the privileges for
+    /// kernel programs it reads cgroup files, and says so.
+    Run(Box<RunArgs>),
     /// Look at the configuration: does it hold, and where does each setting come from?
     #[command(subcommand)]
     Config(ConfigCommand),

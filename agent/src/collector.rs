@@ -133,7 +133,11 @@ impl Collector {
 
     fn wait(&self, stop: &EventFd, at_most: Duration) -> nix::Result<Woken> {
         let mut fds = vec![PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
-        fds.extend(self.source.events_fd().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        fds.extend(
+            self.source
+                .events_fd()
+                .map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
+        );
         match ppoll(&mut fds, Some(TimeSpec::from_duration(at_most)), None) {
             Ok(0) | Err(nix::errno::Errno::EINTR) => Ok(Woken::Time),
             Ok(_) if fds[0].any().unwrap_or(false) => Ok(Woken::Stop),
@@ -150,14 +154,22 @@ impl Collector {
         samples.extend(process::rss_bytes().map(|bytes| integer(&catalog::AGENT_RSS, bytes)));
         let tick_ns = u64::try_from(self.last_tick.as_nanos()).unwrap_or(u64::MAX);
         samples.push(integer(&catalog::AGENT_TICK, tick_ns));
-        for (kind, word) in
-            [(Kind::Container, "container"), (Kind::Unit, "unit"), (Kind::Cgroup, "cgroup")]
-        {
-            let of_kind =
-                batch.subjects.iter().filter(|it| it.alive && it.container.kind() == kind).count();
+        for (kind, word) in [
+            (Kind::Container, "container"),
+            (Kind::Unit, "unit"),
+            (Kind::Cgroup, "cgroup"),
+        ] {
+            let of_kind = batch
+                .subjects
+                .iter()
+                .filter(|it| it.alive && it.container.kind() == kind)
+                .count();
             samples.push(integer(&catalog::AGENT_ENTRIES, of_kind as u64).labelled("kind", word));
         }
-        for (reason, count) in [("regressions", self.regressions), ("nameless", self.nameless)] {
+        for (reason, count) in [
+            ("regressions", self.regressions),
+            ("nameless", self.nameless),
+        ] {
             samples.push(integer(&catalog::AGENT_LOSSES, count).labelled("reason", reason));
         }
         samples.extend(self.source.samples());

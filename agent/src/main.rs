@@ -1,6 +1,7 @@
 //! The `cgflux` program: takes the command line apart, hands each command its part, and says why it ended.
 
 mod commands;
+mod daemon;
 
 use std::io::{self, Write as _};
 
@@ -14,6 +15,7 @@ use clap::Parser as _;
 fn main() -> Exit {
     let Cli { global, command } = Cli::parse();
     let done = match &command {
+        Command::Run(arguments) => daemon::run(&global, arguments),
         Command::Config(command) => commands::config(&global, command),
         Command::Completions { shell } => commands::completions(*shell),
         Command::Version { json } => commands::version(*json),

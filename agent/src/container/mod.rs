@@ -127,6 +127,8 @@ pub struct Container {
     pub name: String,
     /// Image reference as the runtime states it (`repo:tag` or a digest).
     pub image: Option<String>,
+    /// The first task seen to be moved into it, in the host's numbering: of a container its init.
+    pub pid: Option<u32>,
     /// Kubernetes namespace.
     pub namespace: Option<String>,
     /// Kubernetes pod name, or the pod's uid as long as the name is unknown; of Podman the pod's id.
@@ -145,6 +147,7 @@ impl Container {
             id: None,
             name: "_host".to_owned(),
             image: None,
+            pid: None,
             namespace: None,
             pod: None,
             labels: BTreeMap::new(),

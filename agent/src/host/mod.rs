@@ -5,4 +5,6 @@
 
 pub mod cgroup_tree;
 pub mod cpu_files;
+pub mod docker_api;
 pub mod process;
+pub mod runtimes;

@@ -113,12 +113,12 @@ impl Sample {
 }
 
 impl Batch {
-    /// Joins an interval's counters with the names of their entries. An entry that `resolve` does not know is left
-    /// out, and the number of those left out is returned beside the batch.
+    /// Joins an interval's counters with the names of their entries; what the agent says of itself is yet to be added.
+    /// An entry that `resolve` does not know is left out, and the number of those left out is returned beside the
+    /// batch.
     pub fn assemble(
         interval: &Interval<'_>,
         resolve: impl Fn(CgroupId) -> Option<Arc<Container>>,
-        agent: Vec<Sample>,
     ) -> (Self, u64) {
         let mut nameless = 0;
         let mut subjects = Vec::with_capacity(interval.spans.len());
@@ -139,7 +139,7 @@ impl Batch {
                 taken: interval.taken,
                 interval: interval.length,
                 subjects,
-                agent,
+                agent: Vec::new(),
             },
             nameless,
         )

@@ -32,7 +32,9 @@ impl Coverage {
 
     /// What files alone give.
     pub fn files() -> Self {
-        Self { available: vec![Source::CgroupFile] }
+        Self {
+            available: vec![Source::CgroupFile],
+        }
     }
 
     /// Whether `source` is in use.
@@ -42,7 +44,11 @@ impl Coverage {
 
     /// The best of a metric's sources that is in use; `None` if the metric is absent here.
     pub fn source_of(&self, metric: &Metric) -> Option<Source> {
-        metric.sources.iter().copied().find(|source| self.has(*source))
+        metric
+            .sources
+            .iter()
+            .copied()
+            .find(|source| self.has(*source))
     }
 
     /// The source of each metric of a container, as samples.
@@ -66,6 +72,9 @@ mod tests {
     fn a_metric_without_its_source_is_absent_and_one_with_a_second_falls_back() {
         let files = Coverage::files();
         assert_eq!(files.source_of(&catalog::RUNQ_WAIT), None);
-        assert_eq!(files.source_of(&catalog::CPU_USAGE), Some(Source::CgroupFile));
+        assert_eq!(
+            files.source_of(&catalog::CPU_USAGE),
+            Some(Source::CgroupFile)
+        );
     }
 }

@@ -27,7 +27,13 @@ pub(super) struct FileSource {
 impl FileSource {
     /// A source that has read nothing yet.
     pub(super) fn start(roster: Roster) -> Self {
-        Self { roster, last: HashMap::new(), host_ns: 0, root_ns: None, finished: Vec::new() }
+        Self {
+            roster,
+            last: HashMap::new(),
+            host_ns: 0,
+            root_ns: None,
+            finished: Vec::new(),
+        }
     }
 
     /// All entries' counters now.
@@ -47,22 +53,39 @@ impl FileSource {
             if !self.counts(cgroup) {
                 continue;
             }
-            let Some(usage) = self.roster.usage(cgroup) else { continue };
+            let Some(usage) = self.roster.usage(cgroup) else {
+                continue;
+            };
             let mut cpu = self.roster.file_metrics(cgroup, Some(usage.run_ns), true);
             cpu.run_ns = Some(usage.run_ns);
             let before = self.last.remove(&cgroup);
             let then_ns = before.and_then(|cpu| cpu.run_ns).unwrap_or_default();
             grown_ns += usage.run_ns.saturating_sub(then_ns);
             now.insert(cgroup, cpu.clone());
-            entries.push(Entry { cgroup, alive: true, cpu });
+            entries.push(Entry {
+                cgroup,
+                alive: true,
+                cpu,
+            });
         }
         for (cgroup, cpu) in std::mem::replace(&mut self.last, now) {
             self.roster.ended(cgroup);
             self.finished.push(cgroup);
-            entries.push(Entry { cgroup, alive: false, cpu });
+            entries.push(Entry {
+                cgroup,
+                alive: false,
+                cpu,
+            });
         }
-        let cpu = CpuTotals { run_ns: self.advance_host(grown_ns), ..CpuTotals::default() };
-        entries.push(Entry { cgroup: self.roster.root(), alive: true, cpu });
+        let cpu = CpuTotals {
+            run_ns: self.advance_host(grown_ns),
+            ..CpuTotals::default()
+        };
+        entries.push(Entry {
+            cgroup: self.roster.root(),
+            alive: true,
+            cpu,
+        });
         entries.sort_unstable_by_key(|entry| entry.cgroup);
         Snapshot { taken, entries }
     }
@@ -77,7 +100,9 @@ impl FileSource {
     /// Whether an entry's file counts for it alone: the file of a cgroup around others counts for those too, so what
     /// it uses itself is left to the host.
     fn counts(&self, cgroup: CgroupId) -> bool {
-        self.roster.entry(cgroup).is_some_and(|entry| entry.kind() == Kind::Container)
+        self.roster
+            .entry(cgroup)
+            .is_some_and(|entry| entry.kind() == Kind::Container)
             || self.roster.has_subtree_to_itself(cgroup)
     }
 

@@ -40,8 +40,8 @@ pub(super) struct KernelSource {
     coverage: Coverage,
     ledger: Ledger,
     saved: SavedTotals,
-    /// Slots that were given to a cgroup as its own.
-    holders: HashMap<CgroupId, u32>,
+    /// Cgroups that have a slot of their own.
+    holders: HashMap<CgroupId, Holding>,
     /// Slots in use; a new cgroup that has one of these has inherited it.
     in_use: HashSet<u32>,
     /// Entries whose cgroup was removed, with the time of it, until their final values are taken.
@@ -58,6 +58,13 @@ pub(super) struct KernelSource {
     recursion_misses: u64,
     /// Events that made no sense or could not be acted on.
     mishaps: u64,
+}
+
+/// A slot that counts on behalf of a cgroup, for an entry.
+#[derive(Clone, Copy)]
+struct Holding {
+    slot: u32,
+    owner: CgroupId,
 }
 
 impl KernelSource {
@@ -120,7 +127,9 @@ impl KernelSource {
         let mut ids: Vec<CgroupId> = self.ledger.entries().collect();
         ids.sort_unstable();
         for id in ids {
-            let Some(total) = self.ledger.total(id, |slot| self.kernel.totals(slot)) else { continue };
+            let Some(total) = self.ledger.total(id, |slot| self.kernel.totals(slot)) else {
+                continue;
+            };
             let ended = self.ending.get(&id).copied();
             let last = ended.is_some_and(|at| {
                 !self.holders.contains_key(&id) || taken.boot_ns.saturating_sub(at) >= LINGER_NS
@@ -128,7 +137,11 @@ impl KernelSource {
             // Saved before it is published: what was once told is never taken back.
             self.saved.save(id, &total);
             let cpu = self.cpu(id, &total, ended.is_none());
-            entries.push(Entry { cgroup: id, alive: !last, cpu });
+            entries.push(Entry {
+                cgroup: id,
+                alive: !last,
+                cpu,
+            });
             if last {
                 self.finished.push(id);
             }
@@ -170,10 +183,19 @@ impl KernelSource {
         ];
         let (now, before) = (&self.losses, &self.losses_before);
         for (reason, count) in [
-            ("slots_exhausted", now.slots_exhausted - before.slots_exhausted),
+            (
+                "slots_exhausted",
+                now.slots_exhausted - before.slots_exhausted,
+            ),
             ("events_lost", now.events_lost - before.events_lost),
-            ("unslotted_charges", now.unslotted_charges - before.unslotted_charges),
-            ("unseen_switch_ins", now.unseen_switch_ins - before.unseen_switch_ins),
+            (
+                "unslotted_charges",
+                now.unslotted_charges - before.unslotted_charges,
+            ),
+            (
+                "unseen_switch_ins",
+                now.unseen_switch_ins - before.unseen_switch_ins,
+            ),
             ("recursion_misses", self.recursion_misses),
             ("unsaved_totals", self.saved.unsaved()),
             ("event_mishaps", self.mishaps),
@@ -188,7 +210,9 @@ impl KernelSource {
             Event::Born { cgroup, slot, path } => {
                 // Gone before its name was known: what it used is the host's.
                 let path = path.or_else(|| self.roster.find(cgroup));
-                let owner = path.as_deref().map_or(self.roster.root(), |path| self.roster.arrive(cgroup, path));
+                let owner = path
+                    .as_deref()
+                    .map_or(self.roster.root(), |path| self.roster.arrive(cgroup, path));
                 self.count_in(cgroup, owner, slot)?;
                 if let (Some(path), Some(slot)) = (path, slot)
                     && owner == cgroup
@@ -205,11 +229,18 @@ impl KernelSource {
     }
 
     /// Lets `slot` count for `owner`, on behalf of `cgroup`. A slot in use is one that `cgroup` inherited.
-    fn count_in(&mut self, cgroup: CgroupId, owner: CgroupId, slot: Option<u32>) -> Result<(), KernelError> {
+    fn count_in(
+        &mut self,
+        cgroup: CgroupId,
+        owner: CgroupId,
+        slot: Option<u32>,
+    ) -> Result<(), KernelError> {
         self.ledger.open(owner);
-        let Some(slot) = slot.filter(|slot| !self.in_use.contains(slot)) else { return Ok(()) };
+        let Some(slot) = slot.filter(|slot| !self.in_use.contains(slot)) else {
+            return Ok(());
+        };
         self.kernel.hold(slot)?;
-        self.holders.insert(cgroup, slot);
+        self.holders.insert(cgroup, Holding { slot, owner });
         self.in_use.insert(slot);
         self.ledger.add_slot(owner, slot);
         Ok(())
@@ -217,8 +248,14 @@ impl KernelSource {
 
     /// Marks a container, so that cgroups made inside it count in its slot. One that is gone already needs no mark.
     fn own_subtree(&mut self, container: CgroupId, path: &str, slot: u32) {
-        let entry = SlotEntry { slot, flags: SlotEntry::OWNS_SUBTREE };
-        drop(self.kernel.assign(&self.roster.folder(path), container, entry));
+        let entry = SlotEntry {
+            slot,
+            flags: SlotEntry::OWNS_SUBTREE,
+        };
+        drop(
+            self.kernel
+                .assign(&self.roster.folder(path), container, entry),
+        );
     }
 
     fn remove(&mut self, cgroup: CgroupId, boot_ns: u64) {
@@ -232,11 +269,10 @@ impl KernelSource {
 
     /// The kernel let go of `cgroup`: its slot's last word is added to the entry's account and the slot is free.
     fn release(&mut self, cgroup: CgroupId) -> Result<(), KernelError> {
-        let Some(slot) = self.holders.remove(&cgroup) else { return Ok(()) };
-        let owner = self.ledger.owner_of_slot(slot);
-        if let Some(owner) = owner {
-            self.ledger.settle(owner, slot, &self.kernel.totals(slot));
-        }
+        let Some(Holding { slot, owner }) = self.holders.remove(&cgroup) else {
+            return Ok(());
+        };
+        self.ledger.settle(owner, slot, &self.kernel.totals(slot));
         self.in_use.remove(&slot);
         self.kernel.give_back(slot, cgroup)
     }
@@ -250,9 +286,15 @@ impl KernelSource {
             self.ledger.add_base(root, old);
         }
         let folder = self.roster.folder("/");
-        self.kernel.assign(&folder, root, SlotEntry { slot: 0, flags: 0 })?;
+        self.kernel
+            .assign(&folder, root, SlotEntry { slot: 0, flags: 0 })?;
         self.adopt_unknown(old)?;
-        for gone in self.saved.entries().filter(|id| !self.ledger.contains(*id)).collect::<Vec<_>>() {
+        for gone in self
+            .saved
+            .entries()
+            .filter(|id| !self.ledger.contains(*id))
+            .collect::<Vec<_>>()
+        {
             self.saved.remove(gone);
         }
         Ok(())
@@ -292,8 +334,11 @@ impl KernelSource {
     /// Gives a cgroup its slot: its entry's where it is part of one, else one of its own. Returns its entry.
     fn adopt(&mut self, cgroup: CgroupId, path: &str) -> Result<CgroupId, KernelError> {
         let owner = self.roster.arrive(cgroup, path);
-        let inherited =
-            if owner == cgroup { None } else { self.ledger.slots(owner).first().copied() };
+        let inherited = if owner == cgroup {
+            None
+        } else {
+            self.ledger.slots(owner).first().copied()
+        };
         let slot = match inherited {
             Some(slot) => Some(slot),
             None => self.kernel.take_slot()?,
@@ -301,8 +346,15 @@ impl KernelSource {
         self.count_in(cgroup, owner, slot)?;
         if let Some(slot) = slot {
             let container = owner == cgroup && self.roster.kind(cgroup) == Some(Kind::Container);
-            let flags = if container { SlotEntry::OWNS_SUBTREE } else { 0 };
-            match self.kernel.assign(&self.roster.folder(path), cgroup, SlotEntry { slot, flags }) {
+            let flags = if container {
+                SlotEntry::OWNS_SUBTREE
+            } else {
+                0
+            };
+            match self
+                .kernel
+                .assign(&self.roster.folder(path), cgroup, SlotEntry { slot, flags })
+            {
                 // Removed since the walk; its event is on the way.
                 Ok(()) | Err(KernelError::Directory { .. }) => {}
                 Err(error) => return Err(error),
@@ -352,7 +404,9 @@ impl KernelSource {
         // An entry that got no slot has only its files.
         let counted = !self.ledger.slots(id).is_empty() || !readable;
         let run_ns = match self.coverage.source_of(&catalog::CPU_USAGE) {
-            Some(Source::SchedStatRuntime | Source::SchedSwitch) if counted => Some(counters.run_ns),
+            Some(Source::SchedStatRuntime | Source::SchedSwitch) if counted => {
+                Some(counters.run_ns)
+            }
             Some(_) => self.roster.usage(id).map(|usage| usage.run_ns),
             None => None,
         };
@@ -404,8 +458,12 @@ impl KernelSource {
         self.resyncing = false;
         let there: HashSet<CgroupId> = self.roster.walk().into_iter().map(|(id, _)| id).collect();
         let now = clock::boot_ns();
-        let gone: Vec<CgroupId> =
-            self.holders.keys().copied().filter(|id| !there.contains(id)).collect();
+        let gone: Vec<CgroupId> = self
+            .holders
+            .keys()
+            .copied()
+            .filter(|id| !there.contains(id))
+            .collect();
         for cgroup in gone {
             self.remove(cgroup, now);
             self.unreleased.insert(cgroup, now);

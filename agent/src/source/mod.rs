@@ -55,7 +55,10 @@ impl Source {
     /// cannot run are no failure: the reason is told, and files serve.
     pub fn start(collect: &Collect, state: &Path, runtimes: Runtimes) -> Result<Self, SourceError> {
         let layout = Layout::find()?;
-        let ticks = collect.file_interval.as_nanos().div_ceil(collect.interval.as_nanos().max(1));
+        let ticks = collect
+            .file_interval
+            .as_nanos()
+            .div_ceil(collect.interval.as_nanos().max(1));
         let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
         let kernel = match collect.source {
             SourceChoice::Files => None,
@@ -140,7 +143,7 @@ impl Source {
     /// Which metric comes from where.
     pub fn coverage(&self) -> Coverage {
         match &self.0 {
-            Kind::Kernel(source) => source.coverage(),
+            Kind::Kernel(source) => source.coverage().clone(),
             Kind::Files(_) => Coverage::files(),
         }
     }
@@ -184,7 +187,11 @@ fn options(collect: &Collect, layout: &Layout) -> Result<Options, SourceError> {
     Ok(Options {
         slots: collect.slots,
         exact: collect.exact,
-        anchor: if layout.unified().is_some() { Anchor::Unified } else { Anchor::Cpuacct },
+        anchor: if layout.unified().is_some() {
+            Anchor::Unified
+        } else {
+            Anchor::Cpuacct
+        },
         hierarchy: accounting.id,
         root: accounting.id_of("/").map_err(SourceError::Root)?,
         storage: None,

@@ -1,6 +1,11 @@
 //! Who is there: every cgroup with its entry, its name, and the files of each entry.
 
-use std::{collections::HashMap, io, path::{Path, PathBuf}, sync::Arc};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     container::{CgroupId, Container, Directory, Kind, Placement, RuntimeInfo, identify},
@@ -114,7 +119,9 @@ impl Roster {
 
     /// The path of a new cgroup of which only the id is known; `None` if it is gone.
     pub(super) fn find(&self, id: CgroupId) -> Option<String> {
-        self.walk().into_iter().find_map(|(found, path)| (found == id).then_some(path))
+        self.walk()
+            .into_iter()
+            .find_map(|(found, path)| (found == id).then_some(path))
     }
 
     /// Where Docker keeps its files, as its API tells.
@@ -161,14 +168,17 @@ impl Roster {
 
     /// Whether all that is below an entry's cgroup is part of it, so that its own files tell its own use.
     pub(super) fn has_subtree_to_itself(&self, id: CgroupId) -> bool {
-        let Some(entry) = self.directory.container(id) else { return false };
+        let Some(entry) = self.directory.container(id) else {
+            return false;
+        };
         let below = format!("{}/", entry.path);
         match entry.kind() {
             Kind::Container => true,
             Kind::Host => false,
-            Kind::Unit | Kind::Cgroup => {
-                !self.directory.iter().any(|other| other.path.starts_with(&below))
-            }
+            Kind::Unit | Kind::Cgroup => !self
+                .directory
+                .iter()
+                .any(|other| other.path.starts_with(&below)),
         }
     }
 
@@ -179,9 +189,16 @@ impl Roster {
 
     /// What comes from an entry's files, for a total of `run_ns`. Files of an entry that ended are not there to read;
     /// what was read last stands.
-    pub(super) fn file_metrics(&mut self, id: CgroupId, run_ns: Option<u64>, readable: bool) -> CpuTotals {
+    pub(super) fn file_metrics(
+        &mut self,
+        id: CgroupId,
+        run_ns: Option<u64>,
+        readable: bool,
+    ) -> CpuTotals {
         let (ticks, per_pass) = (self.ticks, self.ticks_per_pass);
-        let Some(files) = self.files.get_mut(&id) else { return CpuTotals::default() };
+        let Some(files) = self.files.get_mut(&id) else {
+            return CpuTotals::default();
+        };
         if readable && (files.since_tick == ticks || files.turn == ticks % per_pass) {
             files.bandwidth = files.cpu.bandwidth();
             files.limit = files.cpu.limit();
@@ -189,11 +206,15 @@ impl Roster {
         if let Some(run_ns) = run_ns
             && files.split_of_ns != Some(run_ns)
         {
-            let usage = if readable { files.cpu.usage().ok() } else { None };
+            let usage = if readable {
+                files.cpu.usage().ok()
+            } else {
+                None
+            };
             // The ratio of the split so far serves a total that grew after the last reading.
-            let ratio = usage
-                .map(|usage| (usage.user, usage.system))
-                .or(files.split_of_ns.map(|_| (files.split.user_ns, files.split.system_ns)));
+            let ratio = usage.map(|usage| (usage.user, usage.system)).or(files
+                .split_of_ns
+                .map(|_| (files.split.user_ns, files.split.system_ns)));
             if let Some((user, system)) = ratio {
                 files.split = files.split.advance(run_ns, user, system);
                 files.split_of_ns = Some(run_ns);
@@ -231,7 +252,11 @@ impl Roster {
 
     /// The total of the root, in nanoseconds; `None` where its files do not tell.
     pub(super) fn root_run_ns(&self) -> Option<u64> {
-        self.cpu_files("/").ok()?.usage().ok().map(|usage| usage.run_ns)
+        self.cpu_files("/")
+            .ok()?
+            .usage()
+            .ok()
+            .map(|usage| usage.run_ns)
     }
 
     fn cpu_files(&self, path: &str) -> io::Result<CpuFiles> {
@@ -248,7 +273,9 @@ impl Roster {
             return;
         }
         // An entry without readable files still has all that the kernel programs count.
-        let Ok(cpu) = self.cpu_files(path) else { return };
+        let Ok(cpu) = self.cpu_files(path) else {
+            return;
+        };
         let files = EntryFiles {
             cpu,
             split: Split::default(),

@@ -179,6 +179,15 @@ impl Directory {
         self.by_runtime_id.get(runtime_id).copied()
     }
 
+    /// A task was moved into the entry; the first is remembered.
+    pub fn joined(&mut self, cgroup: CgroupId, pid: u32) {
+        if let Some(entry) = self.entries.get_mut(&cgroup)
+            && entry.container.pid.is_none()
+        {
+            Arc::make_mut(&mut entry.container).pid = Some(pid);
+        }
+    }
+
     /// Marks an entry as ended: its cgroup is gone. It stays, with its name, until it is removed.
     pub fn end(&mut self, cgroup: CgroupId) {
         if let Some(entry) = self.entries.get_mut(&cgroup) {
@@ -361,6 +370,7 @@ fn container(cgroup: CgroupId, identity: Identity) -> Container {
         runtime: identity.runtime,
         id: identity.id,
         image: None,
+        pid: None,
         namespace: None,
         pod: identity.pod,
         labels: BTreeMap::new(),

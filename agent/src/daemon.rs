@@ -1,0 +1,36 @@
+//! `cgflux run`. A part of `main`.
+
+use std::time::Duration;
+
+use cgflux::{
+    app::App,
+    cli::{Global, RunArgs},
+    exit::Exit,
+    logging,
+};
+
+use crate::commands;
+
+/// How long the runtime waits for what blocks, such as a reader of standard output that does not read.
+const LET_GO: Duration = Duration::from_secs(1);
+
+/// Builds the daemon and runs it until a signal.
+pub(crate) fn run(global: &Global, arguments: &RunArgs) -> anyhow::Result<Exit> {
+    let resolved = commands::resolve(global, arguments)?;
+    logging::start(
+        resolved.config.log,
+        logging::stderr_colours(global.color.choice()),
+    )?;
+    for warning in &resolved.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let ended = runtime.block_on(async {
+        let app = App::build(&resolved.config).await?;
+        app.run().await
+    });
+    runtime.shutdown_timeout(LET_GO);
+    ended.map(|()| Exit::Ok)
+}
