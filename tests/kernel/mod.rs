@@ -1,0 +1,3 @@
+//! What the kernel counts and what the agent says of it, side by side.
+
+mod accuracy;
