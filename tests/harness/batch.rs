@@ -77,15 +77,21 @@ impl Batch {
 }
 
 impl Entry {
-    /// An integer of the entry; `None` where this source does not give it.
-    pub(crate) fn integer(&self, family: &str, field: &str) -> Option<u64> {
-        self.families.get(family)?.get(field)?.as_u64()
+    /// A total of the CPU family by the field's name in the catalog; `None` where this source does not give it.
+    pub(crate) fn total(&self, field: &str) -> Option<u64> {
+        self.families.get("cpu")?.get(field)?.as_u64()
+    }
+
+    /// The same of a total that must be there.
+    #[track_caller]
+    pub(crate) fn expect(&self, field: &str) -> u64 {
+        self.total(field)
+            .unwrap_or_else(|| panic!("no {field} in {self:?}"))
     }
 
     /// CPU time used since the cgroup was made, in nanoseconds.
     #[track_caller]
     pub(crate) fn usage_ns(&self) -> u64 {
-        self.integer("cpu", "usage_ns")
-            .unwrap_or_else(|| panic!("no usage_ns in {self:?}"))
+        self.expect("usage_ns")
     }
 }
