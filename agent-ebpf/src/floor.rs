@@ -1,5 +1,8 @@
 //! Kernel object of empty programs: the floor for the switch benchmark.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 
+#[cfg(target_arch = "bpf")]
+mod panic;
+
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}

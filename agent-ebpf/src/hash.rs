@@ -1,5 +1,8 @@
 //! Kernel object that keeps slots in a hash map.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 
+#[cfg(target_arch = "bpf")]
+mod panic;
+
 #[cfg(not(target_arch = "bpf"))]
 fn main() {}
