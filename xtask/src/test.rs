@@ -28,7 +28,9 @@ pub(crate) fn run(session: &Session, filter: Option<&str>) -> Result<u8> {
     session.output.step("Kernel objects");
     build_ebpf::build(session)?;
     session.output.step("Tests");
-    let built = cargo::build(session, &["test", "--workspace", "--no-run"])?;
+    let mut built = cargo::build(session, &["test", "--workspace", "--no-run"])?;
+    // Cargo names them in the order in which they happened to be ready.
+    built.sort_by(|one, other| one.path.cmp(&other.path));
     let (system, unit): (Vec<_>, Vec<_>) = built
         .into_iter()
         .filter(|executable| executable.is_test)
