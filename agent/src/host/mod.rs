@@ -4,3 +4,6 @@
 //! Numbers never wait for anything here: each answer may be missing, late, or never come.
 
 pub mod cgroup_tree;
+mod runtimes;
+
+pub use runtimes::Runtimes;
