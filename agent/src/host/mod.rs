@@ -4,6 +4,9 @@
 //! Numbers never wait for anything here: each answer may be missing, late, or never come.
 
 pub mod cgroup_tree;
+pub mod docker_api;
+mod name;
 mod runtimes;
 
+pub use name::{HostName, HostNameOrigin, host_name};
 pub use runtimes::Runtimes;

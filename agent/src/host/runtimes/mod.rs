@@ -134,7 +134,7 @@ impl Runtimes {
 const MAX_TEXT: usize = 1024;
 const MAX_LABELS: usize = 128;
 
-fn bounded(info: RuntimeInfo) -> RuntimeInfo {
+pub(super) fn bounded(info: RuntimeInfo) -> RuntimeInfo {
     let cut = |mut text: String| {
         text.truncate(text.floor_char_boundary(MAX_TEXT));
         text
@@ -288,6 +288,35 @@ mod tests {
         let info = runtimes.lookup(&identity).expect("found");
         assert_eq!(info.name.as_deref(), Some("web-1"));
         assert_eq!(runtimes.failures(), 0);
+    }
+
+    #[test]
+    #[ignore = "needs a Docker that answers at the default socket and has an image `busybox-local`"]
+    fn a_real_dockers_containers_are_found_wherever_its_root_is() {
+        let docker = |arguments: &[&str]| {
+            let output = std::process::Command::new("docker")
+                .args(arguments)
+                .output();
+            let output = output.expect("started");
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        };
+        let name = format!("cgflux-test-files-{}", std::process::id());
+        let id = docker(&[
+            "run",
+            "-d",
+            "--rm",
+            "--name",
+            &name,
+            "busybox-local",
+            "sleep",
+            "60",
+        ]);
+
+        let info = Runtimes::new("/").lookup(&identify(&format!("/docker/{id}")));
+
+        docker(&["rm", "-f", &name]);
+        assert_eq!(info.and_then(|info| info.name), Some(name));
     }
 
     #[test]
