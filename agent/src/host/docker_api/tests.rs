@@ -183,7 +183,7 @@ async fn next(messages: &mut mpsc::Receiver<DockerMessage>) -> DockerMessage {
 
 async fn until(
     messages: &mut mpsc::Receiver<DockerMessage>,
-    is_it: impl Fn(&DockerMessage) -> bool + Send,
+    is_it: impl Fn(&DockerMessage) -> bool + Send + Sync,
 ) -> DockerMessage {
     let found = async {
         loop {

@@ -54,7 +54,7 @@ impl Runtimes {
     }
 
     /// What the runtime's files say of a container, or of a cgroup that may be one; `None` if nothing is found. Takes
-    /// some 50 µs. A container that is not found may have a runtime that came later: the search for places is done
+    /// 20–80 µs. A container that is not found may have a runtime that came later: the search for places is done
     /// again, but not more often than every half minute.
     pub fn lookup(&mut self, identity: &Identity) -> Option<RuntimeInfo> {
         let found = self.read(identity);
