@@ -6,5 +6,9 @@
 pub mod cgroup_tree;
 pub mod cpu_files;
 pub mod docker_api;
+mod name;
 pub mod process;
-pub mod runtimes;
+mod runtimes;
+
+pub use name::{HostName, HostNameOrigin, host_name};
+pub use runtimes::Runtimes;

@@ -232,13 +232,11 @@ impl Directory {
         self.entries.values().map(|entry| &entry.container)
     }
 
-    /// Live containers of which no runtime has said anything yet.
+    /// Live containers with an id of which no runtime has said anything yet: worth another look.
     pub fn undescribed(&self) -> impl Iterator<Item = &Arc<Container>> {
         self.entries
             .values()
-            .filter(|entry| {
-                !entry.described && !entry.ended && entry.container.kind() == Kind::Container
-            })
+            .filter(|entry| !entry.described && !entry.ended && entry.container.id.is_some())
             .map(|entry| &entry.container)
     }
 
