@@ -1,4 +1,4 @@
-//! The machine around the agent: its cgroup hierarchies, its name, and what container runtimes say of their
+//! The machine around the agent: its cgroup hierarchies, and what container runtimes say of their
 //! containers.
 //!
 //! Numbers never wait for anything here: each answer may be missing, late, or never come.
@@ -6,9 +6,7 @@
 pub mod cgroup_tree;
 pub mod cpu_files;
 pub mod docker_api;
-mod name;
 pub mod process;
 mod runtimes;
 
-pub use name::{HostName, HostNameOrigin, host_name};
 pub use runtimes::Runtimes;
