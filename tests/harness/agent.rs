@@ -188,6 +188,20 @@ impl AgentProcess {
         })
     }
 
+    /// The batch that follows `before`.
+    #[track_caller]
+    pub(crate) fn batch_after(&self, before: &Batch) -> Batch {
+        let next = eventually(PATIENCE, "the next batch", || {
+            let batch = self.batch();
+            let newer = batch.taken > before.taken;
+            newer.then_some(batch).ok_or("the same batch")
+        });
+        // The interval is measured on another clock, which is not read at the very same time.
+        let missed_ns = next.taken - next.interval_ns - before.taken;
+        assert!(missed_ns < 50_000_000, "a batch was missed: {missed_ns} ns");
+        next
+    }
+
     /// `/metrics`.
     #[track_caller]
     pub(crate) fn metrics(&self) -> String {

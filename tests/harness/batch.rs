@@ -10,6 +10,8 @@ use serde_json::{Map, Value as Json};
 pub(crate) struct Batch {
     /// When the counters were read, in nanoseconds since the Unix epoch.
     pub(crate) taken: i64,
+    /// The time since the batch before.
+    pub(crate) interval_ns: i64,
     pub(crate) containers: Vec<Entry>,
     agent: Map<String, Json>,
 }
@@ -52,7 +54,7 @@ impl Batch {
     /// What the agent says of itself, by the field's name in the catalog.
     #[track_caller]
     pub(crate) fn agent(&self, field: &str) -> u64 {
-        let value = self.agent.get("agent").and_then(|it| it.get(field));
+        let value = self.agent.get("agent_self").and_then(|it| it.get(field));
         value
             .and_then(Json::as_u64)
             .unwrap_or_else(|| panic!("no {field} in {:?}", self.agent))
@@ -61,7 +63,7 @@ impl Batch {
     /// The same of a field that stands once for each value of `label`.
     #[track_caller]
     pub(crate) fn agent_with(&self, field: &str, label: &str, value: &str) -> u64 {
-        let samples = self.agent.get("agent").and_then(|it| it.get(field));
+        let samples = self.agent.get("agent_self").and_then(|it| it.get(field));
         let samples = samples.and_then(Json::as_array).into_iter().flatten();
         let sample = samples
             .filter(|sample| sample["labels"][label] == value)

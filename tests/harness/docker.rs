@@ -56,6 +56,12 @@ impl Docker {
         }
     }
 
+    /// Runs a shell script in a container and waits for its end.
+    #[track_caller]
+    pub(crate) fn run_to_its_end(&self, options: &[&str], script: &str) {
+        self.command(&[&["run"], options, &[IMAGE, "sh", "-c", script]].concat());
+    }
+
     /// A cgroup for containers.
     pub(crate) fn parent(&self) -> Parent {
         let systemd = self.cgroup_driver == "systemd";
@@ -97,15 +103,11 @@ impl Container {
         docker(&["exec", "--detach", &self.id, "sh", "-c", script]).unwrap();
     }
 
-    /// Waits for its end; its exit status.
+    /// Waits for its end.
     #[track_caller]
-    pub(crate) fn wait(&self) -> i32 {
-        let status = docker(&["wait", &self.id]).unwrap();
-        status.parse().unwrap()
+    pub(crate) fn wait(&self) {
+        docker(&["wait", &self.id]).unwrap();
     }
-
-    /// Kills it and removes it.
-    pub(crate) fn remove(self) {}
 }
 
 impl Drop for Container {

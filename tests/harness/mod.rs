@@ -8,6 +8,7 @@ mod batch;
 pub(crate) mod cgroup;
 mod docker;
 mod lines;
+mod root_counter;
 mod wait;
 
 use std::panic::Location;
@@ -17,6 +18,7 @@ pub(crate) use batch::{Batch, Entry};
 pub(crate) use cgroup::Cgroup;
 pub(crate) use docker::{Container, Docker};
 pub(crate) use lines::{Line, parse};
+pub(crate) use root_counter::RootCounter;
 pub(crate) use wait::{eventually, pause};
 
 /// Says that the test at the caller's line does not run here, and why. Where all must run, as in continuous
