@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -56,6 +57,17 @@ impl Cgroup {
             .unwrap();
         self.children.push(child);
         self.children.last_mut().expect("just put there")
+    }
+
+    /// Moves a process inside.
+    #[track_caller]
+    pub(crate) fn enter(&self, pid: &str) {
+        fs::write(folder(&self.path).join("cgroup.procs"), pid).unwrap();
+    }
+
+    /// The kernel's id of it.
+    pub(crate) fn id(&self) -> u64 {
+        fs::metadata(folder(&self.path)).unwrap().ino()
     }
 
     /// Waits for the end of all that [`Cgroup::run`] started.

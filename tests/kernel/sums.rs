@@ -64,7 +64,7 @@ fn tick_ns(batch: &Batch) -> i64 {
 }
 
 /// What the threads of process 1 used: so much may be missing. On some virtual machines that is the machine's own agent,
-/// and no tracer sees its threads leave a CPU (seen on Firecracker, Linux 6.18, where the switches missed are just its
+/// and no tracer sees its threads leave a CPU (seen on Linux 6.18: the switches missed are just its
 /// own, and ftrace misses the same). Elsewhere it is next to nothing.
 fn init_ns() -> u64 {
     let threads = fs::read_dir("/proc/1/task").unwrap().flatten();
