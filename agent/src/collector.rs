@@ -104,7 +104,7 @@ impl Collector {
         self.take_news();
         let taken = self.clock.now();
         if taken.boot_ns >= self.slow_reading_due_ns {
-            self.source.read_slowly();
+            self.source.read_slowly(taken);
             self.slow_reading_due_ns = taken.boot_ns + SLOW_READING_NS;
         }
         let snapshot = self.source.snapshot(taken);

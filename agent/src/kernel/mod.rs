@@ -18,7 +18,7 @@ mod slots;
 use std::{
     fs::{self, File},
     io,
-    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
     path::Path,
 };
 
@@ -27,6 +27,7 @@ use aya::{
     Ebpf, EbpfError,
     maps::{Array, MapData, MapError, RingBuf, Stack},
     programs::{BtfTracePoint, ProgramError},
+    sys::{Stats, enable_stats},
 };
 
 pub use btf::BtfError;
@@ -136,6 +137,13 @@ pub struct Kernel {
     free: Stack<MapData, u32>,
     events: RingBuf<MapData>,
     losses: Array<MapData, Losses>,
+}
+
+/// The kernel measures its programs as long as this lives; that itself costs some 45 ns a call, so not for long.
+#[derive(Debug)]
+pub struct CostMeasurement {
+    run_ns: u64,
+    _statistics: OwnedFd,
 }
 
 impl Kernel {
@@ -249,14 +257,33 @@ impl Kernel {
     /// Calls of each program that the kernel skipped because it was already running on that CPU, summed
     /// (`recursion_misses` in the program's fdinfo, Linux 5.12 and later).
     pub fn recursion_misses(&self) -> u64 {
+        self.sum_of_programs("recursion_misses:")
+    }
+
+    /// Begins to measure what the programs cost. Fails without `CAP_SYS_ADMIN`.
+    pub fn measure_cost(&self) -> Option<CostMeasurement> {
+        let statistics = enable_stats(Stats::RunTime).ok()?;
+        Some(CostMeasurement {
+            run_ns: self.sum_of_programs("run_time_ns:"),
+            _statistics: statistics,
+        })
+    }
+
+    /// CPU time the programs used since `since`, in nanoseconds.
+    pub fn cost_ns(&self, since: &CostMeasurement) -> u64 {
+        self.sum_of_programs("run_time_ns:")
+            .saturating_sub(since.run_ns)
+    }
+
+    /// Sums a line of the programs' fdinfo (`bpf_prog_show_fdinfo` in kernel/bpf/syscall.c, Linux 6.12).
+    fn sum_of_programs(&self, name: &str) -> u64 {
         self.ebpf
             .programs()
             .filter_map(|(_, program)| {
                 let fd = program.fd().ok()?.as_fd().as_raw_fd();
                 let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-                info.lines()
-                    .find_map(|line| line.strip_prefix("recursion_misses:"))
-                    .and_then(|misses| misses.trim().parse::<u64>().ok())
+                let value = info.lines().find_map(|line| line.strip_prefix(name))?;
+                value.trim().parse::<u64>().ok()
             })
             .sum()
     }

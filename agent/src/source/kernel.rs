@@ -14,7 +14,7 @@ use super::{Coverage, roster::Roster};
 use crate::{
     clock,
     container::{CgroupId, Kind},
-    kernel::{Event, Kernel, KernelError, ProgramReport, Role},
+    kernel::{CostMeasurement, Event, Kernel, KernelError, ProgramReport, Role},
     metrics::{
         Sample, Value,
         catalog::{self, Source},
@@ -56,6 +56,10 @@ pub(super) struct KernelSource {
     losses_before: Losses,
     losses: Losses,
     recursion_misses: u64,
+    /// A measurement of what the programs cost, with the time it began.
+    measuring: Option<(CostMeasurement, u64)>,
+    /// What they cost when last measured.
+    programs_cpus: Option<f64>,
     /// Events that made no sense or could not be acted on.
     mishaps: u64,
 }
@@ -94,6 +98,8 @@ impl KernelSource {
             losses_before: Losses::default(),
             losses: Losses::default(),
             recursion_misses: 0,
+            measuring: None,
+            programs_cpus: None,
             mishaps: 0,
         };
         source.adopt_all(old)?;
@@ -122,6 +128,7 @@ impl KernelSource {
         self.take_events();
         self.roster.tick();
         self.notice_losses();
+        self.end_measurement(taken);
         self.release_unreleased(taken.boot_ns);
         let mut entries = Vec::with_capacity(self.holders.len() + 1);
         let mut ids: Vec<CgroupId> = self.ledger.entries().collect();
@@ -159,9 +166,23 @@ impl KernelSource {
         }
     }
 
-    /// Reads what the kernel skipped because a program was already running; a file per program, so not every tick.
-    pub(super) fn read_recursion_misses(&mut self) {
+    /// Reads what the kernel skipped because a program was already running, a file per program, and begins to measure
+    /// what the programs cost, for one tick.
+    pub(super) fn read_slowly(&mut self, now: Timestamp) {
         self.recursion_misses = self.kernel.recursion_misses();
+        self.measuring = self
+            .kernel
+            .measure_cost()
+            .map(|measurement| (measurement, now.boot_ns));
+    }
+
+    fn end_measurement(&mut self, now: Timestamp) {
+        if let Some((measurement, since_ns)) =
+            self.measuring.take_if(|(_, since)| *since < now.boot_ns)
+        {
+            let length_ns = now.boot_ns - since_ns;
+            self.programs_cpus = Some(self.kernel.cost_ns(&measurement) as f64 / length_ns as f64);
+        }
     }
 
     /// Which metric comes from where.
@@ -181,6 +202,9 @@ impl KernelSource {
             integer(&catalog::AGENT_MAPPED, self.kernel.mapped_bytes() as u64),
             integer(&catalog::AGENT_SLOTS, self.in_use.len() as u64),
         ];
+        if let Some(cpus) = self.programs_cpus {
+            samples.push(Sample::new(&catalog::AGENT_PROGRAMS, Value::Float(cpus)));
+        }
         let (now, before) = (&self.losses, &self.losses_before);
         for (reason, count) in [
             (

@@ -119,9 +119,9 @@ impl Source {
     }
 
     /// Reads what costs too much for every tick.
-    pub fn read_slowly(&mut self) {
+    pub fn read_slowly(&mut self, now: Timestamp) {
         if let Kind::Kernel(source) = &mut self.0 {
-            source.read_recursion_misses();
+            source.read_slowly(now);
         }
     }
 
