@@ -1,0 +1,279 @@
+//! The kernel source: slots, events and records → snapshots.
+//!
+//! A cgroup's slot counts for the entry it belongs to. Cgroups that were there before the programs are adopted: they
+//! get their slots here, and their entries begin with what their own files say they had used.
+
+mod adoption;
+mod health;
+
+use std::{
+    collections::{HashMap, HashSet},
+    os::fd::BorrowedFd,
+};
+
+use agent_ebpf::slot::SlotEntry;
+
+use super::{Coverage, roster::Roster};
+use crate::{
+    container::{CgroupId, Kind},
+    kernel::{Event, Kernel, KernelError, ProgramReport, Role},
+    metrics::{
+        Sample, Value,
+        catalog::{self, Source},
+    },
+    snapshot::{CpuTotals, Entry, Ledger, SlotTotals, Snapshot, Timestamp, WaitHistogram},
+    state::SavedTotals,
+};
+use health::{Health, Lost};
+
+/// How long after its end an entry's values may still change: the kernel says when nothing can be charged any more,
+/// but some cgroups linger, held by a page or a socket.
+const LINGER_NS: u64 = 2_000_000_000;
+
+/// Cgroups counted by the kernel programs.
+pub(super) struct KernelSource {
+    kernel: Kernel,
+    pub(super) roster: Roster,
+    coverage: Coverage,
+    ledger: Ledger,
+    saved: SavedTotals,
+    /// Cgroups that have a slot of their own.
+    holders: HashMap<CgroupId, Holding>,
+    /// Slots in use; a new cgroup that has one of these has inherited it.
+    in_use: HashSet<u32>,
+    /// Entries whose cgroup was removed, with the time of it, until their final values are taken.
+    ending: HashMap<CgroupId, u64>,
+    /// Entries whose final values stand in the last snapshot.
+    finished: Vec<CgroupId>,
+    /// Cgroups found gone whose release may have been missed, with the time they were found so.
+    unreleased: HashMap<CgroupId, u64>,
+    /// Whether the tree is being looked through because events were lost.
+    resyncing: bool,
+    health: Health,
+}
+
+/// A slot that counts on behalf of a cgroup, for an entry.
+#[derive(Clone, Copy)]
+struct Holding {
+    slot: u32,
+    owner: CgroupId,
+}
+
+impl KernelSource {
+    /// Attaches the programs and adopts what is there.
+    pub(super) fn start(
+        mut kernel: Kernel,
+        roster: Roster,
+        saved: SavedTotals,
+        old: &HashMap<CgroupId, SlotTotals>,
+    ) -> Result<Self, KernelError> {
+        // Births first, then counting: a cgroup made from here on has its slot before its first task.
+        kernel.attach(|role| !role.counts())?;
+        kernel.attach(Role::counts)?;
+        let coverage = Coverage::of(&kernel);
+        let mut source = Self {
+            kernel,
+            roster,
+            coverage,
+            ledger: Ledger::default(),
+            saved,
+            holders: HashMap::new(),
+            in_use: HashSet::from([0]),
+            ending: HashMap::new(),
+            finished: Vec::new(),
+            unreleased: HashMap::new(),
+            resyncing: false,
+            health: Health::default(),
+        };
+        source.adopt_all(old)?;
+        source.health.begin(source.kernel.losses()?);
+        Ok(source)
+    }
+
+    /// Readable when a cgroup was made or removed.
+    pub(super) fn events_fd(&self) -> BorrowedFd<'_> {
+        self.kernel.events_fd()
+    }
+
+    /// Acts on all that happened to cgroups.
+    pub(super) fn take_events(&mut self) {
+        while let Some(event) = self.kernel.next_event() {
+            if let Err(error) = self.act(event) {
+                self.health.mishap();
+                tracing::debug!(error = %error, "a cgroup event could not be acted on");
+            }
+        }
+    }
+
+    /// All entries' counters now.
+    pub(super) fn snapshot(&mut self, taken: Timestamp) -> Snapshot {
+        self.take_events();
+        self.roster.tick();
+        if self.health.read(&self.kernel, taken) == Lost::Events {
+            self.look_through_tree();
+        }
+        self.release_unreleased(taken.boot_ns);
+        let mut entries = Vec::with_capacity(self.holders.len() + 1);
+        let mut ids: Vec<CgroupId> = self.ledger.entries().collect();
+        ids.sort_unstable();
+        for id in ids {
+            let Some(total) = self.ledger.total(id, |slot| self.kernel.totals(slot)) else {
+                continue;
+            };
+            let ended = self.ending.get(&id).copied();
+            let last = ended.is_some_and(|at| {
+                !self.holders.contains_key(&id) || taken.boot_ns.saturating_sub(at) >= LINGER_NS
+            });
+            // Saved before it is published: what was once told is never taken back.
+            self.saved.save(id, &total);
+            let cpu = self.cpu(id, &total, ended.is_none());
+            entries.push(Entry {
+                cgroup: id,
+                alive: !last,
+                cpu,
+            });
+            if last {
+                self.finished.push(id);
+            }
+        }
+        Snapshot { taken, entries }
+    }
+
+    /// Forgets the entries whose final values have been published.
+    pub(super) fn forget_finished(&mut self) {
+        for id in std::mem::take(&mut self.finished) {
+            self.ending.remove(&id);
+            self.ledger.close(id);
+            self.saved.remove(id);
+            self.roster.forget(id);
+        }
+    }
+
+    /// Which metric comes from where.
+    pub(super) fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// What became of each kernel program.
+    pub(super) fn programs(&self) -> &[ProgramReport] {
+        self.kernel.programs()
+    }
+
+    /// Reads what is too costly for every tick.
+    pub(super) fn read_slowly(&mut self, now: Timestamp) {
+        self.health.read_slowly(&self.kernel, now);
+    }
+
+    /// What this source says of itself.
+    pub(super) fn samples(&self) -> Vec<Sample> {
+        let integer = |metric, value| Sample::new(metric, Value::Integer(value));
+        let unsaved = integer(&catalog::AGENT_LOSSES, self.saved.unsaved());
+        let mut samples = vec![
+            integer(&catalog::AGENT_MAPPED, self.kernel.mapped_bytes() as u64),
+            integer(&catalog::AGENT_SLOTS, self.in_use.len() as u64),
+            unsaved.labelled("reason", "unsaved_totals"),
+        ];
+        samples.extend(self.health.samples());
+        samples
+    }
+
+    fn act(&mut self, event: Event) -> Result<(), KernelError> {
+        match event {
+            Event::Born { cgroup, slot, path } => {
+                // Gone before its name was known: what it used is the host's.
+                let path = path.or_else(|| self.roster.find(cgroup));
+                let owner = path
+                    .as_deref()
+                    .map_or(self.roster.root(), |path| self.roster.arrive(cgroup, path));
+                self.count_in(cgroup, owner, slot)?;
+                if let (Some(path), Some(slot)) = (path, slot)
+                    && owner == cgroup
+                    && self.roster.kind(cgroup) == Some(Kind::Container)
+                {
+                    self.own_subtree(cgroup, &path, slot);
+                }
+            }
+            Event::Joined { cgroup, pid } => self.roster.joined(cgroup, pid),
+            Event::Removed { cgroup, boot_ns } => self.remove(cgroup, boot_ns),
+            Event::Released { cgroup } => self.release(cgroup)?,
+        }
+        Ok(())
+    }
+
+    /// Lets `slot` count for `owner`, on behalf of `cgroup`. A slot in use is one that `cgroup` inherited.
+    fn count_in(
+        &mut self,
+        cgroup: CgroupId,
+        owner: CgroupId,
+        slot: Option<u32>,
+    ) -> Result<(), KernelError> {
+        self.ledger.open(owner);
+        let Some(slot) = slot.filter(|slot| !self.in_use.contains(slot)) else {
+            return Ok(());
+        };
+        self.kernel.hold(slot)?;
+        self.holders.insert(cgroup, Holding { slot, owner });
+        self.in_use.insert(slot);
+        self.ledger.add_slot(owner, slot);
+        Ok(())
+    }
+
+    /// Marks a container, so that cgroups made inside it count in its slot. One that is gone already needs no mark.
+    fn own_subtree(&mut self, container: CgroupId, path: &str, slot: u32) {
+        let entry = SlotEntry {
+            slot,
+            flags: SlotEntry::OWNS_SUBTREE,
+        };
+        drop(
+            self.kernel
+                .assign(&self.roster.folder(path), container, entry),
+        );
+    }
+
+    fn remove(&mut self, cgroup: CgroupId, boot_ns: u64) {
+        if self.roster.kind(cgroup).is_some() {
+            self.ending.entry(cgroup).or_insert(boot_ns);
+            self.roster.ended(cgroup);
+        } else {
+            self.roster.forget(cgroup);
+        }
+    }
+
+    /// The kernel let go of `cgroup`: its slot's last word is added to the entry's account and the slot is free.
+    fn release(&mut self, cgroup: CgroupId) -> Result<(), KernelError> {
+        let Some(Holding { slot, owner }) = self.holders.remove(&cgroup) else {
+            return Ok(());
+        };
+        self.ledger.settle(owner, slot, &self.kernel.totals(slot));
+        self.in_use.remove(&slot);
+        self.kernel.give_back(slot, cgroup)
+    }
+
+    /// An entry's CPU family: what the programs count, and beside it what its files say.
+    fn cpu(&mut self, id: CgroupId, total: &SlotTotals, readable: bool) -> CpuTotals {
+        let counters = &total.counters;
+        // An entry that got no slot has only its files.
+        let counted = !self.ledger.slots(id).is_empty() || !readable;
+        let run_ns = match self.coverage.source_of(&catalog::CPU_USAGE) {
+            Some(Source::SchedStatRuntime | Source::SchedSwitch) if counted => {
+                Some(counters.run_ns)
+            }
+            Some(_) => self.roster.usage(id).map(|usage| usage.run_ns),
+            None => None,
+        };
+        let from = |source, value: u64| (counted && self.coverage.has(source)).then_some(value);
+        let switches = |value| from(Source::SchedSwitch, value);
+        CpuTotals {
+            run_ns,
+            voluntary_switches: switches(counters.voluntary_switches),
+            involuntary_switches: switches(counters.involuntary_switches),
+            wait_ns: switches(counters.wait_ns),
+            wait_histogram: switches(0).map(|_| Box::new(WaitHistogram(total.waits))),
+            migrations: from(Source::SchedMigrateTask, counters.migrations),
+            forks: from(Source::SchedProcessFork, counters.forks),
+            execs: from(Source::SchedProcessExec, counters.execs),
+            exits: from(Source::SchedProcessExit, counters.exits),
+            ..self.roster.file_metrics(id, run_ns, readable)
+        }
+    }
+}
