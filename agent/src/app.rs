@@ -59,13 +59,13 @@ pub enum BuildError {
     /// A static tag or a label cannot be written.
     #[error("the tags cannot be used")]
     Tags(#[from] TagError),
-    /// A sink's settings make no client.
+    /// No request can be made of a sink's settings.
     #[error("sink {name} cannot be used")]
     Sink {
         /// The sink.
         name: String,
         /// Why.
-        source: influxdb::SettingsError,
+        source: hyper::http::Error,
     },
     /// The process lacks something basic.
     #[error("cannot set up {what}")]
@@ -212,12 +212,11 @@ fn outlets(config: &Config, stats: &SelfStats) -> Result<Outlets, BuildError> {
         let tagging = Tagging::new(&config.host, &config.tags, &config.labels.allow)?;
         let target = match &settings.kind {
             SinkKind::Influxdb(influxdb) => {
-                Target::Influxdb(influxdb::Client::new(&client_settings(influxdb)).map_err(
-                    |source| BuildError::Sink {
-                        name: settings.name.clone(),
-                        source,
-                    },
-                )?)
+                let client = influxdb::Client::new(influxdb);
+                Target::Influxdb(client.map_err(|source| BuildError::Sink {
+                    name: settings.name.clone(),
+                    source,
+                })?)
             }
             SinkKind::Stdout => Target::Stdout,
             SinkKind::File { path } => Target::File(path.clone()),
@@ -264,21 +263,4 @@ async fn server(
         listener,
         Server::new(settings, Arc::clone(live), Arc::new(clock::boot_ns)),
     ))
-}
-
-fn client_settings(influxdb: &crate::config::Influxdb) -> influxdb::Settings {
-    influxdb::Settings {
-        url: influxdb.url.to_string(),
-        database: influxdb.database.clone(),
-        retention_policy: influxdb.retention_policy.clone(),
-        credentials: influxdb
-            .credentials
-            .as_ref()
-            .map(|it| influxdb::Credentials {
-                username: it.username.clone(),
-                password: it.password.expose().to_owned(),
-            }),
-        create_database: influxdb.create_database,
-        timeout: influxdb.timeout,
-    }
 }

@@ -174,9 +174,9 @@ pub enum SinkKind {
 pub struct Influxdb {
     /// Its server.
     pub url: Endpoint,
-    /// Database written to.
+    /// Database written to: a name that InfluxDB takes.
     pub database: String,
-    /// Retention policy; the database's default if absent.
+    /// Retention policy, a name like that; the database's default if absent.
     pub retention_policy: Option<String>,
     /// Who writes; absent for a server without authentication.
     pub credentials: Option<Credentials>,
@@ -189,7 +189,7 @@ pub struct Influxdb {
 /// Who writes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Credentials {
-    /// User name.
+    /// User name; without a colon, which ends it in HTTP basic authentication.
     pub username: String,
     /// Password.
     pub password: Secret,
@@ -256,6 +256,9 @@ impl Sink {
 }
 
 impl Influxdb {
+    /// Longest name of a database or a retention policy that InfluxDB 1.x takes (seen with 1.6.7).
+    pub const MAX_NAME_BYTES: usize = 255;
+
     /// A server that asks for no password, with the default database.
     pub fn at(url: Endpoint) -> Self {
         Self {

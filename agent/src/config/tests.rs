@@ -324,6 +324,14 @@ fn a_sink_is_complained_about_in_full() {
             "sinks.influxdb.path (cgflux.toml:3): no such setting; beside it may stand: type, url, database, retention_policy, username, password_file, create_database, timeout, interval, queue",
         ),
         (
+            "[sinks.influxdb]\nurl = \"http://a:1\"\ndatabase = \"a/b\"",
+            "sinks.influxdb.database (cgflux.toml:3): is \"a/b\"; InfluxDB takes no name with a slash or a backslash in it, nor one of dots",
+        ),
+        (
+            "[sinks.influxdb]\nurl = \"http://a:1\"\nretention_policy = \"..\"",
+            "sinks.influxdb.retention_policy (cgflux.toml:3): is \"..\"; InfluxDB takes no name with a slash or a backslash in it, nor one of dots",
+        ),
+        (
             "[sinks.file]\npath = \"x.lp\"",
             "sinks.file.path (cgflux.toml:2): is \"x.lp\"; write the whole path, from / on",
         ),
@@ -446,6 +454,10 @@ fn a_password_comes_from_a_file_that_nobody_else_reads() {
         (
             "username = \"u\"",
             "sinks.influxdb.username (cgflux.toml:3): stands without a password; name a file that holds it in `password_file`",
+        ),
+        (
+            "username = \"a:b\"\npassword_file = \"/run/private\"",
+            "sinks.influxdb.username (cgflux.toml:3): is \"a:b\"; HTTP basic authentication cannot carry a user name with a colon",
         ),
         (
             "password_file = \"/run/private\"",
