@@ -20,7 +20,7 @@ use crate::{
     clock,
     collector::Collector,
     config::{Config, Http, SinkKind},
-    encode::{LineEncoder, TagError, Tagging},
+    encode::{LineEncoder, Tagging},
     host::{docker_api::DockerApi, process, runtimes::Runtimes},
     http::{self, Server},
     live::{Limits, Live},
@@ -56,9 +56,6 @@ pub enum BuildError {
         /// Why.
         source: io::Error,
     },
-    /// A static tag or a label cannot be written.
-    #[error("the tags cannot be used")]
-    Tags(#[from] TagError),
     /// No request can be made of a sink's settings.
     #[error("sink {name} cannot be used")]
     Sink {
@@ -91,7 +88,7 @@ pub struct App {
 
 impl App {
     /// Takes the lock, loads the programs, adopts what runs, binds the address. After this nothing is missing.
-    pub async fn build(config: &Config) -> Result<Self, BuildError> {
+    pub async fn build(config: &Config, tagging: &Tagging) -> Result<Self, BuildError> {
         let lock = Lock::take(&config.state_dir)?;
         let process = |what| move |source| BuildError::Process { what, source };
         process::raise_open_files()
@@ -101,7 +98,7 @@ impl App {
             .map(|kind| signal(kind).map_err(process("signals")));
         let [terminate, interrupt] = signals;
         let stats = Arc::new(SelfStats::default());
-        let (outlets, workers) = outlets(config, &stats)?;
+        let (outlets, workers) = outlets(config, tagging, &stats)?;
         let live = Arc::new(Live::new(Limits::default()));
         let server = match &config.http {
             Some(http) => Some(server(http, config, &live).await?),
@@ -205,11 +202,10 @@ fn start(
 
 type Outlets = (Vec<Outlet>, Vec<(String, Worker)>);
 
-fn outlets(config: &Config, stats: &SelfStats) -> Result<Outlets, BuildError> {
+fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outlets, BuildError> {
     let mut outlets = Vec::new();
     let mut workers = Vec::new();
     for settings in &config.sinks {
-        let tagging = Tagging::new(&config.host, &config.tags, &config.labels.allow)?;
         let target = match &settings.kind {
             SinkKind::Influxdb(influxdb) => {
                 let client = influxdb::Client::new(influxdb);
@@ -231,7 +227,8 @@ fn outlets(config: &Config, stats: &SelfStats) -> Result<Outlets, BuildError> {
             cgroups: config.ship.cgroups,
         };
         let shipper = Shipper::new(settings.interval, selection);
-        outlets.push(Outlet::new(shipper, LineEncoder::new(tagging), sink));
+        let encoder = LineEncoder::new(tagging.clone());
+        outlets.push(Outlet::new(shipper, encoder, sink));
         workers.push((settings.name.clone(), worker));
     }
     Ok((outlets, workers))

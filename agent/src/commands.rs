@@ -9,6 +9,7 @@ use std::{
 use cgflux::{
     cli::{Cli, ConfigCommand, Global, RunArgs},
     config::{self, Resolved},
+    encode::Tagging,
     estimate::Estimate,
     exit::Exit,
     surroundings,
@@ -28,6 +29,7 @@ pub(crate) fn config(global: &Global, command: &ConfigCommand) -> anyhow::Result
     match command {
         ConfigCommand::Check { containers, run } => {
             let resolved = resolve(global, run)?;
+            Tagging::of(&resolved)?;
             for warning in &resolved.warnings {
                 writeln!(io::stderr(), "warning: {warning}")?;
             }

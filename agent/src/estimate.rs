@@ -170,25 +170,11 @@ fn bytes(count: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, io};
-
     use super::*;
-    use crate::config::{self, File, Surroundings};
+    use crate::config::fixture::resolved;
 
     fn estimate(text: &str, containers: u32) -> Estimate {
-        let around = Surroundings {
-            files: vec![File {
-                path: "test.toml".into(),
-                text: text.to_owned(),
-            }],
-            environment: BTreeMap::new(),
-            flags: Vec::new(),
-            is_root: true,
-            host_name: Some("node-1".to_owned()),
-            read_secret: &|_| Err(io::ErrorKind::NotFound.into()),
-        };
-        let resolved = config::resolve(&around).unwrap_or_else(|error| panic!("{error}"));
-        Estimate::of(&resolved.config, containers)
+        Estimate::of(&resolved(text).config, containers)
     }
 
     #[test]

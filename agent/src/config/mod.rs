@@ -27,6 +27,8 @@ mod complaint;
 mod show;
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
@@ -51,6 +53,19 @@ pub struct Resolved {
     pub warnings: Vec<String>,
 }
 
+impl Resolved {
+    /// A complaint about a setting that proves useless only later, as when the encoder looks at the tags.
+    pub fn complaint(&self, key: &Key, problem: String) -> Complaints {
+        let setting = self.settings.iter().find(|it| it.key == *key);
+        let origin = setting.map(|it| it.origin.clone());
+        Complaints(vec![Complaint {
+            key: Some(key.clone()),
+            origin: origin.filter(|origin| *origin != Origin::Default),
+            problem,
+        }])
+    }
+}
+
 /// One setting as it holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
@@ -69,7 +84,7 @@ pub struct Config {
     pub collect: Collect,
     /// The host's name: the `host` tag of every point. Never empty, never a container's.
     pub host: String,
-    /// Static tags of every point; no key is one that the agent itself writes.
+    /// Static tags of every point, as they were given: whether a point can carry them is left to the encoder.
     pub tags: BTreeMap<String, String>,
     /// Which container labels become tags.
     pub labels: Labels,
