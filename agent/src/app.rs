@@ -49,7 +49,9 @@ pub enum BuildError {
     #[error("nothing can be measured")]
     Source(#[from] SourceError),
     /// The page's address cannot be listened on.
-    #[error("cannot listen on {address}: choose another with --listen, or stop what listens there")]
+    #[error(
+        "cannot listen on {address}; choose another address with --listen, or stop what listens there"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -124,6 +126,9 @@ impl App {
 
     /// Runs until a signal. Returns an error if a part ended that should not have.
     pub async fn run(self) -> anyhow::Result<()> {
+        if let Some((listener, _)) = &self.server {
+            tracing::info!("the live page is at http://{}/", listener.local_addr()?);
+        }
         let [mut terminate, mut interrupt] = self.signals;
         let (stop, stopping) = watch::channel(false);
         let (collector, mut collector_ended) =
@@ -244,8 +249,6 @@ async fn server(
         source,
     };
     let listener = TcpListener::bind(http.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    tracing::info!("the live page is at http://{address}/");
     let settings = http::Settings {
         host: config.host.clone(),
         cpus: thread::available_parallelism().map_or(1, usize::from),

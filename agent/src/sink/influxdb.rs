@@ -5,7 +5,6 @@
 
 use std::{
     error::Error,
-    fmt::Write as _,
     time::{Duration, SystemTime},
 };
 
@@ -33,6 +32,7 @@ use super::{
 use crate::{
     config::{Credentials, Influxdb},
     encode::Payload,
+    text::chain,
 };
 
 /// Longest wait for a connection.
@@ -133,6 +133,7 @@ impl Client {
             }
         };
         match timeout(self.timeout, exchange).await {
+            // None of the causes names the request's headers.
             Ok(answer) => answer.map_err(|error| chain(error.as_ref())),
             Err(_elapsed) => Err(format!("no answer within {:?}", self.timeout)),
         }
@@ -225,19 +226,6 @@ fn is_cut(error: &(dyn Error + Send + Sync + 'static)) -> bool {
         cause = error.source();
     }
     false
-}
-
-/// An error and its causes on one line. None of them names the request's headers.
-fn chain(error: &(dyn Error + Send + Sync)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if write!(text, ": {cause}").is_err() {
-            break;
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]
