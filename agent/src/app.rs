@@ -101,7 +101,7 @@ impl App {
         let [terminate, interrupt] = signals;
         let stats = Arc::new(SelfStats::default());
         let (outlets, workers) = outlets(config, tagging, &stats)?;
-        let live = Arc::new(Live::new(Limits::default()));
+        let live = Arc::new(Live::new(limits(config)));
         let server = match &config.http {
             Some(http) => Some(server(http, config, &live).await?),
             None => None,
@@ -237,6 +237,17 @@ fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outl
         workers.push((settings.name.clone(), worker));
     }
     Ok((outlets, workers))
+}
+
+/// How much history is kept: what the page may ask for, and next to nothing where there is none.
+fn limits(config: &Config) -> Limits {
+    match &config.http {
+        Some(http) => Limits {
+            ticks: http.history_ticks(config.collect.interval),
+            ..Limits::default()
+        },
+        None => Limits { ticks: 1, ended: 0 },
+    }
 }
 
 async fn server(

@@ -245,6 +245,13 @@ impl Default for Collect {
 impl Http {
     /// Bounds the memory of one entry's history, whatever the two durations are.
     pub const MAX_HISTORY_TICKS: u32 = 3600;
+
+    /// How many ticks of `interval` the history holds, at least one.
+    pub fn history_ticks(&self, interval: Duration) -> usize {
+        let ticks = self.history.as_nanos().div_ceil(interval.as_nanos().max(1));
+        let most = Self::MAX_HISTORY_TICKS as usize;
+        usize::try_from(ticks).map_or(most, |ticks| ticks.clamp(1, most))
+    }
 }
 
 impl Default for Http {

@@ -393,6 +393,22 @@ fn a_slow_tick_slows_what_depends_on_it_by_default() {
 }
 
 #[test]
+fn the_history_has_as_many_ticks_as_its_length_takes() {
+    for (interval, history, ticks) in [
+        ("1s", "10m", 600),
+        ("10s", "10m", 60),
+        ("7s", "1m", 9),
+        ("100ms", "6m", 3600),
+        ("1m", "1m", 1),
+    ] {
+        let text = format!("[collect]\ninterval = \"{interval}\"\n[http]\nhistory = \"{history}\"");
+        let config = config(&around(&text));
+        let http = config.http.expect("on by default");
+        assert_eq!(http.history_ticks(config.collect.interval), ticks, "{text}");
+    }
+}
+
+#[test]
 fn the_server_listens_elsewhere_only_when_told_twice() {
     let remote = config(&around(
         "[http]\nlisten = \"[::]:80\"\nallow_remote = true\nhosts = [\"Stats.Example\"]",
