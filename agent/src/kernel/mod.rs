@@ -16,8 +16,9 @@ mod records;
 mod slots;
 
 use std::{
+    error::Error,
     fs::{self, File},
-    io,
+    io, iter,
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
     path::Path,
 };
@@ -29,6 +30,8 @@ use aya::{
     programs::{BtfTracePoint, ProgramError},
     sys::{Stats, enable_stats},
 };
+
+use nix::errno::Errno;
 
 pub use btf::BtfError;
 pub use events::Event;
@@ -68,6 +71,8 @@ pub enum KernelError {
         program: &'static str,
         /// Why.
         reason: String,
+        /// Whether privileges are what is missing.
+        forbidden: bool,
     },
     /// A program was loaded but not attached.
     #[error("cannot attach kernel program {program}")]
@@ -104,6 +109,17 @@ pub enum KernelError {
     },
 }
 
+/// What stands in the way of the kernel programs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Obstacle {
+    /// This process may not.
+    Privileges,
+    /// This kernel cannot.
+    Feature,
+    /// Neither: it may go better next time.
+    Other,
+}
+
 /// One program of the table, and what became of it.
 #[derive(Clone, Debug)]
 pub struct ProgramReport {
@@ -111,6 +127,8 @@ pub struct ProgramReport {
     pub spec: &'static ProgramSpec,
     /// Attached or loaded, or why not.
     pub state: ProgramState,
+    /// Whether the kernel refused it for lack of privileges.
+    pub forbidden: bool,
 }
 
 /// What became of a program.
@@ -294,6 +312,39 @@ impl Kernel {
     }
 }
 
+impl KernelError {
+    /// What stands in the way.
+    pub fn obstacle(&self) -> Obstacle {
+        let causes = || iter::successors(Some(self as &(dyn Error + 'static)), |&it| it.source());
+        let errno = causes()
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .find_map(io::Error::raw_os_error)
+            .map(Errno::from_raw);
+        match (self, errno) {
+            (
+                Self::Map { .. }
+                | Self::NoMap(_)
+                | Self::Mmap(_)
+                | Self::Slot(_)
+                | Self::Directory { .. },
+                _,
+            ) => Obstacle::Other,
+            (
+                Self::Program {
+                    forbidden: true, ..
+                },
+                _,
+            )
+            | (_, Some(Errno::EPERM | Errno::EACCES)) => Obstacle::Privileges,
+            (
+                _,
+                Some(Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::EINTR),
+            ) => Obstacle::Other,
+            _ => Obstacle::Feature,
+        }
+    }
+}
+
 fn open(directory: &Path) -> Result<File, KernelError> {
     File::open(directory).map_err(|source| KernelError::Directory {
         path: directory.display().to_string(),
@@ -305,5 +356,43 @@ fn map_error(map: &'static str) -> impl Fn(MapError) -> KernelError {
     move |source| KernelError::Map {
         map,
         source: Box::new(source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_obstacle_is_found_in_the_cause() {
+        let btf = |errno| BtfError::Read {
+            path: "/sys/kernel/btf/vmlinux".to_owned(),
+            source: io::Error::from(errno),
+        };
+        let object = |errno| KernelError::Object {
+            storage: "hash",
+            source: Box::new(EbpfError::MapError(MapError::CreateError {
+                name: "EVENTS".to_owned(),
+                io_error: io::Error::from(errno),
+            })),
+        };
+        let program = |forbidden| KernelError::Program {
+            program: "cgroup_mkdir",
+            reason: String::new(),
+            forbidden,
+        };
+        for (error, obstacle) in [
+            (btf(Errno::ENOENT).into(), Obstacle::Feature),
+            (btf(Errno::EACCES).into(), Obstacle::Privileges),
+            (KernelError::Layout(String::new()), Obstacle::Feature),
+            (object(Errno::EINVAL), Obstacle::Feature),
+            (object(Errno::EPERM), Obstacle::Privileges),
+            (object(Errno::ENOMEM), Obstacle::Other),
+            (program(false), Obstacle::Feature),
+            (program(true), Obstacle::Privileges),
+            (KernelError::Slot(7), Obstacle::Other),
+        ] {
+            assert_eq!(error.obstacle(), obstacle, "{error:?}");
+        }
     }
 }
