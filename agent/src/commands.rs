@@ -9,6 +9,7 @@ use std::{
 use cgflux::{
     cli::{Cli, ConfigCommand, Global, RunArgs},
     config::{self, Resolved},
+    encode::Tagging,
     estimate::Estimate,
     exit::Exit,
     surroundings,
@@ -28,11 +29,12 @@ pub(crate) fn config(global: &Global, command: &ConfigCommand) -> anyhow::Result
     match command {
         ConfigCommand::Check { containers, run } => {
             let resolved = resolve(global, run)?;
+            let tagging = Tagging::of(&resolved)?;
             for warning in &resolved.warnings {
                 writeln!(io::stderr(), "warning: {warning}")?;
             }
             let listing = config::listing(&resolved.settings);
-            let estimate = Estimate::of(&resolved.config, *containers).text();
+            let estimate = Estimate::of(&resolved.config, &tagging, *containers).text();
             print(&format!("{listing}\n{estimate}"))
         }
         ConfigCommand::Default => print(config::EXAMPLE),

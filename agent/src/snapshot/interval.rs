@@ -80,6 +80,18 @@ impl<'a> Interval<'a> {
     }
 }
 
+impl Interval<'_> {
+    /// The same without rates, for an interval that is too short for them: the kernel charges a running task a tick
+    /// at a time, so that over a millisecond a CPU can seem to be used fourfold.
+    #[must_use]
+    pub fn without_rates(mut self) -> Self {
+        for span in &mut self.spans {
+            (span.run_ns, span.wait_ns) = (None, None);
+        }
+        self
+    }
+}
+
 impl Span<'_> {
     /// CPUs used on average over `length` (1.0 is one CPU fully used); `None` without a length.
     pub fn cpus(&self, length: Duration) -> Option<f64> {

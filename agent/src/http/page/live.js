@@ -4,7 +4,6 @@
 // they missed when they come back.
 
 const SPARK_POINTS = 60;
-const CHART_POINTS = 600;
 const ENDED_SHOWN_MS = 60_000;
 /** A page that hears nothing for so many intervals says so. */
 const STALE_INTERVALS = 5;
@@ -21,7 +20,8 @@ const host = series();
 /** What the charts show: the host, or { cgroup, ...series } of the chosen entry. */
 let shown = host;
 let sort = { by: "cpu", descending: true };
-let server = { cpus: 1, interval_ms: 1000 };
+/** What `hello` says; `ticks` is how many the agent keeps, and the charts show. */
+let server = { cpus: 1, interval_ms: 1000, ticks: 600 };
 let lastTick = 0;
 
 function series() {
@@ -111,9 +111,9 @@ function tick({ t, new: introduced, v, agent }) {
 }
 
 function point(series, t, cpu, wait) {
-  keep(series.t, t / 1000, CHART_POINTS);
-  keep(series.cpu, cpu, CHART_POINTS);
-  keep(series.wait, wait === null ? null : wait * 1000, CHART_POINTS);
+  keep(series.t, t / 1000, server.ticks);
+  keep(series.cpu, cpu, server.ticks);
+  keep(series.wait, wait === null ? null : wait * 1000, server.ticks);
 }
 
 function forget(cgroup, entry) {
@@ -299,7 +299,7 @@ async function choose(cgroup) {
   taken.forEach((ns, at) => {
     if (late === 0 || ns / 1e9 < chosen.t[0]) point(past, ns / 1e6, usage_cpus[at], runq_waiting[at]);
   });
-  for (const key of ["t", "cpu", "wait"]) chosen[key] = past[key].concat(chosen[key]).slice(-CHART_POINTS);
+  for (const key of ["t", "cpu", "wait"]) chosen[key] = past[key].concat(chosen[key]).slice(-server.ticks);
   byId("facts").textContent = facts(details).join(" · ");
   schedule();
 }
