@@ -21,8 +21,8 @@ use crate::{
         Sample, Value,
         catalog::{self, Source},
     },
-    snapshot::{CpuTotals, Entry, Ledger, SlotTotals, Snapshot, Timestamp, WaitHistogram},
-    state::SavedTotals,
+    snapshot::{CpuTotals, Entry, Ledger, SlotTotals, Snapshot, Split, Timestamp, WaitHistogram},
+    state::{Saved, SavedTotals},
 };
 use health::{Health, Lost};
 
@@ -65,7 +65,7 @@ impl KernelSource {
         mut kernel: Kernel,
         roster: Roster,
         saved: SavedTotals,
-        old: &HashMap<CgroupId, SlotTotals>,
+        old: &HashMap<CgroupId, Saved>,
     ) -> Result<Self, KernelError> {
         // Births first, then counting: a cgroup made from here on has its slot before its first task.
         kernel.attach(|role| !role.counts())?;
@@ -117,16 +117,20 @@ impl KernelSource {
         let mut ids: Vec<CgroupId> = self.ledger.entries().collect();
         ids.sort_unstable();
         for id in ids {
-            let Some(total) = self.ledger.total(id, |slot| self.kernel.totals(slot)) else {
+            let Some(totals) = self.ledger.total(id, |slot| self.kernel.totals(slot)) else {
                 continue;
             };
             let ended = self.ending.get(&id).copied();
             let last = ended.is_some_and(|at| {
                 !self.holders.contains_key(&id) || taken.boot_ns.saturating_sub(at) >= LINGER_NS
             });
+            let cpu = self.cpu(id, &totals, ended.is_none());
+            let split = Split {
+                user_ns: cpu.user_ns.unwrap_or_default(),
+                system_ns: cpu.system_ns.unwrap_or_default(),
+            };
             // Saved before it is published: what was once told is never taken back.
-            self.saved.save(id, &total);
-            let cpu = self.cpu(id, &total, ended.is_none());
+            self.saved.save(id, &Saved { totals, split });
             entries.push(Entry {
                 cgroup: id,
                 alive: !last,
