@@ -27,6 +27,7 @@ fn no_total_goes_backwards_over_sigkill_and_what_was_used_meanwhile_is_in_it() {
         docker.run(&[], "while :; do (true); done"),
         docker.run(&[], "yes | cat >/dev/null"),
         docker.run(&["--cpus", "0.25"], "while :; do :; done"),
+        docker.run(&[], "sleep 1000"),
     ];
     let mut before: Vec<Entry> = Vec::new();
     for kill in 0..KILLS {
