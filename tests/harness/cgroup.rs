@@ -70,6 +70,15 @@ impl Cgroup {
         fs::metadata(folder(&self.path)).unwrap().ino()
     }
 
+    /// How many cgroups that were removed from it the kernel still holds.
+    pub(crate) fn dying(&self) -> u64 {
+        let stat = fs::read_to_string(folder(&self.path).join("cgroup.stat")).unwrap();
+        let dying = stat
+            .lines()
+            .find_map(|line| line.strip_prefix("nr_dying_descendants "));
+        dying.unwrap().parse().unwrap()
+    }
+
     /// Waits for the end of all that [`Cgroup::run`] started.
     pub(crate) fn wait(&mut self) {
         for mut child in self.children.drain(..) {

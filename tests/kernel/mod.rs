@@ -2,7 +2,9 @@
 
 mod accuracy;
 mod churn;
+mod files_source;
 mod finals;
 mod remains;
 mod restart;
+mod slots;
 mod sums;

@@ -24,7 +24,7 @@ fn containers_and_host_are_the_roots_own_counter() {
 
 /// Watches the agent and the root for a while: both must have grown by the same.
 #[track_caller]
-fn all_is_the_root(agent: &AgentProcess) {
+pub(super) fn all_is_the_root(agent: &AgentProcess) {
     let root = RootCounter::start();
     let mut batches = vec![agent.next_batch()];
     let init_before_ns = init_ns();
