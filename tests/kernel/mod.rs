@@ -3,4 +3,6 @@
 mod accuracy;
 mod churn;
 mod finals;
+mod remains;
+mod restart;
 mod sums;

@@ -192,6 +192,13 @@ impl Roster {
         self.files.get(&id)?.cpu.usage().ok()
     }
 
+    /// The parts of an entry's CPU time as they were last published, by a former process: they grow from there.
+    pub(super) fn go_on_from(&mut self, id: CgroupId, split: Split) {
+        if let Some(files) = self.files.get_mut(&id) {
+            files.split = split;
+        }
+    }
+
     /// What comes from an entry's files, for a total of `run_ns`. Files of an entry that ended are not there to read;
     /// what was read last stands.
     pub(super) fn file_metrics(

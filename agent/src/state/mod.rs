@@ -4,4 +4,4 @@ mod lock;
 mod totals;
 
 pub use lock::{Lock, LockError};
-pub use totals::{SavedTotals, TotalsError};
+pub use totals::{Saved, SavedTotals, TotalsError};

@@ -15,16 +15,19 @@ use std::{
 use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
 use memmap2::{MmapOptions, MmapRaw};
 
-use crate::{container::CgroupId, snapshot::SlotTotals};
+use crate::{
+    container::CgroupId,
+    snapshot::{SlotTotals, Split},
+};
 
 /// Where the kernel tells the boot's id.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-const MAGIC: [u8; 8] = *b"cgfluxT1";
+const MAGIC: [u8; 8] = *b"cgfluxT2";
 /// Magic, boot id as text (36 bytes), padding.
 const HEAD_BYTES: usize = 64;
-/// Cgroup id, eight counters, the buckets.
-const WORDS: usize = 1 + 8 + WAIT_BUCKETS;
+/// Cgroup id, eight counters, two parts, the buckets.
+const WORDS: usize = 1 + 8 + 2 + WAIT_BUCKETS;
 const RECORD_BYTES: usize = WORDS * size_of::<u64>();
 
 /// Why totals cannot be saved.
@@ -41,6 +44,15 @@ pub enum TotalsError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// What is saved of one entry.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Saved {
+    /// What its slots counted, and what it began with.
+    pub totals: SlotTotals,
+    /// How its CPU time was parted: the kernel's own parts are only good for a ratio, so these cannot be found again.
+    pub split: Split,
 }
 
 /// The saved totals of all entries.
@@ -61,7 +73,7 @@ impl SavedTotals {
     pub fn open(
         folder: &Path,
         capacity: usize,
-    ) -> Result<(Self, HashMap<CgroupId, SlotTotals>), TotalsError> {
+    ) -> Result<(Self, HashMap<CgroupId, Saved>), TotalsError> {
         let boot_id = fs::read_to_string(BOOT_ID).map_err(TotalsError::BootId)?;
         let path = folder.join("totals");
         Self::open_file(&path, boot_id.trim(), capacity)
@@ -72,7 +84,7 @@ impl SavedTotals {
         path: &Path,
         boot_id: &str,
         capacity: usize,
-    ) -> io::Result<(Self, HashMap<CgroupId, SlotTotals>)> {
+    ) -> io::Result<(Self, HashMap<CgroupId, Saved>)> {
         let mut head = [0_u8; HEAD_BYTES];
         head[..8].copy_from_slice(&MAGIC);
         let id = &boot_id.as_bytes()[..boot_id.len().min(HEAD_BYTES - 8)];
@@ -103,15 +115,15 @@ impl SavedTotals {
             free,
             unsaved: 0,
         };
-        for (entry, total) in &saved {
-            totals.save(*entry, total);
+        for (entry, old) in &saved {
+            totals.save(*entry, old);
         }
         fs::rename(&new, path)?;
         Ok((totals, saved))
     }
 
-    /// Saves the total of `entry`. It is kept from here on, also if the process is killed.
-    pub fn save(&mut self, entry: CgroupId, total: &SlotTotals) {
+    /// Saves what `entry` has now. It is kept from here on, also if the process is killed.
+    pub fn save(&mut self, entry: CgroupId, now: &Saved) {
         let place = if let Some(place) = self.places.get(&entry) {
             *place
         } else if let Some(place) = self.free.pop() {
@@ -122,7 +134,7 @@ impl SavedTotals {
             return;
         };
         let words = self.words(place);
-        for (word, value) in words[1..].iter().zip(values(total)) {
+        for (word, value) in words[1..].iter().zip(values(now)) {
             word.store(value, Ordering::Relaxed);
         }
         // The id last: a record without one is not read.
@@ -168,8 +180,8 @@ impl SavedTotals {
     }
 }
 
-fn values(total: &SlotTotals) -> impl Iterator<Item = u64> {
-    let it = &total.counters;
+fn values(saved: &Saved) -> impl Iterator<Item = u64> {
+    let it = &saved.totals.counters;
     [
         it.run_ns,
         it.wait_ns,
@@ -179,13 +191,15 @@ fn values(total: &SlotTotals) -> impl Iterator<Item = u64> {
         it.forks,
         it.execs,
         it.exits,
+        saved.split.user_ns,
+        saved.split.system_ns,
     ]
     .into_iter()
-    .chain(total.waits)
+    .chain(saved.totals.waits)
 }
 
 /// The records of a former file; one that is cut is left out.
-fn records(bytes: &[u8]) -> HashMap<CgroupId, SlotTotals> {
+fn records(bytes: &[u8]) -> HashMap<CgroupId, Saved> {
     let mut found = HashMap::new();
     for record in bytes.chunks_exact(RECORD_BYTES) {
         let mut words = record
@@ -206,8 +220,13 @@ fn records(bytes: &[u8]) -> HashMap<CgroupId, SlotTotals> {
             execs: next(),
             exits: next(),
         };
+        let split = Split {
+            user_ns: next(),
+            system_ns: next(),
+        };
         let waits = std::array::from_fn(|_| next());
-        found.insert(CgroupId(id), SlotTotals { counters, waits });
+        let totals = SlotTotals { counters, waits };
+        found.insert(CgroupId(id), Saved { totals, split });
     }
     found
 }
@@ -216,12 +235,13 @@ fn records(bytes: &[u8]) -> HashMap<CgroupId, SlotTotals> {
 mod tests {
     use super::*;
 
-    fn total(seed: u64) -> SlotTotals {
-        let mut total = SlotTotals::default();
-        total.counters.wait_ns = seed;
-        total.counters.exits = seed + 1;
-        total.waits[WAIT_BUCKETS - 1] = seed + 2;
-        total
+    fn total(seed: u64) -> Saved {
+        let mut saved = Saved::default();
+        saved.totals.counters.wait_ns = seed;
+        saved.totals.counters.exits = seed + 1;
+        saved.totals.waits[WAIT_BUCKETS - 1] = seed + 2;
+        saved.split.system_ns = seed + 3;
+        saved
     }
 
     #[test]
@@ -273,7 +293,7 @@ mod tests {
     fn a_damaged_file_is_no_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("totals");
-        for damage in [&b""[..], b"cgfluxT1", &[0xff; 4000]] {
+        for damage in [&b""[..], b"cgfluxT2", &[0xff; 4000]] {
             fs::write(&path, damage).unwrap();
             let (_, saved) = SavedTotals::open_file(&path, "boot-1", 2).unwrap();
             assert!(saved.is_empty());

@@ -9,7 +9,7 @@ use crate::{
     clock,
     container::{CgroupId, Kind},
     kernel::KernelError,
-    snapshot::SlotTotals,
+    state::Saved,
 };
 
 /// How long after a cgroup was found gone its slot is given back though the kernel was not seen to let go of it.
@@ -20,15 +20,12 @@ const BASELINE_READINGS: usize = 8;
 
 impl KernelSource {
     /// Adopts every cgroup there is, parents first.
-    pub(super) fn adopt_all(
-        &mut self,
-        old: &HashMap<CgroupId, SlotTotals>,
-    ) -> Result<(), KernelError> {
+    pub(super) fn adopt_all(&mut self, old: &HashMap<CgroupId, Saved>) -> Result<(), KernelError> {
         let root = self.roster.root();
         self.ledger.open(root);
         self.ledger.add_slot(root, 0);
         if let Some(old) = old.get(&root) {
-            self.ledger.add_base(root, old);
+            self.ledger.add_base(root, &old.totals);
         }
         let folder = self.roster.folder("/");
         self.kernel
@@ -46,7 +43,7 @@ impl KernelSource {
     }
 
     /// Adopts every cgroup that is not known yet.
-    fn adopt_unknown(&mut self, old: &HashMap<CgroupId, SlotTotals>) -> Result<(), KernelError> {
+    fn adopt_unknown(&mut self, old: &HashMap<CgroupId, Saved>) -> Result<(), KernelError> {
         let mut entries = Vec::new();
         for (cgroup, path) in self.roster.walk() {
             if self.roster.knows(cgroup) {
@@ -108,16 +105,21 @@ impl KernelSource {
     }
 
     /// Sets what `entry` had used before its slot took effect.
-    fn begin_with(&mut self, entry: CgroupId, old: Option<&SlotTotals>) {
-        let mut base = old.copied().unwrap_or_default();
+    fn begin_with(&mut self, entry: CgroupId, old: Option<&Saved>) {
+        let Saved {
+            totals: mut base,
+            split,
+        } = old.copied().unwrap_or_default();
         // A cgroup's file counts for all below it, also for cgroups that are gone. Only an entry that has its subtree
         // to itself can begin with it.
         if self.roster.has_subtree_to_itself(entry)
             && let Some(run_ns) = self.used_before(entry)
         {
-            base.counters.run_ns = run_ns;
+            // The file cuts to microseconds what was told to the nanosecond before.
+            base.counters.run_ns = base.counters.run_ns.max(run_ns);
         }
         self.ledger.add_base(entry, &base);
+        self.roster.go_on_from(entry, split);
     }
 
     /// The cgroup's own lifetime counter less what its slots count already, both read at one moment: the reading is

@@ -5,6 +5,7 @@
 
 mod adoption;
 mod health;
+mod overflow;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -21,10 +22,11 @@ use crate::{
         Sample, Value,
         catalog::{self, Source},
     },
-    snapshot::{CpuTotals, Entry, Ledger, SlotTotals, Snapshot, Timestamp, WaitHistogram},
-    state::SavedTotals,
+    snapshot::{CpuTotals, Entry, Ledger, SlotTotals, Snapshot, Split, Timestamp, WaitHistogram},
+    state::{Saved, SavedTotals},
 };
 use health::{Health, Lost};
+use overflow::Overflow;
 
 /// How long after its end an entry's values may still change: the kernel says when nothing can be charged any more,
 /// but some cgroups linger, held by a page or a socket.
@@ -36,6 +38,7 @@ pub(super) struct KernelSource {
     pub(super) roster: Roster,
     coverage: Coverage,
     ledger: Ledger,
+    overflow: Overflow,
     saved: SavedTotals,
     /// Cgroups that have a slot of their own.
     holders: HashMap<CgroupId, Holding>,
@@ -65,7 +68,7 @@ impl KernelSource {
         mut kernel: Kernel,
         roster: Roster,
         saved: SavedTotals,
-        old: &HashMap<CgroupId, SlotTotals>,
+        old: &HashMap<CgroupId, Saved>,
     ) -> Result<Self, KernelError> {
         // Births first, then counting: a cgroup made from here on has its slot before its first task.
         kernel.attach(|role| !role.counts())?;
@@ -76,6 +79,7 @@ impl KernelSource {
             roster,
             coverage,
             ledger: Ledger::default(),
+            overflow: Overflow::default(),
             saved,
             holders: HashMap::new(),
             in_use: HashSet::from([0]),
@@ -115,18 +119,25 @@ impl KernelSource {
         self.release_unreleased(taken.boot_ns);
         let mut entries = Vec::with_capacity(self.holders.len() + 1);
         let mut ids: Vec<CgroupId> = self.ledger.entries().collect();
-        ids.sort_unstable();
+        let root = self.roster.root();
+        // The host is what the others leave, so it comes last.
+        ids.sort_unstable_by_key(|id| *id == root);
         for id in ids {
-            let Some(total) = self.ledger.total(id, |slot| self.kernel.totals(slot)) else {
+            let Some(mut totals) = self.ledger.total(id, |slot| self.kernel.totals(slot)) else {
                 continue;
             };
             let ended = self.ending.get(&id).copied();
             let last = ended.is_some_and(|at| {
                 !self.holders.contains_key(&id) || taken.boot_ns.saturating_sub(at) >= LINGER_NS
             });
+            let cpu = self.cpu(id, &totals, ended.is_none());
+            totals.counters.run_ns = cpu.run_ns.unwrap_or(totals.counters.run_ns);
+            let split = Split {
+                user_ns: cpu.user_ns.unwrap_or_default(),
+                system_ns: cpu.system_ns.unwrap_or_default(),
+            };
             // Saved before it is published: what was once told is never taken back.
-            self.saved.save(id, &total);
-            let cpu = self.cpu(id, &total, ended.is_none());
+            self.saved.save(id, &Saved { totals, split });
             entries.push(Entry {
                 cgroup: id,
                 alive: !last,
@@ -136,6 +147,7 @@ impl KernelSource {
                 self.finished.push(id);
             }
         }
+        entries.sort_unstable_by_key(|entry| entry.cgroup);
         Snapshot { taken, entries }
     }
 
@@ -144,6 +156,7 @@ impl KernelSource {
         for id in std::mem::take(&mut self.finished) {
             self.ending.remove(&id);
             self.ledger.close(id);
+            self.overflow.remove(id);
             self.saved.remove(id);
             self.roster.forget(id);
         }
@@ -208,6 +221,9 @@ impl KernelSource {
         slot: Option<u32>,
     ) -> Result<(), KernelError> {
         self.ledger.open(owner);
+        if slot.is_none() && cgroup == owner {
+            self.overflow.insert(owner);
+        }
         let Some(slot) = slot.filter(|slot| !self.in_use.contains(slot)) else {
             return Ok(());
         };
@@ -252,15 +268,8 @@ impl KernelSource {
     /// An entry's CPU family: what the programs count, and beside it what its files say.
     fn cpu(&mut self, id: CgroupId, total: &SlotTotals, readable: bool) -> CpuTotals {
         let counters = &total.counters;
-        // An entry that got no slot has only its files.
-        let counted = !self.ledger.slots(id).is_empty() || !readable;
-        let run_ns = match self.coverage.source_of(&catalog::CPU_USAGE) {
-            Some(Source::SchedStatRuntime | Source::SchedSwitch) if counted => {
-                Some(counters.run_ns)
-            }
-            Some(_) => self.roster.usage(id).map(|usage| usage.run_ns),
-            None => None,
-        };
+        let counted = !self.overflow.contains(id);
+        let run_ns = self.run_ns(id, counters.run_ns, readable);
         let from = |source, value: u64| (counted && self.coverage.has(source)).then_some(value);
         let switches = |value| from(Source::SchedSwitch, value);
         CpuTotals {
@@ -275,5 +284,24 @@ impl KernelSource {
             exits: from(Source::SchedProcessExit, counters.exits),
             ..self.roster.file_metrics(id, run_ns, readable)
         }
+    }
+    /// An entry's CPU time, of which its slots counted `counted_ns`.
+    fn run_ns(&mut self, id: CgroupId, counted_ns: u64, readable: bool) -> Option<u64> {
+        let usage_ns = |roster: &Roster| roster.usage(id).map(|usage| usage.run_ns);
+        match self.coverage.source_of(&catalog::CPU_USAGE)? {
+            Source::SchedStatRuntime | Source::SchedSwitch => {}
+            _ => return usage_ns(&self.roster),
+        }
+        if id == self.roster.root() {
+            return Some(self.overflow.host_ns(counted_ns));
+        }
+        if !self.overflow.contains(id) {
+            return Some(counted_ns);
+        }
+        if !self.roster.has_subtree_to_itself(id) {
+            self.overflow.share(id);
+        }
+        let usage_ns = readable.then(|| usage_ns(&self.roster)).flatten();
+        self.overflow.total_ns(id, counted_ns, usage_ns)
     }
 }
