@@ -22,7 +22,7 @@ use tracing_subscriber::{
 
 use crate::{
     config::{Log, LogFormat},
-    text::{is_unprintable, printable},
+    text::{printable, printable_json},
 };
 
 /// Starts logging as configured; once in a process.
@@ -159,24 +159,12 @@ impl<W: io::Write> io::Write for PrintableJson<W> {
     }
 }
 
-fn printable_json(line: &str) -> String {
-    let mut printable = String::with_capacity(line.len());
-    for char in line.chars() {
-        if char != '\n' && is_unprintable(char) {
-            let code = u32::from(char);
-            printable.extend(format!("\\u{code:04x}").chars());
-        } else {
-            printable.push(char);
-        }
-    }
-    printable
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fs, sync::Arc};
 
     use super::*;
+    use crate::text::is_unprintable;
 
     const HOSTILE: &str = "evil\u{1b}[2J\u{9b}\u{202e}\n<3>forged";
 
