@@ -33,6 +33,7 @@ pub mod self_stats;
 pub mod estimate;
 
 // Edges.
+pub mod client;
 pub mod clock;
 pub mod host;
 pub mod http;
