@@ -1,11 +1,35 @@
-//! Hands the kernel objects to the program's source.
+//! Takes the ready kernel objects into the build. Compiles nothing and needs no BPF toolchain.
+//!
+//! They come from the folder `CGFLUX_BPF_DIR`, else from `target/bpf`, where `cargo xtask build`
+//! puts them. The agent embeds them from `OUT_DIR`.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// Named as the programs in `agent-ebpf/Cargo.toml`.
+const OBJECTS: [&str; 3] = ["cgrp-storage.o", "hash.o", "floor.o"];
 
 fn main() {
-    let from = std::env::var("CGFLUX_BPF_DIR").unwrap_or("../target/bpf".into());
-    let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
-    for object in ["cgrp-storage.o", "hash.o", "floor.o"] {
-        std::fs::copy(format!("{from}/{object}"), format!("{out}/{object}"))
-            .expect("run `cargo xtask build` first");
-        println!("cargo::rerun-if-changed={from}/{object}");
+    println!("cargo::rerun-if-env-changed=CGFLUX_BPF_DIR");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let workspace = package.parent().unwrap_or(package);
+    let named = env::var_os("CGFLUX_BPF_DIR").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| workspace.join("target/bpf"));
+    for object in OBJECTS {
+        take(&folder.join(object), object);
+    }
+}
+
+fn take(ready: &Path, object: &str) {
+    println!("cargo::rerun-if-changed={}", ready.display());
+    let out = Path::new(&env::var_os("OUT_DIR").unwrap_or_default()).join(object);
+    if let Err(error) = fs::copy(ready, out) {
+        println!(
+            "cargo::error=cannot take the kernel object {} ({error}): `cargo xtask build` makes \
+             it, or CGFLUX_BPF_DIR names a folder of ready ones",
+            ready.display()
+        );
     }
 }

@@ -40,9 +40,9 @@ pub struct RunningTask {
     /// The cgroup whose slot was found last; 0 for none.
     pub cgroup: u64,
     /// That slot.
-    pub slot: u64,
+    pub slot: u32,
     /// Unused; fills the cache line.
-    pub reserved: [u64; 3],
+    pub reserved: [u32; 7],
 }
 
 const _: () = assert!(size_of::<RunningTask>() == 64);

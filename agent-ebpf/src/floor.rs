@@ -1,6 +1,5 @@
 //! Kernel object of empty programs on the scheduler hooks: the floor of `cargo xtask bench switch`.
-#![cfg_attr(any(target_arch = "bpf", lint_kernel), no_std)]
-#![cfg_attr(target_arch = "bpf", no_main)]
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
 
 #[cfg(target_arch = "bpf")]
 mod object;

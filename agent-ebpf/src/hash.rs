@@ -1,10 +1,11 @@
 //! Kernel object that keeps slots in a hash map, for kernels without cgroup-local storage.
-#![cfg_attr(any(target_arch = "bpf", lint_kernel), no_std)]
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(core_intrinsics))]
 #![cfg_attr(
     target_arch = "bpf",
-    no_main,
-    feature(core_intrinsics),
-    allow(internal_features)
+    expect(
+        internal_features,
+        reason = "the atomic add that the target has and the library does not offer"
+    )
 )]
 
 #[cfg(any(target_arch = "bpf", lint_kernel))]

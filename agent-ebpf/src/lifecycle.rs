@@ -1,7 +1,10 @@
 //! Births and deaths of cgroups, through the ring buffer.
 
 /// Longest path that fits an event, its closing NUL included. Longer ones are cut; the agent then asks the tree.
-pub const PATH_BYTES: usize = 512;
+pub const PATH_BYTES: usize = PATH_ROOM as usize;
+
+/// [`PATH_BYTES`] as the helper that copies the path takes it.
+pub const PATH_ROOM: u32 = 512;
 
 /// What happened to a cgroup of the accounting hierarchy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::SocketAddr,
+    path::Path,
     sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -12,7 +13,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     task::JoinSet,
 };
 
@@ -21,7 +22,11 @@ use crate::{
     collector::Collector,
     config::{Config, Http, SinkKind},
     encode::{LineEncoder, TagError, Tagging},
-    host::{docker_api::DockerApi, process, runtimes::Runtimes},
+    host::{
+        Runtimes,
+        docker_api::{DEFAULT_SOCKET, DockerApi},
+        process,
+    },
     http::{self, Server},
     live::{Limits, Live},
     outlet::Outlet,
@@ -31,10 +36,6 @@ use crate::{
     source::{Source, SourceError},
     state::{Lock, LockError},
 };
-
-/// What a runtime's API may have told that the collector has not yet taken in. Each is a few hundred bytes; a busy
-/// host starts some tens of containers a second, and the collector takes them in every tick.
-const NEWS: usize = 1024;
 
 /// How long what is under way at the end may take.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -107,9 +108,9 @@ impl App {
             Some(http) => Some(server(http, config, &live).await?),
             None => None,
         };
-        let source = Source::start(&config.collect, &config.state_dir, Runtimes::default())?;
+        let source = Source::start(&config.collect, &config.state_dir, Runtimes::new("/"))?;
         process::trim_memory();
-        let (tell, news) = mpsc::channel(NEWS);
+        let (docker, news) = DockerApi::new(Path::new(DEFAULT_SOCKET));
         let collector = Collector::new(source, config.collect.interval, stats, live, outlets, news);
         let stop_collector = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)
             .map_err(io::Error::from)
@@ -119,7 +120,7 @@ impl App {
             stop_collector: Arc::new(stop_collector),
             workers,
             server,
-            docker: DockerApi::new(tell),
+            docker,
             signals: [terminate?, interrupt?],
             _lock: lock,
         })

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::{
     clock::{self, Clock},
     container::Kind,
-    host::{docker_api::News, process},
+    host::{docker_api::DockerMessage, process},
     live::Live,
     metrics::{Batch, Sample, Value, catalog},
     outlet::Outlet,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How often what is costly to read is read: the skipped calls of each kernel program.
-const SLOW_READING: Duration = Duration::from_mins(1);
+const SLOW_READING_NS: u64 = 60_000_000_000;
 
 /// Runs the ticks.
 pub struct Collector {
@@ -37,7 +37,7 @@ pub struct Collector {
     stats: Arc<SelfStats>,
     live: Arc<Live>,
     outlets: Vec<Outlet>,
-    news: mpsc::Receiver<News>,
+    news: mpsc::Receiver<DockerMessage>,
     clock: Clock,
     before: Option<Snapshot>,
     slow_reading_due_ns: u64,
@@ -55,7 +55,7 @@ impl Collector {
         stats: Arc<SelfStats>,
         live: Arc<Live>,
         outlets: Vec<Outlet>,
-        news: mpsc::Receiver<News>,
+        news: mpsc::Receiver<DockerMessage>,
     ) -> Self {
         Self {
             source,
@@ -105,7 +105,7 @@ impl Collector {
         let taken = self.clock.now();
         if taken.boot_ns >= self.slow_reading_due_ns {
             self.source.read_slowly();
-            self.slow_reading_due_ns = taken.boot_ns + SLOW_READING.as_nanos() as u64;
+            self.slow_reading_due_ns = taken.boot_ns + SLOW_READING_NS;
         }
         let snapshot = self.source.snapshot(taken);
         let interval = Interval::between(self.before.as_ref(), &snapshot);
@@ -125,8 +125,9 @@ impl Collector {
     fn take_news(&mut self) {
         while let Ok(news) = self.news.try_recv() {
             match news {
-                News::DockerRoot(path) => self.source.set_docker_root(&path),
-                News::Container { id, info } => self.source.describe(&id, info),
+                DockerMessage::DataRoot(path) => self.source.set_docker_root(&path),
+                DockerMessage::Container { id, info } => self.source.describe(&id, info),
+                DockerMessage::Ended { id, exit_code } => self.source.exited(&id, exit_code),
             }
         }
     }

@@ -1,3 +1,79 @@
 //! `cargo xtask`: the developer tool.
+//!
+//! The only place that knows compilers, packages and services. Each verb is a file of its name;
+//! what they share is in the files named after it.
 
-fn main() {}
+mod apt;
+mod ask;
+mod bench;
+mod build;
+mod build_ebpf;
+mod cargo;
+mod cgroup;
+mod check;
+mod cli;
+mod command;
+mod compiler;
+mod demo;
+mod elevate;
+mod failure;
+mod guard;
+mod install;
+mod libtest;
+mod linker;
+mod output;
+mod packages;
+mod person;
+mod root;
+mod run;
+mod services;
+mod session;
+mod setup;
+mod test;
+#[cfg(test)]
+mod tidy;
+mod tree;
+mod versions;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+
+use crate::{
+    cli::{Cli, Verb},
+    failure::Failure,
+    output::Output,
+    session::Session,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.verbose, cli.plain);
+    match act(cli, output.clone()) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            let failure = error.downcast_ref::<Failure>();
+            if !matches!(failure, Some(Failure::Reported(_))) {
+                output.error(&format!("{error:#}"));
+            }
+            failure.map_or(1, Failure::code).into()
+        }
+    }
+}
+
+fn act(cli: Cli, output: Output) -> Result<u8> {
+    let session = Session::open(output, cli.yes)?;
+    let result = match cli.verb {
+        Verb::Setup => setup::run(&session).map(|()| 0),
+        Verb::Build { release } => build::run(&session, release).map(|_| 0),
+        Verb::Run { arguments } => run::run(&session, &arguments),
+        Verb::Test { filter } => test::run(&session, filter.as_deref()),
+        Verb::Check => check::run(&session).map(|()| 0),
+        Verb::Bench { name, arguments } => bench::run(&session, name, &arguments),
+        Verb::AsRoot { task } => root::run(&session, task),
+        Verb::DemoLoad => demo::load().map(|never| match never {}),
+    };
+    session.reclaim_target()?;
+    result
+}

@@ -29,8 +29,14 @@ pub(crate) fn running(cpu: u32) -> Option<*mut RunningTask> {
 /// `base` must be a pointer to a kernel structure that has a `T` there, of a type the verifier knows.
 #[inline(always)]
 pub(crate) unsafe fn load<T: Copy, S>(base: *const S, offset: u64) -> T {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the target has 64-bit pointers"
+    )]
     // SAFETY: the caller's; the verifier checks the access against the structure's BTF.
-    unsafe { ptr::read_volatile(base.byte_add(offset as usize).cast::<T>()) }
+    unsafe {
+        ptr::read_volatile(base.byte_add(offset as usize).cast::<T>())
+    }
 }
 
 /// The cgroup that `task` is charged to.
@@ -107,12 +113,12 @@ pub(crate) unsafe fn slot(task: *const Task, running: *mut RunningTask) -> u32 {
         let cgroup = of_task(task);
         let id = id(cgroup);
         if (*running).cgroup == id {
-            return (*running).slot as u32;
+            return (*running).slot;
         }
         match lookup(cgroup, id) {
             Some(entry) => {
                 (*running).cgroup = id;
-                (*running).slot = u64::from(entry.slot);
+                (*running).slot = entry.slot;
                 entry.slot
             }
             None => 0,

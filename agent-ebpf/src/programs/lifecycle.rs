@@ -5,7 +5,7 @@
 use core::mem::offset_of;
 
 use agent_ebpf::{
-    lifecycle::{CgroupEvent, NewCgroup, PATH_BYTES},
+    lifecycle::{CgroupEvent, NewCgroup, PATH_ROOM},
     losses::Losses,
     slot::SlotEntry,
 };
@@ -49,11 +49,7 @@ pub(crate) fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
             return 0;
         };
         (&raw mut (*record).event).write(event);
-        bpf_probe_read_kernel_str(
-            (&raw mut (*record).path).cast(),
-            PATH_BYTES as u32,
-            path.cast(),
-        );
+        bpf_probe_read_kernel_str((&raw mut (*record).path).cast(), PATH_ROOM, path.cast());
         bpf_ringbuf_submit(record.cast(), u64::from(BPF_RB_FORCE_WAKEUP));
     }
     0
@@ -133,21 +129,22 @@ unsafe fn birth(new: *mut Cgroup) -> Option<CgroupEvent> {
         } else {
             slots::get(parent, cgroup::id(parent))
         };
-        let entry = match inherited {
-            Some(entry) if entry.owns_subtree() => entry,
-            _ => match FREE_SLOTS.pop() {
-                Ok(Some(slot)) => SlotEntry { slot, flags: 0 },
-                _ => {
-                    lost(offset_of!(Losses, slots_exhausted));
-                    return Some(event);
-                }
-            },
-        };
-        if slots::insert(new, event.cgroup, entry) {
+        if let Some(entry) = inherited.filter(|entry| entry.owns_subtree())
+            && slots::insert(new, event.cgroup, entry)
+        {
             event.argument = entry.slot;
-        } else {
-            lost(offset_of!(Losses, slots_exhausted));
+            return Some(event);
         }
+        if let Ok(Some(slot)) = FREE_SLOTS.pop() {
+            if slots::insert(new, event.cgroup, SlotEntry { slot, flags: 0 }) {
+                event.argument = slot;
+                return Some(event);
+            }
+            // There is room for every slot. One that cannot be pushed is lost until the agent starts again; the new
+            // cgroup without a slot is counted all the same.
+            FREE_SLOTS.push(slot, 0).unwrap_or_default();
+        }
+        lost(offset_of!(Losses, slots_exhausted));
         Some(event)
     }
 }

@@ -1,5 +1,10 @@
 //! The kernel programs: the maps they all use, then one file per subject.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the hook macro hands the context over by value"
+)]
+
 pub(crate) mod cgroup;
 pub(crate) mod cpu;
 pub(crate) mod lifecycle;

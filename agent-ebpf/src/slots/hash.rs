@@ -7,15 +7,21 @@ use aya_ebpf::{bindings::cgroup, btf_maps::HashMap, macros::btf_map};
 static SLOTS: HashMap<u64, SlotEntry, 1> = HashMap::new();
 
 /// The entry of the cgroup `id`.
+///
+/// # Safety
+/// None here; the signature is that of cgroup storage, which follows the pointer.
 #[inline(always)]
-pub(crate) fn get(_cgroup: *mut cgroup, id: u64) -> Option<SlotEntry> {
+pub(crate) unsafe fn get(_cgroup: *mut cgroup, id: u64) -> Option<SlotEntry> {
     // SAFETY: the entry is copied out at once; ids are not reused, so it cannot become another cgroup's.
     unsafe { SLOTS.get(id).copied() }
 }
 
 /// Stores the entry of the cgroup `id`; false if the map is full.
+///
+/// # Safety
+/// As for [`get`].
 #[inline(always)]
-pub(crate) fn insert(_cgroup: *mut cgroup, id: u64, entry: SlotEntry) -> bool {
+pub(crate) unsafe fn insert(_cgroup: *mut cgroup, id: u64, entry: SlotEntry) -> bool {
     SLOTS.insert(id, entry, 0).is_ok()
 }
 

@@ -129,6 +129,8 @@ pub struct Container {
     pub image: Option<String>,
     /// The first task seen to be moved into it, in the host's numbering: of a container its init.
     pub pid: Option<u32>,
+    /// Status of its main process, once it ended and the runtime said so; 128 + signal where a signal ended it.
+    pub exit_code: Option<i64>,
     /// Kubernetes namespace.
     pub namespace: Option<String>,
     /// Kubernetes pod name, or the pod's uid as long as the name is unknown; of Podman the pod's id.
@@ -148,6 +150,7 @@ impl Container {
             name: "_host".to_owned(),
             image: None,
             pid: None,
+            exit_code: None,
             namespace: None,
             pod: None,
             labels: BTreeMap::new(),

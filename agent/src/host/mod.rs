@@ -1,4 +1,4 @@
-//! The machine around the agent: its cgroup hierarchies, its name, and what container runtimes say of their
+//! The machine around the agent: its cgroup hierarchies, and what container runtimes say of their
 //! containers.
 //!
 //! Numbers never wait for anything here: each answer may be missing, late, or never come.
@@ -7,4 +7,6 @@ pub mod cgroup_tree;
 pub mod cpu_files;
 pub mod docker_api;
 pub mod process;
-pub mod runtimes;
+mod runtimes;
+
+pub use runtimes::Runtimes;

@@ -14,7 +14,7 @@ use super::{Coverage, roster::Roster};
 use crate::{
     clock,
     container::{CgroupId, Kind},
-    kernel::{Event, Kernel, KernelError, ProgramReport},
+    kernel::{Event, Kernel, KernelError, ProgramReport, Role},
     metrics::{
         Sample, Value,
         catalog::{self, Source},
@@ -77,7 +77,7 @@ impl KernelSource {
     ) -> Result<Self, KernelError> {
         // Births first, then counting: a cgroup made from here on has its slot before its first task.
         kernel.attach(|role| !role.counts())?;
-        kernel.attach(|role| role.counts())?;
+        kernel.attach(Role::counts)?;
         let coverage = Coverage::of(&kernel);
         let mut source = Self {
             kernel,
@@ -308,19 +308,18 @@ impl KernelSource {
                 continue;
             }
             match self.kernel.slot(&self.roster.folder(&path), cgroup) {
-                // Made since the programs run: its event is on the way, or was lost.
+                // Made since the programs run, and its event was lost.
                 Ok(Some(given)) if self.resyncing => {
                     let owner = self.roster.arrive(cgroup, &path);
                     self.count_in(cgroup, owner, Some(given.slot))?;
                 }
-                Ok(Some(_)) => {}
+                // Its event is on the way; or it was removed since the walk.
+                Ok(Some(_)) | Err(KernelError::Directory { .. }) => {}
                 Ok(None) => {
                     if self.adopt(cgroup, &path)? == cgroup {
                         entries.push(cgroup);
                     }
                 }
-                // Removed since the walk.
-                Err(KernelError::Directory { .. }) => {}
                 Err(error) => return Err(error),
             }
         }

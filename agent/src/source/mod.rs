@@ -13,8 +13,8 @@ use crate::{
     config::{Collect, SourceChoice},
     container::{CgroupId, Container, RuntimeInfo},
     host::{
+        Runtimes,
         cgroup_tree::{Layout, LayoutError},
-        runtimes::Runtimes,
     },
     kernel::{Anchor, Kernel, KernelError, Options, ProgramReport},
     metrics::Sample,
@@ -133,6 +133,11 @@ impl Source {
     /// Adds what a runtime's API says of its container `id`.
     pub fn describe(&mut self, id: &str, info: RuntimeInfo) {
         self.roster_mut().describe(id, info);
+    }
+
+    /// A runtime's container `id` ended, with the status of its main process where that is known.
+    pub fn exited(&mut self, id: &str, exit_code: Option<i64>) {
+        self.roster_mut().exited(id, exit_code);
     }
 
     /// Where Docker keeps its files, as its API tells.

@@ -10,9 +10,9 @@ use std::{
 use crate::{
     container::{CgroupId, Container, Directory, Kind, Placement, RuntimeInfo, identify},
     host::{
+        Runtimes,
         cgroup_tree::{Hierarchy, Layout},
         cpu_files::{CpuFiles, Usage},
-        runtimes::Runtimes,
     },
     metrics::{Sample, Value, catalog},
     snapshot::{Bandwidth, CpuLimit, CpuTotals, Split},
@@ -90,6 +90,11 @@ impl Roster {
     /// Adds what a runtime's API says.
     pub(super) fn describe(&mut self, id: &str, info: RuntimeInfo) {
         self.directory.describe(id, info);
+    }
+
+    /// A runtime's container ended.
+    pub(super) fn exited(&mut self, id: &str, exit_code: Option<i64>) {
+        self.directory.exited(id, exit_code);
     }
 
     /// All cgroups there are, but the root; parents first. What cannot be listed is told and left out.

@@ -188,6 +188,15 @@ impl Directory {
         }
     }
 
+    /// The main process of the runtime's container `runtime_id` ended.
+    pub fn exited(&mut self, runtime_id: &str, exit_code: Option<i64>) {
+        if let Some(cgroup) = self.by_runtime_id.get(runtime_id)
+            && let Some(entry) = self.entries.get_mut(cgroup)
+        {
+            Arc::make_mut(&mut entry.container).exit_code = exit_code;
+        }
+    }
+
     /// Marks an entry as ended: its cgroup is gone. It stays, with its name, until it is removed.
     pub fn end(&mut self, cgroup: CgroupId) {
         if let Some(entry) = self.entries.get_mut(&cgroup) {
@@ -232,13 +241,11 @@ impl Directory {
         self.entries.values().map(|entry| &entry.container)
     }
 
-    /// Live containers of which no runtime has said anything yet.
+    /// Live containers with an id of which no runtime has said anything yet: worth another look.
     pub fn undescribed(&self) -> impl Iterator<Item = &Arc<Container>> {
         self.entries
             .values()
-            .filter(|entry| {
-                !entry.described && !entry.ended && entry.container.kind() == Kind::Container
-            })
+            .filter(|entry| !entry.described && !entry.ended && entry.container.id.is_some())
             .map(|entry| &entry.container)
     }
 
@@ -371,6 +378,7 @@ fn container(cgroup: CgroupId, identity: Identity) -> Container {
         id: identity.id,
         image: None,
         pid: None,
+        exit_code: None,
         namespace: None,
         pod: identity.pod,
         labels: BTreeMap::new(),

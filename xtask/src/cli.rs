@@ -1,0 +1,140 @@
+//! What was asked.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The developer tool of cgflux: it installs what it needs, builds, runs and tests.
+#[derive(Debug, Parser)]
+#[command(
+    bin_name = "cargo xtask",
+    after_help = "\
+Two commands are enough for a start:
+  cargo xtask run     builds cgflux, starts it and says where its page is
+  cargo xtask test    runs every test against the real kernel, Docker and InfluxDB
+
+It is a guest here: packages come by apt after you agree, nothing is removed, no service is
+started that was not running, and a Docker that is there is used as it is. Builds run as you; only
+the agent and the tests that need the kernel run as root, by sudo. Everything is kept in target/.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or nobody to ask, 69 something is missing, 77 no root."
+)]
+pub(crate) struct Cli {
+    /// Agree beforehand to the packages that will be installed.
+    #[arg(long, global = true)]
+    pub(crate) yes: bool,
+    /// Show commands whole, with their environment and all they print.
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// No spinner, no colour.
+    #[arg(long, global = true, hide = true)]
+    pub(crate) plain: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Install what building and testing need (the other verbs do it themselves).
+    Setup,
+    /// Build the kernel objects and the agent.
+    Build {
+        /// Optimized, as it is packaged and measured.
+        #[arg(long)]
+        release: bool,
+    },
+    /// Build the agent, start it and say where its page is. Ctrl-C ends it.
+    ///
+    /// Where no container runs, a labelled demo cgroup with a varying load makes the page move.
+    #[command(after_help = "Example: cargo xtask run -- --influx http://127.0.0.1:8086")]
+    Run {
+        /// Passed to `cgflux run`.
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Run all tests: unit tests as you, system tests as root.
+    ///
+    /// The last line says how many passed, failed and were skipped. Those that were skipped are
+    /// listed with what they lack.
+    Test {
+        /// Only tests whose name contains this.
+        filter: Option<String>,
+    },
+    /// Check formatting, lints of host and kernel code, docs and the rules of the house.
+    Check,
+    /// Build and run a benchmark, as root.
+    Bench {
+        name: Benchmark,
+        /// Passed to the benchmark.
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
+    /// What the other verbs do as root.
+    #[command(hide = true)]
+    AsRoot {
+        #[command(subcommand)]
+        task: RootTask,
+    },
+    /// The varying load of the demo.
+    #[command(hide = true)]
+    DemoLoad,
+}
+
+/// The benchmarks: examples of the agent, named `bench_` and this.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Benchmark {
+    /// What a context switch costs, against empty programs.
+    Switch,
+    /// What reading all counters costs, by number of cgroups.
+    Snapshot,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RootTask {
+    /// Install packages.
+    Install {
+        /// Fetch package lists first.
+        #[arg(long)]
+        refresh: bool,
+        packages: Vec<String>,
+    },
+    /// Run a program until it ends or standard input does.
+    Exec(Exec),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Exec {
+    /// Have a Docker, and name it in `DOCKER_HOST`.
+    #[arg(long)]
+    pub(crate) docker: bool,
+    /// Start the demo if the agent that listens here sees no container.
+    #[arg(long)]
+    pub(crate) demo: Option<SocketAddr>,
+    /// Where to run it.
+    #[arg(long)]
+    pub(crate) directory: Option<PathBuf>,
+    #[arg(last = true, required = true)]
+    pub(crate) program: Vec<OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn agent_arguments_come_after_two_dashes() {
+        let cli = Cli::parse_from(["xtask", "run", "--yes", "--", "--influx", "http://h"]);
+        let Verb::Run { arguments } = cli.verb else {
+            panic!("{:?}", cli.verb)
+        };
+        assert_eq!(arguments, ["--influx", "http://h"]);
+        assert!(cli.yes);
+    }
+}

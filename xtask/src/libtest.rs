@@ -1,0 +1,149 @@
+//! Reads what test binaries print, and adds it up.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::{self, BufRead as _, BufReader},
+};
+
+/// The sum over test binaries.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Tally {
+    passed: usize,
+    failed: usize,
+    ignored: usize,
+    /// Test → reason, of tests that ended early because the machine lacks something.
+    skipped: BTreeMap<String, String>,
+}
+
+impl Tally {
+    /// Reads one binary's output to its end, handing each line to `show`.
+    pub(crate) fn read(
+        &mut self,
+        output: impl io::Read,
+        mut show: impl FnMut(&str),
+    ) -> io::Result<()> {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            self.note(&line);
+            show(&line);
+        }
+        Ok(())
+    }
+
+    /// Counts a binary that ended badly without having said which test failed.
+    pub(crate) fn ended_badly(&mut self, failed_before: usize) {
+        if self.failed == failed_before {
+            self.failed += 1;
+        }
+    }
+
+    /// How many failed.
+    pub(crate) fn failed(&self) -> usize {
+        self.failed
+    }
+
+    /// Whether no test was there to run.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.passed + self.failed + self.ignored == 0
+    }
+
+    /// The skipped tests and what they lacked.
+    pub(crate) fn skipped(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.skipped
+            .iter()
+            .map(|(test, reason)| (test.as_str(), reason.as_str()))
+    }
+
+    fn note(&mut self, line: &str) {
+        if let Some((passed, failed, ignored)) = result(line) {
+            self.passed += passed;
+            self.failed += failed;
+            self.ignored += ignored;
+        } else if let Some((test, reason)) = skip(line) {
+            self.skipped.insert(test.to_owned(), reason.to_owned());
+        }
+    }
+}
+
+/// `N passed, N failed, N skipped`. A test that skips itself has passed as far as its binary knows.
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let skipped = self.skipped.len();
+        let passed = self.passed.saturating_sub(skipped);
+        write!(
+            f,
+            "{passed} passed, {} failed, {} skipped",
+            self.failed,
+            skipped + self.ignored
+        )
+    }
+}
+
+/// Out of `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`.
+fn result(line: &str) -> Option<(usize, usize, usize)> {
+    let (_, counts) = line
+        .trim()
+        .strip_prefix("test result: ")?
+        .split_once(". ")?;
+    let count = |what| {
+        let mut words = counts.split("; ").filter_map(|count| count.split_once(' '));
+        words.find(|(_, name)| *name == what)?.0.parse().ok()
+    };
+    Some((count("passed")?, count("failed")?, count("ignored")?))
+}
+
+/// Out of `SKIP <test>: <reason>`, which libtest may have put its own words before.
+fn skip(line: &str) -> Option<(&str, &str)> {
+    let (before, skip) = line.split_once("SKIP ")?;
+    let starts_there = before.is_empty() || before.ends_with(' ');
+    skip.split_once(": ")
+        .filter(|(test, _)| starts_there && !test.contains(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(output: &str) -> Tally {
+        let mut tally = Tally::default();
+        tally.read(output.as_bytes(), |_| ()).unwrap();
+        tally
+    }
+
+    #[test]
+    fn binaries_are_added_up() {
+        let tally = tally(
+            "running 3 tests\ntest a ... ok\n\n\
+             test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s\n\
+             test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.0s\n",
+        );
+        assert_eq!(tally.to_string(), "7 passed, 2 failed, 1 skipped");
+    }
+
+    #[test]
+    fn a_test_that_skips_itself_is_not_counted_as_passed() {
+        let tally = tally(
+            "test docker::name ... SKIP docker::name: no Docker: it does not answer\nok\n\
+             SKIP page: no chromium\nSKIP page: no chromium\n\
+             test result: ok. 5 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n",
+        );
+        assert_eq!(tally.to_string(), "3 passed, 0 failed, 2 skipped");
+        let reasons: Vec<_> = tally.skipped().collect();
+        assert_eq!(
+            reasons,
+            [
+                ("docker::name", "no Docker: it does not answer"),
+                ("page", "no chromium")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_binary_that_dies_without_a_word_counts_as_a_failure() {
+        let mut tally = tally("running 3 tests\n");
+        assert!(tally.is_empty());
+        tally.ended_badly(0);
+        assert_eq!(tally.to_string(), "0 passed, 1 failed, 0 skipped");
+    }
+}

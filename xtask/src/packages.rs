@@ -1,0 +1,221 @@
+//! The table of what a Debian-like system must bring, and which of it is missing.
+//!
+//! Pure: facts in, packages out. Elsewhere the same table says which programs to look for.
+
+use std::collections::BTreeSet;
+
+/// What a package is needed for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Need {
+    /// Compiling the kernel objects, where no rustup nightly can.
+    Compiler,
+    /// Compiling `bpf-linker`.
+    Linker,
+    /// A Docker to test against.
+    Docker,
+    /// The tests' other real things.
+    Tests,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub(crate) struct Package {
+    pub(crate) name: &'static str,
+    pub(crate) need: Need,
+    /// Printed beside the name.
+    pub(crate) reason: &'static str,
+    /// The program that shows, on any system, that this is there without the package. `None` where
+    /// no program can show it.
+    pub(crate) program: Option<&'static str>,
+    /// Units that the package would start at boot.
+    pub(crate) units: &'static [&'static str],
+}
+
+const fn package(
+    name: &'static str,
+    need: Need,
+    reason: &'static str,
+    program: Option<&'static str>,
+) -> Package {
+    Package {
+        name,
+        need,
+        reason,
+        program,
+        units: &[],
+    }
+}
+
+/// Everything that may be wanted.
+pub(crate) const TABLE: [Package; 11] = [
+    package(
+        "rustc-web",
+        Need::Compiler,
+        "Rust with LLVM 22, for the kernel objects",
+        None,
+    ),
+    package(
+        "cargo-web",
+        Need::Compiler,
+        "the cargo of the same version",
+        None,
+    ),
+    package(
+        "rust-web-src",
+        Need::Compiler,
+        "its library source, to build core for BPF",
+        None,
+    ),
+    package("llvm-22-dev", Need::Linker, "LLVM 22, for bpf-linker", None),
+    package(
+        "libpolly-22-dev",
+        Need::Linker,
+        "the part of LLVM 22 that llvm-sys asks for",
+        None,
+    ),
+    Package {
+        units: &["docker.service", "docker.socket", "containerd.service"],
+        ..package(
+            "docker.io",
+            Need::Docker,
+            "real containers to test with",
+            Some("dockerd"),
+        )
+    },
+    package(
+        "iptables",
+        Need::Docker,
+        "Docker's bridge",
+        Some("iptables"),
+    ),
+    Package {
+        units: &["influxdb.service"],
+        ..package(
+            "influxdb",
+            Need::Tests,
+            "a real database to test with",
+            Some("influxd"),
+        )
+    },
+    package(
+        "chromium",
+        Need::Tests,
+        "a real browser to test the page with",
+        Some("chromium"),
+    ),
+    package(
+        "busybox-static",
+        Need::Tests,
+        "the tests' container image is made of it",
+        None,
+    ),
+    Package {
+        units: &["prometheus.service"],
+        ..package(
+            "prometheus",
+            Need::Tests,
+            "promtool, which checks /metrics",
+            Some("promtool"),
+        )
+    },
+];
+
+/// What is there already.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// A compiler for the kernel objects was found.
+    pub(crate) compiler: bool,
+    /// `bpf-linker` was found.
+    pub(crate) linker: bool,
+    /// A Docker daemon answers, or refuses this person.
+    pub(crate) docker_answers: bool,
+    /// Names of installed packages.
+    pub(crate) installed: BTreeSet<String>,
+    /// Programs of the table that were found.
+    pub(crate) programs: BTreeSet<&'static str>,
+}
+
+/// The packages to install for a build, or for a build and the tests.
+pub(crate) fn missing(facts: &Facts, with_tests: bool) -> Vec<&'static Package> {
+    TABLE
+        .iter()
+        .filter(|package| is_wanted(package, facts, with_tests))
+        .collect()
+}
+
+fn is_wanted(package: &Package, facts: &Facts, with_tests: bool) -> bool {
+    let needed = match package.need {
+        Need::Compiler => !facts.compiler,
+        Need::Linker => !facts.linker,
+        Need::Docker => with_tests && !facts.docker_answers,
+        Need::Tests => with_tests,
+    };
+    let there = facts.installed.contains(package.name)
+        || package
+            .program
+            .is_some_and(|program| facts.programs.contains(program));
+    needed && !there
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(facts: &Facts, with_tests: bool) -> Vec<&'static str> {
+        missing(facts, with_tests)
+            .iter()
+            .map(|package| package.name)
+            .collect()
+    }
+
+    #[test]
+    fn a_bare_system_needs_the_compiler_and_the_linker_to_build() {
+        let build = [
+            "rustc-web",
+            "cargo-web",
+            "rust-web-src",
+            "llvm-22-dev",
+            "libpolly-22-dev",
+        ];
+        assert_eq!(names(&Facts::default(), false), build);
+        assert_eq!(names(&Facts::default(), true).len(), TABLE.len());
+    }
+
+    #[test]
+    fn a_nightly_and_a_linker_make_every_build_package_unneeded() {
+        let facts = Facts {
+            compiler: true,
+            linker: true,
+            ..Facts::default()
+        };
+        assert_eq!(names(&facts, false), [""; 0]);
+    }
+
+    #[test]
+    fn a_docker_that_answers_is_never_replaced() {
+        let facts = Facts {
+            docker_answers: true,
+            ..Facts::default()
+        };
+        assert!(!names(&facts, true).contains(&"docker.io"));
+        assert!(!names(&facts, true).contains(&"iptables"));
+    }
+
+    #[test]
+    fn a_docker_from_elsewhere_that_does_not_run_is_never_replaced() {
+        let facts = Facts {
+            programs: ["dockerd"].into(),
+            ..Facts::default()
+        };
+        assert!(!names(&facts, true).contains(&"docker.io"));
+    }
+
+    #[test]
+    fn an_installed_package_is_not_installed_again() {
+        let facts = Facts {
+            installed: ["influxdb".to_owned()].into(),
+            ..Facts::default()
+        };
+        assert!(!names(&facts, true).contains(&"influxdb"));
+    }
+}

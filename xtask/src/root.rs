@@ -1,0 +1,173 @@
+//! `cargo xtask as-root`, hidden: the part of other verbs that needs root.
+//!
+//! Started by them, under sudo where need be. It gives back what root left in `target/`.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use crate::{
+    ask,
+    cli::{Exec, RootTask},
+    demo::Demo,
+    guard, install,
+    services::Docker,
+    session::Session,
+};
+
+/// How often the agent is asked whether it sees a container.
+const DEMO_PAUSE: Duration = Duration::from_millis(500);
+
+/// An agent that has not answered by then gets no demo.
+const DEMO_DEADLINE: Duration = Duration::from_mins(1);
+
+/// Does the task and gives its exit code.
+pub(crate) fn run(session: &Session, task: RootTask) -> Result<u8> {
+    match task {
+        RootTask::Install { refresh, packages } => {
+            install::install(&session.output, refresh, &packages).map(|()| 0)
+        }
+        RootTask::Exec(exec) => run_exec(session, &exec),
+    }
+}
+
+fn run_exec(session: &Session, exec: &Exec) -> Result<u8> {
+    fs::create_dir_all(session.tree.run()).context("cannot make target/run")?;
+    let (program, arguments) = exec.program.split_first().context("no program named")?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    if let Some(folder) = &exec.directory {
+        command.current_dir(folder);
+    }
+    let docker = exec.docker.then(|| docker(session, &mut command)).flatten();
+    let mut watch = exec.demo.map(|agent| DemoWatch::new(agent, &session.xtask));
+
+    session.output.command(&command);
+    let status = guard::run_guarded(&mut command, DEMO_PAUSE, || {
+        if let Some(watch) = &mut watch {
+            watch.look(session);
+        }
+    });
+    drop(watch);
+    if let Some(docker) = docker {
+        docker.stop(&session.output)?;
+    }
+    Ok(guard::exit_code(status?))
+}
+
+/// Without Docker the tests that need it say so themselves and are counted as skipped.
+fn docker(session: &Session, command: &mut Command) -> Option<Docker> {
+    match Docker::ensure(&session.output, &session.tree) {
+        Ok(docker) => {
+            command.env("DOCKER_HOST", docker.host());
+            Some(docker)
+        }
+        Err(error) => {
+            session
+                .output
+                .warn(&format!("no Docker to test with: {error:#}"));
+            None
+        }
+    }
+}
+
+/// Starts the demo once the agent says that it sees no container.
+#[derive(Debug)]
+struct DemoWatch<'a> {
+    agent: SocketAddr,
+    xtask: &'a Path,
+    since: Instant,
+    decided: bool,
+    demo: Option<Demo>,
+}
+
+impl<'a> DemoWatch<'a> {
+    fn new(agent: SocketAddr, xtask: &'a Path) -> Self {
+        Self {
+            agent,
+            xtask,
+            since: Instant::now(),
+            decided: false,
+            demo: None,
+        }
+    }
+
+    fn look(&mut self, session: &Session) {
+        if self.decided {
+            return;
+        }
+        if let Ok(answer) = ask::tcp(self.agent, "/api/v1/containers") {
+            match sees_a_container(&answer) {
+                Ok(Some(true)) => self.decided = true,
+                Ok(Some(false)) => self.start(session),
+                Ok(None) => {}
+                Err(error) => self.give_up(session, &format!("the agent's answer: {error}")),
+            }
+        } else if self.since.elapsed() > DEMO_DEADLINE {
+            self.give_up(session, "the agent does not answer");
+        }
+    }
+
+    fn start(&mut self, session: &Session) {
+        match Demo::start(self.xtask) {
+            Ok(demo) => {
+                self.decided = true;
+                self.demo = Some(demo);
+                session.output.note(
+                    "No container runs here: the cgroup `cgflux-demo` shows a varying load \
+                     until this command ends.",
+                );
+            }
+            Err(error) => self.give_up(session, &format!("{error:#}")),
+        }
+    }
+
+    fn give_up(&mut self, session: &Session, why: &str) {
+        self.decided = true;
+        session.output.warn(&format!("no demo: {why}"));
+    }
+}
+
+/// The part of the agent's answer that matters here.
+#[derive(Deserialize)]
+struct Containers {
+    containers: Vec<Container>,
+}
+
+#[derive(Deserialize)]
+struct Container {
+    kind: String,
+}
+
+/// `None` before the agent has looked round.
+fn sees_a_container(answer: &str) -> serde_json::Result<Option<bool>> {
+    let Containers { containers } = serde_json::from_str(answer)?;
+    let seen = !containers.is_empty();
+    Ok(seen.then(|| {
+        containers
+            .iter()
+            .any(|container| container.kind == "container")
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_container_counts_as_one() {
+        let host = r#"{"containers":[{"name":"h","kind":"host","cpu":1}]}"#;
+        let both = r#"{"containers":[{"name":"h","kind":"host"},{"name":"c","kind":"container"}]}"#;
+        assert_eq!(sees_a_container(host).unwrap(), Some(false));
+        assert_eq!(sees_a_container(both).unwrap(), Some(true));
+        assert_eq!(sees_a_container(r#"{"containers":[]}"#).unwrap(), None);
+        assert!(sees_a_container("<html>").is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! `cargo xtask test`: unit tests as the person, system tests as root, one sum.
+
+use std::{
+    ffi::OsString,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::{
+    build_ebpf,
+    cargo::{self, Executable},
+    command, elevate, guard,
+    libtest::Tally,
+    session::Session,
+    setup::{self, Purpose},
+};
+
+/// The test binary that drives the real agent, declared in `agent/Cargo.toml`.
+const SYSTEM: &str = "system";
+
+/// Where system tests may leave files.
+const RUN_FOLDER: &str = "CGFLUX_TEST_RUN";
+
+/// Runs all tests, or those whose name contains `filter`.
+pub(crate) fn run(session: &Session, filter: Option<&str>) -> Result<u8> {
+    setup::ensure(session, Purpose::Tests)?;
+    session.output.step("Kernel objects");
+    build_ebpf::build(session)?;
+    session.output.step("Tests");
+    let mut built = cargo::build(session, &["test", "--workspace", "--no-run"])?;
+    // Cargo names them in the order in which they happened to be ready.
+    built.sort_by(|one, other| one.path.cmp(&other.path));
+    let (system, unit): (Vec<_>, Vec<_>) = built
+        .into_iter()
+        .filter(|executable| executable.is_test)
+        .partition(|executable| executable.target == SYSTEM && executable.kind == "test");
+
+    let mut tally = Tally::default();
+    for executable in &unit {
+        session.output.step(&format!(
+            "Tests of {} ({})",
+            executable.target, executable.kind
+        ));
+        let mut tests = session.person.command(&executable.path);
+        tests.args(filter).current_dir(&executable.package);
+        tests.env("CARGO_MANIFEST_DIR", &executable.package);
+        count_unit(session, &mut tests, &mut tally)?;
+    }
+    session.output.step("Tests in the docs");
+    let mut docs = cargo::cargo(session, &["test", "--workspace", "--doc", "--quiet"]);
+    count_unit(session, docs.args(filter), &mut tally)?;
+    for executable in &system {
+        session.output.step("System tests, as root");
+        count_system(session, executable, filter, &mut tally)?;
+    }
+    conclude(session, &tally, filter)
+}
+
+fn count_unit(session: &Session, tests: &mut Command, tally: &mut Tally) -> Result<()> {
+    session.output.command(tests);
+    let failed_before = tally.failed();
+    let mut child = tests
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| command::cannot_run(tests))?;
+    tally.read(
+        child.stdout.take().context("the tests have no output")?,
+        show,
+    )?;
+    if !child.wait()?.success() {
+        tally.ended_badly(failed_before);
+    }
+    Ok(())
+}
+
+fn count_system(
+    session: &Session,
+    executable: &Executable,
+    filter: Option<&str>,
+    tally: &mut Tally,
+) -> Result<()> {
+    let run_folder = format!("{RUN_FOLDER}={}", session.tree.run().display());
+    let mut task: Vec<OsString> = ["exec", "--docker", "--directory"].map(Into::into).to_vec();
+    task.push(executable.package.clone().into());
+    // By env(1), since sudo lets no other setting through.
+    task.extend([
+        "--".into(),
+        "env".into(),
+        run_folder.into(),
+        executable.path.clone().into(),
+    ]);
+    // One at a time: they measure one kernel. What those that passed have measured is shown too.
+    task.extend(["--test-threads=1".into(), "--show-output".into()]);
+    task.extend(filter.map(OsString::from));
+    let mut elevated = elevate::as_root(session, task)?;
+    let failed_before = tally.failed();
+    let status = guard::run_elevated(elevated.stdout(Stdio::piped()), |child| {
+        let output = child.stdout.take().context("the tests have no output")?;
+        tally
+            .read(output, show)
+            .context("cannot read the tests' output")
+    })?;
+    if !status.success() {
+        tally.ended_badly(failed_before);
+    }
+    Ok(())
+}
+
+fn conclude(session: &Session, tally: &Tally, filter: Option<&str>) -> Result<u8> {
+    ensure!(
+        !tally.is_empty(),
+        "no test's name contains `{}`",
+        filter.unwrap_or_default()
+    );
+    for (test, reason) in tally.skipped() {
+        session.output.note(&format!("skipped {test}: {reason}"));
+    }
+    show(&tally.to_string());
+    Ok(u8::from(tally.failed() > 0))
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the tests' output is the result of this verb"
+)]
+fn show(line: &str) {
+    println!("{line}");
+}

@@ -1,0 +1,54 @@
+//! Where things lie in the source tree. Touches no file.
+
+use std::path::{Path, PathBuf};
+
+/// The source tree and the places that xtask writes to, all below its `target/`.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    root: PathBuf,
+}
+
+impl Tree {
+    /// The tree that this xtask was compiled in.
+    pub(crate) fn of_this_build() -> Self {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        Self {
+            root: package.parent().unwrap_or(package).to_owned(),
+        }
+    }
+
+    /// The workspace's folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Everything that is built or left behind.
+    pub(crate) fn target(&self) -> PathBuf {
+        self.root.join("target")
+    }
+
+    /// The kernel objects, ready for `agent/build.rs`.
+    pub(crate) fn kernel_objects(&self) -> PathBuf {
+        self.target().join("bpf")
+    }
+
+    /// Cargo's folder for the BPF target: another compiler than the rest of the tree has.
+    pub(crate) fn kernel_build(&self) -> PathBuf {
+        self.target().join("bpf-build")
+    }
+
+    /// Cargo's folder for linting kernel code on the host: another `--cfg` than the rest has.
+    pub(crate) fn kernel_lint(&self) -> PathBuf {
+        self.target().join("lint-kernel")
+    }
+
+    /// Tools compiled for this tree, one folder a version.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.target().join("tools")
+    }
+
+    /// What runs started from here leave behind: the agent's state, services' data, tests' files.
+    pub(crate) fn run(&self) -> PathBuf {
+        self.target().join("run")
+    }
+}

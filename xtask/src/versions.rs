@@ -1,0 +1,23 @@
+//! Every pinned version, in one place because they are chosen together.
+//!
+//! The compiler writes LLVM bitcode and `bpf-linker` reads it: one LLVM major ties the compiler, the
+//! linker and the packages that bring them.
+
+/// LLVM major of every compiler below, and of the library that `bpf-linker` links.
+pub(crate) const LLVM_MAJOR: u32 = 22;
+
+/// The rustup nightly that builds the kernel objects where it has the library source.
+pub(crate) const NIGHTLY: &str = "nightly-2026-05-20";
+
+/// `bpf-linker` from the Rust crate registry.
+pub(crate) const BPF_LINKER: &str = "0.13.0";
+
+/// The feature of `bpf-linker` that takes [`LLVM_MAJOR`].
+pub(crate) const BPF_LINKER_FEATURE: &str = "llvm-22";
+
+/// Where distributions install LLVM [`LLVM_MAJOR`] with its headers, best first.
+pub(crate) const LLVM_PREFIXES: [&str; 3] =
+    ["/usr/lib/llvm-22", "/usr/lib64/llvm22", "/usr/lib/llvm22"];
+
+/// BPF instruction set: `v3` has 32-bit jumps and atomic exchange, and needs Linux 5.1.
+pub(crate) const BPF_CPU: &str = "v3";
