@@ -29,7 +29,7 @@ use aya::{
     programs::{BtfTracePoint, ProgramError},
 };
 
-pub use btf::BtfError;
+pub use btf::{BtfError, VMLINUX};
 pub use events::Event;
 pub use layout::Anchor;
 pub use load::Options;

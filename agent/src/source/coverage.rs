@@ -1,7 +1,7 @@
 //! Which metric comes from which source on this host.
 
 use crate::{
-    kernel::{Kernel, ProgramState, Role},
+    kernel::{Kernel, ProgramReport, ProgramState, Role},
     metrics::{
         Metric, Sample, Value,
         catalog::{self, Source},
@@ -17,8 +17,12 @@ pub struct Coverage {
 impl Coverage {
     /// What a loaded kernel side and the files beside it give.
     pub fn of(kernel: &Kernel) -> Self {
-        let mut available: Vec<Source> = kernel
-            .programs()
+        Self::of_programs(kernel.programs())
+    }
+
+    /// What these programs and the files beside them give.
+    pub fn of_programs(programs: &[ProgramReport]) -> Self {
+        let mut available: Vec<Source> = programs
             .iter()
             .filter(|report| report.state == ProgramState::Loaded)
             .filter_map(|report| match report.spec.role {
