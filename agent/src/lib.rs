@@ -45,6 +45,7 @@ pub mod surroundings;
 
 // Wiring.
 pub mod app;
+pub mod check;
 pub mod cli;
 pub mod collector;
 pub mod exit;
