@@ -51,3 +51,4 @@ pub mod collector;
 pub mod exit;
 pub mod outlet;
 pub mod source;
+pub mod stat;
