@@ -38,9 +38,13 @@ pub fn start(log: Log, colours: bool) -> Result<(), TryInitError> {
 
 /// Whether what goes to standard error may have colours: asked for, or a terminal that does not say no.
 pub fn stderr_colours(choice: Option<bool>) -> bool {
-    choice.unwrap_or_else(|| {
-        io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
-    })
+    colours(choice, io::stderr().is_terminal())
+}
+
+/// Whether what goes to an output may have colours: asked for, or a terminal that does not say no.
+pub fn colours(choice: Option<bool>, is_terminal: bool) -> bool {
+    let no_colour = || env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
+    choice.unwrap_or_else(|| is_terminal && !no_colour())
 }
 
 /// How a line looks.
