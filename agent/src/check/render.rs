@@ -38,8 +38,9 @@ impl Report {
         let mut text = String::new();
         for section in &self.sections {
             text.push_str(&heading(section.name, look));
-            for item in &section.items {
-                push_item(&mut text, item, width, look);
+            let alike = |one: &Item, other: &Item| (&one.why, &one.fix) == (&other.why, &other.fix);
+            for run in section.items.chunk_by(alike) {
+                push_run(&mut text, run, width, look);
             }
             text.push('\n');
         }
@@ -122,15 +123,25 @@ fn heading(name: &str, look: Look) -> String {
     }
 }
 
-/// Two spaces, the level's four letters, two spaces, the name, two spaces, the finding.
-fn push_item(text: &mut String, item: &Item, width: usize, look: Look) {
+/// Items of which the same is to be said: a line each, and then why and what to do. A line is two spaces, the level's
+/// four letters, two spaces, the name, two spaces, the finding.
+fn push_run(text: &mut String, run: &[Item], width: usize, look: Look) {
     let indent = 2 + 4 + 2 + width + 2;
-    let level = painted(item.level, look);
-    let name = printable(&item.name);
-    let finding = broken(&printable(&item.finding), indent, look);
-    // Writing to a string cannot fail.
-    let _written = writeln!(text, "  {level}  {name:width$}  {finding}");
-    for (word, value) in [("why: ", &item.why), ("fix: ", &item.fix)] {
+    for item in run {
+        let level = painted(item.level, look);
+        let name = printable(&item.name);
+        let finding = broken(&printable(&item.finding), indent, look);
+        // Writing to a string cannot fail.
+        let _written = writeln!(text, "  {level}  {name:width$}  {finding}");
+    }
+    let Some(last) = run.last() else {
+        return;
+    };
+    let why = match run.len() {
+        1 => "why: ".to_owned(),
+        all => format!("why, for these {all}: "),
+    };
+    for (word, value) in [(&*why, &last.why), ("fix: ", &last.fix)] {
         if let Some(value) = value {
             let hang = indent + word.len();
             let value = broken(&printable(value), hang, look);

@@ -96,7 +96,10 @@ fn state_folder(path: &Path) -> StateFolder {
                     Ok(()) if ancestor == path => StateFolder::Writable,
                     Ok(()) => StateFolder::CanBeMade,
                     Err(nix::errno::Errno::EACCES) => StateFolder::Forbidden(ancestor.to_owned()),
-                    Err(errno) => StateFolder::Failed(format!("{}: {errno}", ancestor.display())),
+                    Err(errno) => {
+                        let error = io::Error::from(errno);
+                        StateFolder::Failed(format!("{}: {error}", ancestor.display()))
+                    }
                 };
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}

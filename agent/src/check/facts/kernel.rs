@@ -1,6 +1,6 @@
 //! Facts of the kernel: version, type information, BPF, lockdown.
 
-use std::{fs, path::Path};
+use std::{fs, io::Read as _, path::Path};
 
 use super::Access;
 use crate::kernel::VMLINUX;
@@ -16,8 +16,7 @@ pub struct KernelFacts {
     pub sysfs: bool,
     /// Whether it has the `bpf` system call; `None` where `/proc/sys` is not there to tell.
     pub bpf: Option<bool>,
-    /// Whether it compiles programs; `None` where this process cannot know: only root of the first network namespace
-    /// may read it.
+    /// Whether it compiles programs; `None` where this process cannot know: only the first network namespace tells.
     pub jit: Option<bool>,
     /// The lockdown in force: `none`, `integrity` or `confidentiality`; `None` where securityfs does not tell.
     pub lockdown: Option<String>,
@@ -31,7 +30,7 @@ impl KernelFacts {
         let lockdown = text("/sys/kernel/security/lockdown");
         Self {
             release: release.trim().to_owned(),
-            type_information: Access::of_file(Path::new(VMLINUX)),
+            type_information: type_information(Path::new(VMLINUX)),
             sysfs: Path::new("/sys/kernel").exists(),
             bpf: Path::new("/proc/sys/kernel")
                 .exists()
@@ -47,6 +46,18 @@ impl KernelFacts {
         let mut numbers = self.release.split(|char: char| !char.is_ascii_digit());
         let major = numbers.next()?.parse().ok()?;
         Some((major, numbers.next()?.parse().ok()?))
+    }
+}
+
+/// Opened, and known by its first bytes: `BTF_MAGIC` of `include/uapi/linux/btf.h`.
+fn type_information(path: &Path) -> Access {
+    let mut magic = [0; 2];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    match Access::of(read) {
+        Access::Open if magic != 0xeb9f_u16.to_ne_bytes() => {
+            Access::Failed("it is not in the form of type information".to_owned())
+        }
+        access => access,
     }
 }
 

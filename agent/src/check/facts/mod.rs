@@ -81,11 +81,6 @@ pub enum Access {
 }
 
 impl Access {
-    /// Of a file, by opening it.
-    fn of_file(path: &Path) -> Self {
-        Self::of(fs::File::open(path))
-    }
-
     /// Of a folder, by listing it.
     fn of_folder(path: &Path) -> Self {
         Self::of(fs::read_dir(path))

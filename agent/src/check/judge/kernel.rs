@@ -10,13 +10,14 @@ use crate::{
 };
 
 pub(super) fn items(facts: &Facts) -> Vec<Item> {
-    vec![
+    let items = [
         version(facts),
         type_information(facts),
         bpf(facts),
         jit(facts),
         lockdown(facts),
-    ]
+    ];
+    items.map(|item| item.unless_unwanted(facts)).into()
 }
 
 fn version(facts: &Facts) -> Item {
@@ -79,7 +80,8 @@ fn jit(facts: &Facts) -> Item {
             .fixed_by("`sysctl -w net.core.bpf_jit_enable=1`"),
         None => {
             let path = "/proc/sys/net/core/bpf_jit_enable";
-            Item::note(name, format!("unknown: {path} is for the host's root only"))
+            let finding = format!("unknown: only the host's network namespace has {path}");
+            Item::note(name, finding)
         }
     }
 }

@@ -44,6 +44,15 @@ fn item(facts: &Facts, coverage: &Coverage, metric: &Metric) -> Item {
             .because("there is no cgroup to read it of")
             .fixed_by("see `cgroups` above");
     }
+    if facts.collect.source == SourceChoice::Kernel
+        && matches!(facts.programs, Programs::Refused(_))
+    {
+        return Item::fail(name, "absent")
+            .because(
+                "no kernel program is in use, and collect.source = \"kernel\" allows nothing else",
+            )
+            .fixed_by("see `programs` above");
+    }
     if OF_BANDWIDTH.iter().any(|it| it.field == name) && !has_bandwidth(facts) {
         return Item::warn(name, "absent")
             .because("no cpu controller tells it")
@@ -100,9 +109,9 @@ fn not_in_use(facts: &Facts, source: Source) -> String {
     let word = source.as_str();
     let reports = match &facts.programs {
         Programs::Attached { reports, .. } => reports,
-        Programs::NotWanted => return format!("collect.source = \"files\" leaves out {word}"),
+        Programs::NotWanted => return "collect.source = \"files\" leaves it out".to_owned(),
         Programs::NoHierarchy | Programs::Refused(_) => {
-            return format!("no kernel program is in use, so not {word} either");
+            return "no kernel program is in use".to_owned();
         }
     };
     let is_its = |report: &&ProgramReport| report.spec.role == Role::Metric(source);

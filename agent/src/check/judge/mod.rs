@@ -68,19 +68,26 @@ fn verdict(facts: &Facts, sections: &[Section]) -> (Verdict, String) {
     };
     let items: Vec<&Item> = sections.iter().flat_map(|it| &it.items).collect();
     let lacking = items.iter().filter(|it| it.level >= Level::Warn).count();
-    match lacking {
-        0 => (
-            Verdict::Ready,
-            format!("everything works: cgflux measures {source}"),
-        ),
-        1 => (
-            Verdict::Degraded,
-            format!("cgflux runs, {source}; 1 thing is missing or second best"),
-        ),
-        _ => (
-            Verdict::Degraded,
-            format!("cgflux runs, {source}; {lacking} things are missing or second best"),
-        ),
+    let things = match lacking {
+        0 => {
+            let summary = format!("everything works: cgflux measures {source}");
+            return (Verdict::Ready, summary);
+        }
+        1 => "1 thing is".to_owned(),
+        many => format!("{many} things are"),
+    };
+    let summary =
+        format!("started like this, cgflux measures {source}; {things} missing or second best");
+    (Verdict::Degraded, summary)
+}
+
+impl Item {
+    /// The same as a note, if it is about kernel programs only and the configuration wants none.
+    fn unless_unwanted(mut self, facts: &Facts) -> Self {
+        if facts.collect.source == SourceChoice::Files {
+            self.level = self.level.min(Level::Note);
+        }
+        self
     }
 }
 

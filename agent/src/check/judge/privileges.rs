@@ -1,14 +1,11 @@
 //! Judges what this process may do, capability by capability.
 
 use super::refusal::{
-    FIRST_WITHOUT_MEMLOCK, MORE_MEMLOCK, OUT_OF_NAMESPACE, how_to_get, is_short_of_memlock,
+    FIRST_WITHOUT_MEMLOCK, MORE_MEMLOCK, NEEDED, OUT_OF_NAMESPACE, how_to_get, is_short_of_memlock,
 };
-use crate::{
-    check::{
-        facts::{Capability, Facts},
-        report::{Item, Level},
-    },
-    config::SourceChoice,
+use crate::check::{
+    facts::{Capability, Facts},
+    report::{Item, Level},
 };
 
 /// What a capability buys, and how bad it is to lack it.
@@ -77,7 +74,8 @@ fn user(facts: &Facts) -> Item {
     } else {
         Item::pass("user", &who)
     };
-    item.detail("uid", facts.privileges.uid.to_string())
+    item.unless_unwanted(facts)
+        .detail("uid", facts.privileges.uid.to_string())
 }
 
 fn capability(facts: &Facts, purchase: &Purchase) -> Item {
@@ -88,23 +86,37 @@ fn capability(facts: &Facts, purchase: &Purchase) -> Item {
         level,
     } = purchase;
     match facts.privileges.holds(*capability) {
+        Some(true) if facts.privileges.first_user_namespace == Some(false) => {
+            let finding = format!("held, but only within a user namespace: {buys}");
+            Item::note(capability.name, finding)
+        }
         Some(true) => Item::pass(capability.name, format!("held: {buys}")),
         Some(false) => {
-            let programs = [Capability::BPF, Capability::PERFMON].contains(capability);
-            let wanted = !programs || facts.collect.source != SourceChoice::Files;
-            let level = if wanted { *level } else { Level::Note };
             let item =
-                Item::new(level, capability.name, format!("lacking: {buys}")).because(*without);
-            if level == Level::Note {
+                Item::new(*level, capability.name, format!("lacking: {buys}")).because(*without);
+            if *level == Level::Note {
                 return item;
             }
-            item.fixed_by(how_to_get(facts, &[*capability]))
+            let item = item.fixed_by(how_to_get(facts, &all_missing(facts)));
+            if NEEDED.contains(capability) {
+                item.unless_unwanted(facts)
+            } else {
+                item
+            }
         }
         None => Item::note(
             capability.name,
             format!("unknown, for /proc/self/status does not tell: {buys}"),
         ),
     }
+}
+
+/// All that it should have and lacks: one fix for all of them.
+fn all_missing(facts: &Facts) -> Vec<Capability> {
+    let missing = PURCHASES.iter().filter(|it| {
+        it.level > Level::Note && facts.privileges.holds(it.capability) == Some(false)
+    });
+    missing.map(|it| it.capability).collect()
 }
 
 /// Says something only where it matters.

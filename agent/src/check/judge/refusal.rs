@@ -121,8 +121,8 @@ pub(super) fn how_to_get(facts: &Facts, missing: &[Capability]) -> String {
             .map(|name| format!("--cap-add {}", name.trim_start_matches("CAP_")))
             .collect();
         return format!(
-            "whoever started this process took it away for good; give it back there: `docker run {}`, or \
-             CapabilityBoundingSet= of the unit",
+            "whoever started this process took it away for good; give it back there: `docker run {}` (a Docker that \
+             does not know these takes `--cap-add SYS_ADMIN`), or CapabilityBoundingSet= of the unit",
             added.join(" "),
         );
     }

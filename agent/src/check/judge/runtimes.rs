@@ -8,14 +8,8 @@ use crate::check::{
 use super::refusal::how_to_get;
 
 pub(super) fn items(facts: &Facts) -> Vec<Item> {
-    facts
-        .runtimes
-        .iter()
-        .flat_map(|runtime| {
-            let files = files(facts, runtime);
-            std::iter::once(files).chain(api(runtime))
-        })
-        .collect()
+    let files = facts.runtimes.iter().map(|runtime| files(facts, runtime));
+    files.chain(facts.runtimes.iter().filter_map(api)).collect()
 }
 
 fn files(facts: &Facts, runtime: &RuntimeFacts) -> Item {

@@ -26,11 +26,9 @@ fn item(sink: &SinkFacts) -> Item {
                     "see that `url` in [sinks.{name}] is that of an InfluxDB"
                 ))
         }
-        SinkState::Silent(reason) => Item::fail(name, format!("{place}: {reason}"))
-            .because(waiting)
-            .fixed_by(format!(
-                "start it, let this machine through to it, or correct `url` in [sinks.{name}]"
-            )),
+        SinkState::Silent(reason) => Item::fail(name, reason).because(waiting).fixed_by(format!(
+            "start it, let this machine through to it, or correct `url` in [sinks.{name}]"
+        )),
         SinkState::Unwritable(reason) => Item::fail(name, format!("{place}: {reason}"))
             .because(waiting)
             .fixed_by(format!(

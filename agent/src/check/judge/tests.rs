@@ -223,6 +223,26 @@ fn refused_programs_are_no_end_unless_nothing_else_is_wanted() {
         refuse,
     );
     check("metrics/user_ns", Level::Pass, Verdict::Degraded, refuse);
+    check(
+        "metrics/user_ns",
+        Level::Fail,
+        Verdict::NotPrivileged,
+        |it| {
+            refuse(it);
+            it.collect.source = SourceChoice::Kernel;
+        },
+    );
+    check(
+        "kernel/type information",
+        Level::Note,
+        Verdict::Ready,
+        |it| {
+            it.collect.source = SourceChoice::Files;
+            it.programs = Programs::NotWanted;
+            it.kernel.type_information = Access::Missing;
+            it.privileges.effective = without(Capability::BPF);
+        },
+    );
     let wanted = |it: &mut Facts| {
         it.collect.source = SourceChoice::Files;
         it.programs = Programs::NotWanted;
