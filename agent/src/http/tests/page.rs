@@ -73,7 +73,7 @@ async fn a_real_browser_shows_hostile_names_as_text_and_follows_the_ticks() {
     publish(2, HOSTILE);
     let address = format!("http://{}/", server.address);
     let Some(mut page) = tokio::task::block_in_place(|| Browser::open(&address)) else {
-        println!("SKIP chromium is not installed");
+        println!("SKIP http::tests::page: chromium is not installed (apt-get install chromium)");
         return;
     };
     tokio::task::block_in_place(|| {
@@ -125,5 +125,6 @@ async fn a_real_browser_shows_hostile_names_as_text_and_follows_the_ticks() {
         ));
         page.set_width(360);
         page.wait_until("innerWidth === 360 && document.documentElement.scrollWidth <= 360");
+        assert_eq!(page.complaints(), [""; 0]);
     });
 }
