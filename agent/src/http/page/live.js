@@ -8,6 +8,8 @@ const ENDED_SHOWN_MS = 60_000;
 /** A page that hears nothing for so many intervals says so. */
 const STALE_INTERVALS = 5;
 const RETRY_MS = 5_000;
+/** How old what is told of the chosen entry may get. */
+const FACTS_MS = 5_000;
 
 const byId = (id) => document.getElementById(id);
 const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
@@ -107,6 +109,7 @@ function tick({ t, new: introduced, v, agent }) {
   }
   point(host, t, cpuTotal, waitTotal);
   if (agent) ownCost.take(t, agent);
+  if (here.has(shown.cgroup) && t - factsAt >= FACTS_MS) tellFacts();
   schedule();
 }
 
@@ -158,7 +161,9 @@ function drawTotals() {
 function drawTable() {
   const form = byId("shown");
   const visible = { container: true, cgroup: form.cgroup.checked, unit: form.unit.checked, host: form.unit.checked };
-  const list = [...entries.values()].filter((entry) => visible[entry.who.kind]);
+  // A cgroup that only holds others, such as the parent of all containers, has no tasks to tell of.
+  const idle = (entry) => entry.who.kind === "cgroup" && entry.who.cgroup !== shown.cgroup && !entry.cpu.some((cpu) => cpu > 0);
+  const list = [...entries.values()].filter((entry) => visible[entry.who.kind] && !idle(entry));
   byId("empty").hidden = [...entries.values()].some((entry) => entry.who.kind === "container");
   byId("table").hidden = list.length === 0;
   // By the mean of the last minute, so that rows do not jump with every tick.
@@ -290,9 +295,8 @@ async function choose(cgroup) {
   if (!who) return;
   byId("detail").scrollIntoView({ block: "nearest" });
   const chosen = shown;
-  const response = await fetch(`api/v1/containers/${cgroup}`).catch(() => null);
-  if (!response?.ok || shown !== chosen) return;
-  const details = await response.json();
+  const details = await tellFacts();
+  if (!details) return;
   const { taken, usage_cpus, runq_waiting } = details.history;
   const late = chosen.t.length;
   const past = series();
@@ -300,8 +304,20 @@ async function choose(cgroup) {
     if (late === 0 || ns / 1e9 < chosen.t[0]) point(past, ns / 1e6, usage_cpus[at], runq_waiting[at]);
   });
   for (const key of ["t", "cpu", "wait"]) chosen[key] = past[key].concat(chosen[key]).slice(-server.ticks);
-  byId("facts").textContent = facts(details).join(" · ");
   schedule();
+}
+
+let factsAt = 0;
+
+/** Tells what the API knows of the chosen entry, and returns it; null where another was chosen meanwhile. */
+async function tellFacts() {
+  factsAt = lastTick;
+  const chosen = shown;
+  const response = await fetch(`api/v1/containers/${chosen.cgroup}`).catch(() => null);
+  const details = response?.ok ? await response.json().catch(() => null) : null;
+  if (!details || shown !== chosen) return null;
+  byId("facts").textContent = facts(details).join(" · ");
+  return details;
 }
 
 function facts({ runtime, image, short_id, namespace, pod, path, cpu }) {
@@ -316,8 +332,8 @@ function facts({ runtime, image, short_id, namespace, pod, path, cpu }) {
 // --- our own cost ---
 
 /**
- * From the agent's own samples, whatever measurement they stand in: `cpu_ns` and `bpf_run_ns` (counters), `rss_bytes`,
- * and every field that ends in `_lost` or `_dropped`. What is not there is not shown.
+ * From the agent's own samples, whatever measurement they stand in: `cpu_ns` (a counter), `rss_bytes`, `losses` by
+ * reason, and every field that ends in `_dropped`. What is not there is not shown.
  */
 const ownCost = {
   /** The last ten ticks, for rates. */
@@ -325,13 +341,18 @@ const ownCost = {
 
   take(t, agent) {
     const sums = {};
+    const losses = new Map();
     for (const group of Object.values(agent)) {
       for (const [field, value] of Object.entries(group)) {
-        const values = Array.isArray(value) ? value.map((it) => it.value) : [value];
-        for (const one of values) if (typeof one === "number") sums[field] = (sums[field] ?? 0) + one;
+        for (const { labels, value: one } of Array.isArray(value) ? value : [{ value }]) {
+          if (typeof one !== "number") continue;
+          sums[field] = (sums[field] ?? 0) + one;
+          const loss = field === "losses" ? labels?.reason : field.endsWith("_dropped") && field;
+          if (loss && one > 0) losses.set(loss, (losses.get(loss) ?? 0) + one);
+        }
       }
     }
-    keep(this.past, { t, sums }, 10);
+    keep(this.past, { t, sums, losses }, 10);
   },
 
   /** Percent of one CPU over the ticks at hand. */
@@ -343,14 +364,12 @@ const ownCost = {
   },
 
   draw() {
-    const sums = this.past.at(-1)?.sums ?? {};
+    const { sums, losses } = this.past.at(-1) ?? { sums: {}, losses: new Map() };
     byId("own-cpu").textContent = this.share("cpu_ns");
-    byId("own-bpf").textContent = this.share("bpf_run_ns");
     byId("own-rss").textContent = sums.rss_bytes === undefined ? "–" : `${(sums.rss_bytes / 2 ** 20).toFixed(1)} MiB`;
-    const losses = Object.entries(sums).filter(([field, count]) => /_(lost|dropped)$/.test(field) && count > 0);
     const element = byId("own-losses");
-    element.textContent = losses.map(([field, count]) => `${count} ${field.replaceAll("_", " ")}`).join(", ") || "none";
-    element.classList.toggle("bad", losses.length > 0);
+    element.textContent = [...losses].map(([what, count]) => `${count} ${what.replaceAll("_", " ")}`).join(", ") || "none";
+    element.classList.toggle("bad", losses.size > 0);
   },
 };
 

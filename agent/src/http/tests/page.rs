@@ -6,6 +6,7 @@ use super::{Running, browser::Browser};
 use crate::{
     encode::fixture::{HOSTILE, container, rates, subject_of, tick_of},
     http::Settings,
+    metrics::{Sample, Value, catalog},
 };
 
 #[tokio::test]
@@ -67,7 +68,10 @@ async fn a_real_browser_shows_hostile_names_as_text_and_follows_the_ticks() {
     };
     let publish = |second, names: &[&str]| {
         let subjects = names.iter().zip(100..).map(|(name, at)| named(name, at));
-        server.live.publish(tick_of(second, subjects.collect()));
+        let mut batch = tick_of(second, subjects.collect());
+        let lost = Sample::new(&catalog::AGENT_LOSSES, Value::Integer(3));
+        batch.agent.push(lost.labelled("reason", "events_lost"));
+        server.live.publish(batch);
     };
     publish(1, HOSTILE);
     publish(2, HOSTILE);
@@ -102,6 +106,9 @@ async fn a_real_browser_shows_hostile_names_as_text_and_follows_the_ticks() {
             page.evaluate("document.title"),
             format!("{} · cgflux", HOSTILE[0])
         );
+
+        let losses = page.evaluate("document.getElementById('own-losses').textContent");
+        assert_eq!(losses, "3 events lost");
 
         page.evaluate("document.querySelector('.name').click()");
         page.wait_until("document.getElementById('facts').textContent.startsWith('docker')");
