@@ -1,6 +1,7 @@
 //! A real InfluxDB 1.x, on a free port and in a folder of its own.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     fs,
     io::{Read as _, Write as _},
@@ -13,12 +14,12 @@ use std::{
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use super::{eventually, skip};
+use super::{Line, eventually, skip};
 
 const INFLUXD: &str = "/usr/bin/influxd";
 
 /// How long a start may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server that ends with the test. It never had a database.
 pub(crate) struct InfluxServer {
@@ -97,6 +98,13 @@ impl InfluxServer {
         answer["series"].as_array().cloned().unwrap_or_default()
     }
 
+    /// All points of a database.
+    #[track_caller]
+    pub(crate) fn points(&self, database: &str) -> Vec<Line> {
+        let series = self.query(database, "SELECT * FROM /.*/ GROUP BY *");
+        series.iter().flat_map(lines).collect()
+    }
+
     /// The one value a query gives; null without one, or without the database.
     #[track_caller]
     pub(crate) fn value(&self, database: &str, query: &str) -> Json {
@@ -133,6 +141,46 @@ impl InfluxServer {
 impl Drop for InfluxServer {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// The points of one series of an answer.
+fn lines(series: &Json) -> Vec<Line> {
+    let tags = series["tags"].as_object().into_iter().flatten();
+    // Grouped by all tags there are, a series has empty ones for those it lacks.
+    let tags = tags.filter(|(_, value)| **value != "");
+    let tags: BTreeMap<_, _> = tags
+        .map(|(key, value)| (key.clone(), plain(value)))
+        .collect();
+    let columns: Vec<&str> = series["columns"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .collect();
+    let line = |row: &Json| {
+        let cells = row.as_array().into_iter().flatten();
+        let fields = columns.iter().zip(cells).skip(1);
+        Line {
+            measurement: plain(&series["name"]),
+            tags: tags.clone(),
+            fields: fields
+                .filter(|(_, value)| !value.is_null())
+                .map(|(key, value)| ((*key).to_owned(), plain(value)))
+                .collect(),
+            wall_ns: row[0].as_i64().expect("each row begins with its time"),
+        }
+    };
+    let rows = series["values"].as_array().into_iter().flatten();
+    rows.map(line).collect()
+}
+
+/// A value as text, in the form that [`Line`] has.
+fn plain(value: &Json) -> String {
+    match (value.as_str(), value.as_i64(), value.as_f64()) {
+        (Some(text), _, _) => text.to_owned(),
+        (_, None, Some(float)) => float.to_string(),
+        _ => value.to_string(),
     }
 }
 
