@@ -8,6 +8,8 @@ const ENDED_SHOWN_MS = 60_000;
 /** A page that hears nothing for so many intervals says so. */
 const STALE_INTERVALS = 5;
 const RETRY_MS = 5_000;
+/** How old what is told of the chosen entry may get. */
+const FACTS_MS = 5_000;
 
 const byId = (id) => document.getElementById(id);
 const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
@@ -108,6 +110,7 @@ function tick({ t, new: introduced, v, agent }) {
   }
   point(host, t, cpuTotal, waitTotal);
   if (agent) ownCost.take(t, agent);
+  if (here.has(shown.cgroup) && t - factsAt >= FACTS_MS) tellFacts();
   schedule();
 }
 
@@ -160,7 +163,9 @@ function drawTotals() {
 function drawTable() {
   const form = byId("shown");
   const visible = { container: true, cgroup: form.cgroup.checked, unit: form.unit.checked, host: form.unit.checked };
-  const list = [...entries.values()].filter((entry) => visible[entry.who.kind]);
+  // A cgroup that only holds others, such as the parent of all containers, has no tasks to tell of.
+  const idle = (entry) => entry.who.kind === "cgroup" && entry.who.cgroup !== shown.cgroup && !entry.cpu.some((cpu) => cpu > 0);
+  const list = [...entries.values()].filter((entry) => visible[entry.who.kind] && !idle(entry));
   byId("empty").hidden = [...entries.values()].some((entry) => entry.who.kind === "container");
   byId("table").hidden = list.length === 0;
   // By the mean of the last minute, so that rows do not jump with every tick.
@@ -292,9 +297,8 @@ async function choose(cgroup) {
   if (!who) return;
   byId("detail").scrollIntoView({ block: "nearest" });
   const chosen = shown;
-  const response = await fetch(`api/v1/containers/${cgroup}`).catch(() => null);
-  if (!response?.ok || shown !== chosen) return;
-  const details = await response.json();
+  const details = await tellFacts();
+  if (!details) return;
   const { taken, usage_cpus, runq_waiting } = details.history;
   const late = chosen.t.length;
   const past = series();
@@ -302,8 +306,20 @@ async function choose(cgroup) {
     if (late === 0 || ns / 1e9 < chosen.t[0]) point(past, ns / 1e6, usage_cpus[at], runq_waiting[at]);
   });
   for (const key of ["t", "cpu", "wait"]) chosen[key] = past[key].concat(chosen[key]).slice(-server.ticks);
-  byId("facts").textContent = facts(details).join(" · ");
   schedule();
+}
+
+let factsAt = 0;
+
+/** Tells what the API knows of the chosen entry, and returns it; null where another was chosen meanwhile. */
+async function tellFacts() {
+  factsAt = lastTick;
+  const chosen = shown;
+  const response = await fetch(`api/v1/containers/${chosen.cgroup}`).catch(() => null);
+  const details = response?.ok ? await response.json().catch(() => null) : null;
+  if (!details || shown !== chosen) return null;
+  byId("facts").textContent = facts(details).join(" · ");
+  return details;
 }
 
 function facts({ runtime, image, short_id, namespace, pod, path, cpu }) {

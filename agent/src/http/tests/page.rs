@@ -68,13 +68,16 @@ async fn a_real_browser_shows_hostile_names_as_text_and_follows_the_ticks() {
     };
     let publish = |second, names: &[&str]| {
         let subjects = names.iter().zip(100..).map(|(name, at)| named(name, at));
-        server.live.publish(tick_of(second, subjects.collect()));
+        let mut batch = tick_of(second, subjects.collect());
+        let lost = Sample::new(&catalog::AGENT_LOSSES, Value::Integer(3));
+        batch.agent.push(lost.labelled("reason", "events_lost"));
+        server.live.publish(batch);
     };
     publish(1, HOSTILE);
     publish(2, HOSTILE);
     let address = format!("http://{}/", server.address);
     let Some(mut page) = tokio::task::block_in_place(|| Browser::open(&address)) else {
-        println!("SKIP chromium is not installed");
+        println!("SKIP http::tests::page: chromium is not installed (apt-get install chromium)");
         return;
     };
     tokio::task::block_in_place(|| {
@@ -126,6 +129,7 @@ async fn a_real_browser_shows_hostile_names_as_text_and_follows_the_ticks() {
         ));
         page.set_width(360);
         page.wait_until("innerWidth === 360 && document.documentElement.scrollWidth <= 360");
+        assert_eq!(page.complaints(), [""; 0]);
     });
 }
 
