@@ -6,5 +6,6 @@
     reason = "a test fails by a panic, and says aloud what it saw and what it skips"
 )]
 
+mod delivery;
 mod harness;
 mod kernel;

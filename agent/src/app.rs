@@ -93,13 +93,11 @@ impl App {
     /// Takes the lock, loads the programs, adopts what runs, binds the address. After this nothing is missing.
     pub async fn build(config: &Config, tagging: &Tagging) -> Result<Self, BuildError> {
         let lock = Lock::take(&config.state_dir)?;
-        let process = |what| move |source| BuildError::Process { what, source };
-        process::raise_open_files()
-            .map_err(io::Error::from)
-            .map_err(process("open files"))?;
-        let signals = [SignalKind::terminate(), SignalKind::interrupt()]
-            .map(|kind| signal(kind).map_err(process("signals")));
-        let [terminate, interrupt] = signals;
+        process::raise_open_files().map_err(lacks("open files"))?;
+        let on = |kind| signal(kind).map_err(lacks("signals"));
+        let signals = [on(SignalKind::terminate())?, on(SignalKind::interrupt())?];
+        let stop_collector =
+            EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(lacks("an event"))?;
         let stats = Arc::new(SelfStats::default());
         let (outlets, workers) = outlets(config, tagging, &stats)?;
         let live = Arc::new(Live::new(limits(config)));
@@ -111,16 +109,13 @@ impl App {
         process::trim_memory();
         let (docker, news) = DockerApi::new(Path::new(DEFAULT_SOCKET));
         let collector = Collector::new(source, config.collect.interval, stats, live, outlets, news);
-        let stop_collector = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)
-            .map_err(io::Error::from)
-            .map_err(process("an event"))?;
         Ok(Self {
             collector,
             stop_collector: Arc::new(stop_collector),
             workers,
             server,
             docker,
-            signals: [terminate?, interrupt?],
+            signals,
             _lock: lock,
         })
     }
@@ -172,13 +167,31 @@ impl App {
         self.stop_collector.write(1)?;
         let collected = tokio::task::spawn_blocking(move || collector.join()).await?;
         stop.send_replace(true);
-        if tokio::time::timeout(DRAIN, tasks.join_all()).await.is_err() {
+        if tokio::time::timeout(DRAIN, all_ended(tasks)).await.is_err() {
             tracing::warn!("not everything under way could be finished in time");
         }
         match (fault, collected) {
             (Some(fault), _) => Err(anyhow::anyhow!(fault)),
             (None, Err(_)) => Err(anyhow::anyhow!("the collector panicked")),
             (None, Ok(ended)) => Ok(ended?),
+        }
+    }
+}
+
+/// What the process lacks when an operation for `what` fails.
+fn lacks<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> BuildError {
+    move |source| BuildError::Process {
+        what,
+        source: source.into(),
+    }
+}
+
+/// Waits for the end of all tasks.
+async fn all_ended(mut tasks: JoinSet<(String, String)>) {
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok((name, why)) => tracing::debug!(name, why, "ended"),
+            Err(error) => tracing::error!(%error, "a task failed"),
         }
     }
 }

@@ -81,6 +81,18 @@ pub enum Command {
     /// Look at the configuration: does it hold, and where does each setting come from?
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Say what this kernel, these cgroups and these privileges allow, and how to get the rest
+    ///
+    /// Tries what `run` would need: attaches each kernel program for a moment, looks at folders and addresses, and
+    /// asks runtimes and databases. Changes nothing, and is in no running daemon's way.
+    ///
+    /// Ends with 0 if everything works, 3 if `run` works but lacks something, else as `run` would.
+    Check(CheckArgs),
+    /// Print the current numbers: those of the running daemon, else measured here
+    ///
+    /// In the table CPU%, USER% and SYS% are of one CPU, WAIT% is of one task that waits for a CPU all the time, TOTAL
+    /// and THROTTLED are since the beginning of each container; - is what this kernel does not give.
+    Stat(StatArgs),
     /// Print what a shell needs to complete this program's command line
     ///
     /// bash: cgflux completions bash > /usr/share/bash-completion/completions/cgflux
@@ -179,11 +191,21 @@ pub struct StatArgs {
     #[arg(long, default_value = "table")]
     pub format: StatFormat,
     /// Time between two prints, and what rates are taken over
-    #[arg(long, default_value = "1s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "1s", value_name = "DURATION", value_parser = stat_interval)]
     pub interval: std::time::Duration,
     /// Ask the daemon at this address [default: the one of this configuration; without one, measure here]
     #[arg(long, value_name = "URL")]
     pub url: Option<crate::config::Endpoint>,
+}
+
+/// Shorter intervals measure little but the measuring.
+fn stat_interval(text: &str) -> Result<std::time::Duration, String> {
+    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let allowed = std::time::Duration::from_millis(100)..=std::time::Duration::from_hours(1);
+    if allowed.contains(&interval) {
+        return Ok(interval);
+    }
+    Err("is not between 100ms and 1h".to_owned())
 }
 
 /// How `stat` prints.

@@ -1,18 +1,19 @@
-//! The commands that only print: `config`, `completions`, `version`. A part of `main`.
+//! The commands that only print: `check`, `stat`, `config`, `completions`, `version`. A part of `main`.
 
 use std::{
     collections::BTreeMap,
     env::consts,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
 };
 
 use cgflux::{
-    cli::{Cli, ConfigCommand, Global, RunArgs},
+    check::{Facts, Look, judge},
+    cli::{CheckArgs, Cli, ConfigCommand, Global, RunArgs, StatArgs},
     config::{self, Resolved},
     encode::Tagging,
     estimate::Estimate,
     exit::Exit,
-    surroundings,
+    logging, stat, surroundings,
 };
 use clap::CommandFactory as _;
 
@@ -22,6 +23,49 @@ pub(crate) fn resolve(global: &Global, run: &RunArgs) -> anyhow::Result<Resolved
     let mut flags = global.settings();
     flags.extend(run.settings()?);
     Ok(surroundings::resolve(global.config.as_deref(), flags)?)
+}
+
+/// `cgflux check`
+pub(crate) fn check(global: &Global, arguments: &CheckArgs) -> anyhow::Result<Exit> {
+    let resolved = resolve(global, &RunArgs::default())?;
+    start_log(global, &resolved)?;
+    let report = judge(&waited_for(Facts::gather(&resolved.config))?);
+    let is_terminal = io::stdout().is_terminal();
+    let size = is_terminal.then(terminal_size::terminal_size).flatten();
+    let text = if arguments.json {
+        report.json()
+    } else {
+        report.text(Look {
+            colours: logging::colours(global.color.choice(), is_terminal),
+            width: size.map(|(width, _)| width.0.into()),
+        })
+    };
+    print(&text)?;
+    Ok(report.verdict.exit())
+}
+
+/// `cgflux stat`
+pub(crate) fn stat(global: &Global, arguments: &StatArgs) -> anyhow::Result<Exit> {
+    let resolved = resolve(global, &RunArgs::default())?;
+    start_log(global, &resolved)?;
+    waited_for(stat::run(&resolved.config, arguments))??;
+    Ok(Exit::Ok)
+}
+
+/// Commands say themselves what went how; the log is for those who ask for it with `-v`.
+fn start_log(global: &Global, resolved: &Resolved) -> anyhow::Result<()> {
+    if global.verbose > 0 {
+        let colours = logging::stderr_colours(global.color.choice());
+        logging::start(resolved.config.log, colours)?;
+    }
+    Ok(())
+}
+
+fn waited_for<T>(command: impl Future<Output = T>) -> io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(command))
 }
 
 /// `cgflux config …`

@@ -33,6 +33,7 @@ pub mod self_stats;
 pub mod estimate;
 
 // Edges.
+pub mod client;
 pub mod clock;
 pub mod host;
 pub mod http;
@@ -44,8 +45,10 @@ pub mod surroundings;
 
 // Wiring.
 pub mod app;
+pub mod check;
 pub mod cli;
 pub mod collector;
 pub mod exit;
 pub mod outlet;
 pub mod source;
+pub mod stat;

@@ -22,7 +22,7 @@ use tracing_subscriber::{
 
 use crate::{
     config::{Log, LogFormat},
-    text::{is_unprintable, printable},
+    text::{printable, printable_json},
 };
 
 /// Starts logging as configured; once in a process.
@@ -38,9 +38,13 @@ pub fn start(log: Log, colours: bool) -> Result<(), TryInitError> {
 
 /// Whether what goes to standard error may have colours: asked for, or a terminal that does not say no.
 pub fn stderr_colours(choice: Option<bool>) -> bool {
-    choice.unwrap_or_else(|| {
-        io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
-    })
+    colours(choice, io::stderr().is_terminal())
+}
+
+/// Whether what goes to an output may have colours: asked for, or a terminal that does not say no.
+pub fn colours(choice: Option<bool>, is_terminal: bool) -> bool {
+    let no_colour = || env::var_os("NO_COLOR").is_some_and(|it| !it.is_empty());
+    choice.unwrap_or_else(|| is_terminal && !no_colour())
 }
 
 /// How a line looks.
@@ -159,24 +163,12 @@ impl<W: io::Write> io::Write for PrintableJson<W> {
     }
 }
 
-fn printable_json(line: &str) -> String {
-    let mut printable = String::with_capacity(line.len());
-    for char in line.chars() {
-        if char != '\n' && is_unprintable(char) {
-            let code = u32::from(char);
-            printable.extend(format!("\\u{code:04x}").chars());
-        } else {
-            printable.push(char);
-        }
-    }
-    printable
-}
-
 #[cfg(test)]
 mod tests {
     use std::{fs, sync::Arc};
 
     use super::*;
+    use crate::text::is_unprintable;
 
     const HOSTILE: &str = "evil\u{1b}[2J\u{9b}\u{202e}\n<3>forged";
 

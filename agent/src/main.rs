@@ -17,6 +17,8 @@ fn main() -> Exit {
     let Cli { global, command } = Cli::parse();
     let done = match &command {
         Command::Run(arguments) => daemon::run(&global, arguments),
+        Command::Check(arguments) => commands::check(&global, arguments),
+        Command::Stat(arguments) => commands::stat(&global, arguments),
         Command::Config(command) => commands::config(&global, command),
         Command::Completions { shell } => commands::completions(*shell),
         Command::Version { json } => commands::version(*json),

@@ -19,6 +19,21 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// JSON that says the same, without what JSON allows raw within strings and a terminal would act on. Line breaks,
+/// which stand only between values, are kept.
+pub fn printable_json(json: &str) -> String {
+    let mut printable = String::with_capacity(json.len());
+    for char in json.chars() {
+        if char != '\n' && is_unprintable(char) {
+            let code = u32::from(char);
+            printable.extend(format!("\\u{code:04x}").chars());
+        } else {
+            printable.push(char);
+        }
+    }
+    printable
+}
+
 /// Whether `char` is a control character, a line separator, or one of those that change the direction of writing.
 pub fn is_unprintable(char: char) -> bool {
     char.is_control()
@@ -80,6 +95,16 @@ mod tests {
         for text in ["", "web-1", "naïve", "服务", "a\\b"] {
             assert!(matches!(printable(text), Cow::Borrowed(same) if same == text));
         }
+    }
+
+    #[test]
+    fn json_keeps_its_meaning() {
+        let names = ["\u{9b}2J", "\u{202e}x", "naïve"];
+        let json = format!("{}\n", serde_json::to_string(&names).expect("JSON"));
+        let printable = printable_json(&json);
+        assert_eq!(printable, "[\"\\u009b2J\",\"\\u202ex\",\"naïve\"]\n");
+        let back: Vec<String> = serde_json::from_str(&printable).expect("JSON");
+        assert_eq!(back, names);
     }
 
     #[test]

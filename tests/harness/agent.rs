@@ -66,11 +66,22 @@ impl Home {
     /// Starts an agent here and waits until it is ready.
     #[track_caller]
     pub(crate) fn start<A: AsRef<OsStr>>(&self, arguments: &[A]) -> AgentProcess {
+        self.start_with(&[], arguments)
+    }
+
+    /// The same with these environment variables.
+    #[track_caller]
+    pub(crate) fn start_with<A: AsRef<OsStr>>(
+        &self,
+        variables: &[(&str, &str)],
+        arguments: &[A],
+    ) -> AgentProcess {
         let output = self.next_output();
         let mut command = self.command("run");
         let process = command
             .args(["--listen", "127.0.0.1:0"])
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdout(File::create(&output.stdout).unwrap())
             .stderr(File::create(&output.stderr).unwrap())
             .spawn()
@@ -237,8 +248,9 @@ impl AgentProcess {
         kill(pid, signal).unwrap();
     }
 
+    /// Waits for the end.
     #[track_caller]
-    fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         eventually(PATIENCE, "the agent ends", || {
             self.process.try_wait().unwrap().ok_or("it runs")
         })

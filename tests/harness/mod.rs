@@ -5,8 +5,10 @@
 
 mod agent;
 mod batch;
+mod browser;
 pub(crate) mod cgroup;
 mod docker;
+mod influxdb;
 mod lines;
 mod root_counter;
 mod wait;
@@ -15,8 +17,10 @@ use std::panic::Location;
 
 pub(crate) use agent::{AgentProcess, Home};
 pub(crate) use batch::{Batch, Entry};
+pub(crate) use browser::Browser;
 pub(crate) use cgroup::Cgroup;
 pub(crate) use docker::{Container, Docker};
+pub(crate) use influxdb::InfluxServer;
 pub(crate) use lines::{Line, parse};
 pub(crate) use root_counter::RootCounter;
 pub(crate) use wait::{eventually, pause};

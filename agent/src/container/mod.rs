@@ -11,7 +11,7 @@ pub use directory::{Directory, Placement};
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Kernel id of a cgroup: the inode number of its directory (`kernfs_node.id`, `struct kernfs_node` in
 /// include/linux/kernfs.h, Linux 5.5 and later). It is unique within one hierarchy and not reused while the machine
@@ -26,7 +26,7 @@ impl fmt::Display for CgroupId {
 }
 
 /// What made a cgroup, as far as its path tells.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Runtime {
     /// Docker Engine.

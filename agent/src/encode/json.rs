@@ -268,7 +268,7 @@ impl<'a> HistogramText<'a> {
 }
 
 /// The JSON name of a measurement's family: the CPU family fills two measurements in line protocol, the others one.
-fn family(measurement: &str) -> &str {
+pub(crate) fn family(measurement: &str) -> &str {
     match measurement {
         "container_cpu" | "container_sched" => "cpu",
         other => other.strip_prefix("container_").unwrap_or(other),

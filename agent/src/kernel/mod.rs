@@ -33,7 +33,7 @@ use aya::{
 
 use nix::errno::Errno;
 
-pub use btf::BtfError;
+pub use btf::{BtfError, VMLINUX};
 pub use events::Event;
 pub use layout::Anchor;
 pub use load::Options;

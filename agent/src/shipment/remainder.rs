@@ -57,13 +57,14 @@ impl Remainder {
     }
 
     /// The totals, the sum of the rates of `subjects`, and what else the host itself has: one entry's limits are not
-    /// the others'.
+    /// the others'. A total that the host lacks is left out, since the sum over the others is not the rest's.
     pub(super) fn samples<'a>(
         &self,
         host: &Subject,
         subjects: impl Iterator<Item = &'a Subject>,
     ) -> Vec<Sample> {
-        let mut samples = self.totals.clone();
+        let of_host = |sample: &&Sample| find(&host.samples, sample).is_some();
+        let mut samples: Vec<Sample> = self.totals.iter().filter(of_host).cloned().collect();
         let rates = subjects
             .flat_map(|subject| &subject.samples)
             .filter(|sample| is_rate(sample));

@@ -271,6 +271,21 @@ fn what_has_no_series_of_its_own_is_in_the_hosts() {
 }
 
 #[test]
+fn a_total_that_the_host_itself_lacks_is_not_told_of_the_rest() {
+    let host = named(1, Runtime::Host, "_host");
+    let misc = named(3, Runtime::Cgroup, "/misc");
+    let mut of_misc = subject(&misc, 7, 0.0);
+    let user = Sample::new(&catalog::CPU_USER, Value::Integer(5));
+    of_misc.samples.push(user);
+    let batch = tick(0, vec![subject(&host, 100, 0.0), of_misc]);
+    let mut shipper = every_ten();
+    let shipment = shipper.fold(&batch).unwrap();
+    assert_eq!(usage(&shipment, "_host"), Some(107));
+    let samples = &shipment.points[0].samples;
+    assert!(samples.iter().all(|it| *it.metric != catalog::CPU_USER));
+}
+
+#[test]
 fn an_entry_that_gets_its_own_series_late_is_not_counted_twice_from_then_on() {
     let host = named(1, Runtime::Host, "_host");
     let unknown = named(2, Runtime::Cgroup, "/docker/2");
@@ -307,7 +322,11 @@ fn histograms_add_up_bucket_by_bucket() {
     remainder.forget(CgroupId(2));
     remainder.add(CgroupId(3), &with_waits(4));
     remainder.add(CgroupId(3), &with_waits(9));
-    let samples = remainder.samples(&subject(&host, 0, 0.0), std::iter::empty());
+    let host = Subject {
+        samples: with_waits(0),
+        ..subject(&host, 0, 0.0)
+    };
+    let samples = remainder.samples(&host, std::iter::empty());
     assert_eq!(samples, with_waits(12));
 }
 

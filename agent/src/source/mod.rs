@@ -187,7 +187,7 @@ impl Source {
 }
 
 /// How to load the kernel programs for these hierarchies.
-fn options(collect: &Collect, layout: &Layout) -> Result<Options, SourceError> {
+pub fn options(collect: &Collect, layout: &Layout) -> Result<Options, SourceError> {
     let accounting = layout.accounting();
     Ok(Options {
         slots: collect.slots,

@@ -41,7 +41,8 @@ pub(super) fn read_path(
     })
 }
 
-const TASKS: &str = "io.containerd.runtime.v2.task";
+/// Below the state folder: containers that run, by namespace.
+pub(super) const TASKS: &str = "io.containerd.runtime.v2.task";
 
 fn config_in(files: &mut StateFiles, namespace: &Path, id: &str) -> Option<oci::Config> {
     files.json(&namespace.join(id).join("config.json"), MAX_CONFIG)

@@ -65,11 +65,14 @@ struct Config {
     labels: Option<BTreeMap<String, String>>,
 }
 
+/// Below a data root: a folder for each container.
+pub(super) const CONTAINERS: &str = "containers";
+
 /// Largest file read; environment and labels are the user's.
 const MAX_FILE: u64 = 1 << 20;
 
 fn file_of(files: &mut StateFiles, root: &Path, id: &str) -> Option<ContainerFile> {
-    let path = root.join("containers").join(id).join("config.v2.json");
+    let path = root.join(CONTAINERS).join(id).join("config.v2.json");
     files.json(&path, MAX_FILE)
 }
 

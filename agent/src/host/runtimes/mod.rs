@@ -72,6 +72,22 @@ impl Runtimes {
         self.docker_root = Some(below(&self.root, path));
     }
 
+    /// The folders in which the machine's own runtimes keep what is read of them, whether or not they are there, each
+    /// with the name of its runtimes.
+    pub fn folders(&mut self) -> Vec<(&'static str, PathBuf)> {
+        let Places {
+            docker,
+            containerd,
+            storage,
+        } = self.places_of(0);
+        let docker = docker.iter().map(|root| root.join(docker::CONTAINERS));
+        let containerd = containerd.iter().map(|state| state.join(containerd::TASKS));
+        let docker = docker.map(|folder| ("docker", folder));
+        let containerd = containerd.map(|folder| ("containerd", folder));
+        let storage = storage.into_iter().map(|root| ("podman, cri-o", root));
+        docker.chain(containerd).chain(storage).collect()
+    }
+
     /// How often a state file that is there could not be read or understood.
     pub fn failures(&self) -> u64 {
         self.files.failures()

@@ -1,6 +1,7 @@
 //! The server in this process, asked over real connections; the tests stand in the files of this folder.
 
 mod answers;
+#[path = "../../../../tests/harness/browser.rs"]
 mod browser;
 mod limits;
 mod page;

@@ -73,7 +73,7 @@ impl KernelSource {
         // Births first, then counting: a cgroup made from here on has its slot before its first task.
         kernel.attach(|role| !role.counts())?;
         kernel.attach(Role::counts)?;
-        let coverage = Coverage::of(&kernel);
+        let coverage = Coverage::of(kernel.programs());
         let mut source = Self {
             kernel,
             roster,

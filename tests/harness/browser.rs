@@ -17,6 +17,7 @@ pub(crate) struct Browser {
     /// Its debugging session, once attached.
     session: Option<String>,
     sent: u64,
+    complaints: Vec<String>,
     _profile: TempDir,
 }
 
@@ -59,12 +60,15 @@ impl Browser {
             process,
             session: None,
             sent: 0,
+            complaints: Vec::new(),
             _profile: profile,
         };
         let target = browser.call("Target.createTarget", &json!({ "url": "about:blank" }));
         let target = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = browser.call("Target.attachToTarget", &target);
         browser.session = attached["sessionId"].as_str().map(ToOwned::to_owned);
+        browser.call("Runtime.enable", &json!({}));
+        browser.call("Log.enable", &json!({}));
         browser.call("Page.navigate", &json!({ "url": url }));
         Some(browser)
     }
@@ -108,7 +112,16 @@ impl Browser {
         self.call("Emulation.setDeviceMetricsOverride", &size);
     }
 
-    fn call(&mut self, method: &str, parameters: &Value) -> Value {
+    /// What has gone wrong in the page so far: errors and warnings on its console, exceptions, requests that failed,
+    /// and what its content security policy forbade.
+    pub(crate) fn complaints(&mut self) -> &[String] {
+        // Events come before the answer to a later request.
+        self.evaluate("0");
+        &self.complaints
+    }
+
+    /// One request of the debugging protocol, and its result.
+    pub(crate) fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.sent += 1;
         let mut request = json!({ "id": self.sent, "method": method, "params": parameters });
         if let Some(session) = &self.session {
@@ -124,8 +137,22 @@ impl Browser {
                 assert!(answer.get("error").is_none(), "{method}: {answer}");
                 return answer["result"].take();
             }
+            self.complaints.extend(complaint(&answer));
         }
     }
+}
+
+/// What an event of the debugging protocol complains of, if anything.
+/// <https://chromedevtools.github.io/devtools-protocol/tot/Log/>
+fn complaint(event: &Value) -> Option<String> {
+    let parameters = &event["params"];
+    let level = match event["method"].as_str()? {
+        "Runtime.exceptionThrown" => "error",
+        "Runtime.consoleAPICalled" => parameters["type"].as_str()?,
+        "Log.entryAdded" => parameters["entry"]["level"].as_str()?,
+        _ => return None,
+    };
+    matches!(level, "error" | "warning" | "assert").then(|| parameters.to_string())
 }
 
 impl Drop for Browser {

@@ -1,21 +1,6 @@
-//! The sink against a real InfluxDB 1.x, started by the test on a free port in a folder of its own.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test fails by a panic, and says aloud what it skips"
-)]
+//! The sink alone against a real InfluxDB: names, outages and bad lines that no real container brings at will.
 
-use std::{
-    collections::BTreeMap,
-    error::Error,
-    fs,
-    io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cgflux::{
@@ -28,139 +13,12 @@ use cgflux::{
     sink::{self, Bounds, Ended, Sink, Target, influxdb::Client},
     snapshot::Timestamp,
 };
-use serde_json::Value as Json;
-use tempfile::TempDir;
 use tokio::{runtime, sync::oneshot, task::JoinHandle, time};
 
-const INFLUXD: &str = "/usr/bin/influxd";
+use crate::harness::InfluxServer;
+
 const DATABASE: &str = "a \"test\" db";
 const WALL_NS: i64 = 1_700_000_000_000_000_000;
-
-/// A server that ends with the test.
-struct Server {
-    folder: TempDir,
-    process: Child,
-    port: u16,
-}
-
-impl Server {
-    /// `None`, and a line that says so, where no InfluxDB is installed.
-    fn start() -> Option<Self> {
-        if !Path::new(INFLUXD).exists() {
-            println!("SKIP: {INFLUXD} is not installed (apt-get install influxdb)");
-            return None;
-        }
-        // A port that was free a moment ago may be taken by now.
-        let server = (0..5).find_map(|_| Self::start_on(free_ports()));
-        assert!(server.is_some(), "influxd does not start");
-        server
-    }
-
-    fn start_on([port, backup_port]: [u16; 2]) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().display();
-        let config = format!(
-            "reporting-disabled = true\n\
-             bind-address = \"127.0.0.1:{backup_port}\"\n\
-             [meta]\ndir = \"{path}/meta\"\n\
-             [data]\ndir = \"{path}/data\"\nwal-dir = \"{path}/wal\"\n\
-             [http]\nbind-address = \"127.0.0.1:{port}\"\nlog-enabled = false\n\
-             [monitor]\nstore-enabled = false\n"
-        );
-        fs::write(folder.path().join("influxdb.conf"), config).unwrap();
-        let process = spawn(folder.path());
-        let mut server = Self {
-            folder,
-            process,
-            port,
-        };
-        server.is_ready().then_some(server)
-    }
-
-    fn kill(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    fn start_again(&mut self) {
-        self.process = spawn(self.folder.path());
-        assert!(self.is_ready(), "influxd ended");
-    }
-
-    /// Returns once it answers, or has ended.
-    fn is_ready(&mut self) -> bool {
-        let deadline = Instant::now() + Duration::from_mins(1);
-        while self.get("/ping").is_err() {
-            assert!(Instant::now() < deadline, "influxd does not answer");
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
-        self.process.try_wait().unwrap().is_none()
-    }
-
-    /// The series a query gives, each with its tags, columns and rows.
-    fn query(&self, query: &str) -> Vec<Json> {
-        let form: String = form_urlencoded::Serializer::new(String::new())
-            .append_pair("db", DATABASE)
-            .append_pair("epoch", "ns")
-            .append_pair("q", query)
-            .finish();
-        let body = self.get(&format!("/query?{form}")).unwrap();
-        let answer: Json = serde_json::from_str(&body).unwrap();
-        let result = &answer["results"][0];
-        assert_eq!(result["error"], Json::Null, "query={query}");
-        result["series"].as_array().cloned().unwrap_or_default()
-    }
-
-    /// The one value a query gives.
-    fn value(&self, query: &str) -> Json {
-        let series = self.query(query);
-        series
-            .first()
-            .map_or(Json::Null, |it| it["values"][0][1].clone())
-    }
-
-    /// The body of an answer with a good status.
-    fn get(&self, path: &str) -> Result<String, Box<dyn Error>> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-        let good = head
-            .split(' ')
-            .nth(1)
-            .is_some_and(|status| status.starts_with('2'));
-        good.then(|| body.to_owned()).ok_or_else(|| head.into())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-fn spawn(folder: &Path) -> Child {
-    let log = fs::File::options()
-        .append(true)
-        .create(true)
-        .open(folder.join("log"))
-        .unwrap();
-    Command::new(INFLUXD)
-        .arg("run")
-        .arg("-config")
-        .arg(folder.join("influxdb.conf"))
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap()
-}
-
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
 
 /// A sink that writes to a server while the test goes on.
 struct Delivery {
@@ -172,11 +30,10 @@ struct Delivery {
 }
 
 impl Delivery {
-    fn to(server: &Server) -> Self {
-        let url = format!("http://127.0.0.1:{}", server.port);
+    fn to(server: &InfluxServer) -> Self {
         let settings = Influxdb {
             database: DATABASE.to_owned(),
-            ..Influxdb::at(url.parse().unwrap())
+            ..Influxdb::at(server.url().parse().unwrap())
         };
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -262,7 +119,7 @@ const HOSTILE: [(&str, &str); 14] = [
 
 #[test]
 fn hostile_names_come_back_as_they_were_or_as_documented() {
-    let Some(server) = Server::start() else {
+    let Some(server) = InfluxServer::start() else {
         return;
     };
     let subjects = HOSTILE.iter().zip(2..).map(|((text, _), cgroup)| Subject {
@@ -299,7 +156,10 @@ fn hostile_names_come_back_as_they_were_or_as_documented() {
         delivery.sink.offer(payload);
     }
     assert_eq!(delivery.finish(), (2 * HOSTILE.len() as u64, 0));
-    let series = server.query("SELECT usage_ns, user_ns, usage_cpus FROM container_cpu GROUP BY *");
+    let series = server.query(
+        DATABASE,
+        "SELECT usage_ns, user_ns, usage_cpus FROM container_cpu GROUP BY *",
+    );
     assert_eq!(series.len(), HOSTILE.len());
     for ((text, stored), cgroup) in HOSTILE.iter().zip(2_u64..) {
         let mine = series.iter().find(|it| it["tags"]["a label"] == *stored);
@@ -317,8 +177,10 @@ fn hostile_names_come_back_as_they_were_or_as_documented() {
         let row = serde_json::json!([[WALL_NS, i64::MAX, cgroup, 1e-7 * cgroup as f64]]);
         assert_eq!(mine["values"], row);
     }
-    let info =
-        server.query("SELECT cgroup, image_ref FROM container_info WHERE \"a label\" = 'plain'");
+    let info = server.query(
+        DATABASE,
+        "SELECT cgroup, image_ref FROM container_info WHERE \"a label\" = 'plain'",
+    );
     let row = serde_json::json!([[
         WALL_NS,
         "/docker/plain",
@@ -329,7 +191,7 @@ fn hostile_names_come_back_as_they_were_or_as_documented() {
 
 #[test]
 fn a_server_that_is_killed_and_started_again_has_each_point_once() {
-    let Some(mut server) = Server::start() else {
+    let Some(mut server) = InfluxServer::start() else {
         return;
     };
     let delivery = Delivery::to(&server);
@@ -343,34 +205,32 @@ fn a_server_that_is_killed_and_started_again_has_each_point_once() {
     server.start_again();
     delivery.settled();
     assert_eq!(delivery.finish(), (2000, 0));
-    assert_eq!(server.value("SELECT count(v) FROM m"), 2000);
-    assert_eq!(server.value("SELECT sum(v) FROM m"), (0..2000).sum::<u64>());
+    assert_eq!(server.value(DATABASE, "SELECT count(v) FROM m"), 2000);
+    assert_eq!(
+        server.value(DATABASE, "SELECT sum(v) FROM m"),
+        (0..2000).sum::<u64>()
+    );
 }
 
 #[test]
 fn a_database_that_is_missing_or_dropped_is_made() {
-    let Some(server) = Server::start() else {
+    let Some(server) = InfluxServer::start() else {
         return;
     };
     let delivery = Delivery::to(&server);
     delivery.offer(&lines(10, 0));
     delivery.settled();
-    assert_eq!(server.value("SELECT count(v) FROM m"), 10);
-    let drop = form_urlencoded::Serializer::new(String::new())
-        .append_pair(
-            "q",
-            &format!("DROP DATABASE \"{}\"", DATABASE.replace('"', "\\\"")),
-        )
-        .finish();
-    server.get(&format!("/query?{drop}")).unwrap();
+    assert_eq!(server.value(DATABASE, "SELECT count(v) FROM m"), 10);
+    let name = DATABASE.replace('"', "\\\"");
+    server.query(DATABASE, &format!("DROP DATABASE \"{name}\""));
     delivery.offer(&lines(5, 100));
     assert_eq!(delivery.finish(), (15, 0));
-    assert_eq!(server.value("SELECT count(v) FROM m"), 5);
+    assert_eq!(server.value(DATABASE, "SELECT count(v) FROM m"), 5);
 }
 
 #[test]
 fn bad_lines_cost_themselves_and_no_others() {
-    let Some(server) = Server::start() else {
+    let Some(server) = InfluxServer::start() else {
         return;
     };
     let delivery = Delivery::to(&server);
@@ -396,6 +256,6 @@ fn bad_lines_cost_themselves_and_no_others() {
     delivery.settled();
     let (sent, dropped) = delivery.finish();
     assert_eq!((sent, dropped), (1 + 4 * 100 + 50, 5));
-    assert_eq!(server.value("SELECT count(v) FROM m"), 101);
-    assert_eq!(server.value("SELECT count(g) FROM n"), 49);
+    assert_eq!(server.value(DATABASE, "SELECT count(v) FROM m"), 101);
+    assert_eq!(server.value(DATABASE, "SELECT count(g) FROM n"), 49);
 }

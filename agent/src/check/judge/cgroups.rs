@@ -1,0 +1,157 @@
+//! Judges the cgroup hierarchies.
+
+use crate::{
+    check::{
+        facts::{CgroupFacts, Facts},
+        report::Item,
+    },
+    host::cgroup_tree::Mode,
+};
+
+/// What shows the machine's cgroups to a container.
+const SHOW_TO_CONTAINER: &str = "`docker run --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:ro`";
+
+pub(super) fn items(facts: &Facts) -> Vec<Item> {
+    match &facts.cgroups {
+        Ok(cgroups) => vec![
+            mode(cgroups),
+            accounting(cgroups, facts.collect.slots),
+            whole(cgroups),
+            controllers(cgroups),
+            cpu_controller(cgroups),
+            root_total(cgroups),
+        ],
+        Err(reason) => vec![
+            Item::fail("hierarchy", reason)
+                .because("nothing else tells containers apart: without cgroups there is nothing to measure")
+                .fixed_by(format!(
+                    "`mount -t cgroup2 none /sys/fs/cgroup`; in a container {SHOW_TO_CONTAINER}",
+                )),
+        ],
+    }
+}
+
+fn mode(cgroups: &CgroupFacts) -> Item {
+    let (word, text) = match cgroups.mode {
+        Mode::V1 => ("v1", "v1: a hierarchy for each controller"),
+        Mode::Hybrid => (
+            "hybrid",
+            "hybrid: v1 controllers beside the unified hierarchy",
+        ),
+        Mode::V2 => ("v2", "v2: the unified hierarchy alone"),
+    };
+    Item::pass("mode", text).detail("mode", word)
+}
+
+/// Each cgroup outside of containers takes a slot, each container one; so many cgroups are an upper bound.
+fn accounting(cgroups: &CgroupFacts, slots: u32) -> Item {
+    let name = "accounting";
+    let kind = if cgroups.is_unified {
+        "unified"
+    } else {
+        "cpuacct"
+    };
+    let mount = cgroups.mount.display();
+    let item = match &cgroups.count {
+        Err(error) => {
+            let finding = format!("the {kind} hierarchy at {mount} cannot be listed: {error}");
+            Item::fail(name, finding)
+                .because("without it there is nothing to measure")
+                .fixed_by(format!(
+                    "let this process read {mount}; cgroup files are everybody's to read unless closed"
+                ))
+        }
+        Ok(count) if *count >= slots as usize => {
+            let finding = format!("{count} cgroups in the {kind} hierarchy at {mount}");
+            Item::warn(name, finding)
+                .because(format!(
+                    "there are {slots} slots; cgroups beyond them count for the host, unless they are within containers"
+                ))
+                .fixed_by(format!(
+                    "set `slots = {}` in [collect]",
+                    count.next_power_of_two() * 2
+                ))
+                .detail("cgroups", count.to_string())
+        }
+        Ok(count) if cgroups.unreadable > 0 => Item::warn(
+            name,
+            format!(
+                "{count} cgroups in the {kind} hierarchy at {mount}, and more that cannot be listed"
+            ),
+        )
+        .because(
+            "cgroups that were there before the daemon and cannot be listed count for the host",
+        )
+        .fixed_by("run with CAP_DAC_READ_SEARCH")
+        .detail("cgroups", count.to_string()),
+        Ok(count) => Item::pass(
+            name,
+            format!("{count} cgroups in the {kind} hierarchy at {mount}"),
+        )
+        .detail("cgroups", count.to_string()),
+    };
+    item.detail("mount", mount.to_string())
+}
+
+fn whole(cgroups: &CgroupFacts) -> Item {
+    if cgroups.is_whole {
+        return Item::pass("view", "the whole machine");
+    }
+    Item::warn("view", "only the part of the container this runs in")
+        .because("other containers are not seen")
+        .fixed_by(SHOW_TO_CONTAINER)
+}
+
+fn controllers(cgroups: &CgroupFacts) -> Item {
+    let legacy: Vec<&str> = cgroups.legacy.iter().map(|(name, _)| &**name).collect();
+    let parts = [("v1", legacy.join(" ")), ("v2", cgroups.unified.join(" "))];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(version, names)| format!("{version}: {names}"))
+        .collect();
+    if parts.is_empty() {
+        return Item::note("controllers", "none is mounted");
+    }
+    Item::pass("controllers", parts.join("; "))
+}
+
+fn cpu_controller(cgroups: &CgroupFacts) -> Item {
+    let name = "cpu controller";
+    let why = "limits and throttling of containers are its to tell";
+    let has_cpu = |list: &[String]| list.iter().any(|it| it == "cpu");
+    if let Some((_, mount)) = cgroups.legacy.iter().find(|(it, _)| it == "cpu") {
+        Item::pass(name, format!("at {}", mount.display()))
+    } else if has_cpu(&cgroups.enabled) {
+        Item::pass(name, "enabled in the unified hierarchy")
+    } else if has_cpu(&cgroups.unified) {
+        let control = cgroups.mount.join("cgroup.subtree_control");
+        Item::warn(name, "not enabled for any cgroup")
+            .because(why)
+            .fixed_by(format!(
+                "`echo +cpu > {}`; systemd does it for units with CPUWeight= or CPUQuota=",
+                control.display(),
+            ))
+    } else {
+        Item::warn(name, "not there")
+            .because(why)
+            .fixed_by("mount it, or boot with `systemd.unified_cgroup_hierarchy=1`")
+    }
+}
+
+fn root_total(cgroups: &CgroupFacts) -> Item {
+    let name = "root total";
+    if cgroups.root_total {
+        return Item::pass(name, "the root tells the machine's CPU time");
+    }
+    Item::note(name, "the root does not tell the machine's CPU time")
+        .because("without kernel programs the host's own share is unknown then")
+}
+
+/// Whether limits and throttling can be read.
+pub(super) fn has_bandwidth(facts: &Facts) -> bool {
+    facts.cgroups.as_ref().is_ok_and(|cgroups| {
+        cgroups.legacy.iter().any(|(name, _)| name == "cpu")
+            || cgroups.enabled.iter().any(|name| name == "cpu")
+    })
+}

@@ -1,0 +1,548 @@
+//! One fact is taken away at a time; the rest is as it should be.
+
+use super::*;
+use crate::{
+    check::facts::{
+        Access, Api, Capability, CgroupFacts, DaemonFacts, Holder, KernelFacts, Page, Privileges,
+        Refusal, RuntimeFacts, SinkFacts, SinkState, StateFolder,
+    },
+    config::Collect,
+    host::cgroup_tree::Mode,
+    kernel::{PROGRAMS, ProgramReport, ProgramState, Role, StorageKind},
+    metrics::catalog::Source,
+};
+
+/// A machine where all is well.
+fn facts() -> Facts {
+    let reports = PROGRAMS.iter().map(|spec| ProgramReport {
+        spec,
+        state: ProgramState::Loaded,
+        forbidden: false,
+    });
+    Facts {
+        collect: Collect::default(),
+        kernel: KernelFacts {
+            release: "6.12.9".to_owned(),
+            type_information: Access::Open,
+            sysfs: true,
+            bpf: Some(true),
+            jit: Some(true),
+            lockdown: Some("none".to_owned()),
+        },
+        privileges: Privileges {
+            uid: 0,
+            effective: Some(u64::MAX),
+            bounding: Some(u64::MAX),
+            first_user_namespace: Some(true),
+            seccomp: Some(false),
+            memlock_bytes: None,
+        },
+        cgroups: Ok(CgroupFacts {
+            mode: Mode::V2,
+            mount: "/sys/fs/cgroup".into(),
+            is_unified: true,
+            is_whole: true,
+            count: Ok(40),
+            unreadable: 0,
+            legacy: Vec::new(),
+            unified: vec!["cpu".to_owned()],
+            enabled: vec!["cpu".to_owned()],
+            root_total: true,
+        }),
+        programs: Programs::Attached {
+            storage: StorageKind::CgrpStorage,
+            passed_over: None,
+            reports: reports.collect(),
+        },
+        runtimes: vec![RuntimeFacts {
+            name: "docker",
+            folders: vec![("/var/lib/docker/containers".into(), Access::Open)],
+            api: Some((
+                "/var/run/docker.sock".into(),
+                Api::Answers("Docker".to_owned()),
+            )),
+        }],
+        daemon: DaemonFacts {
+            state_dir: "/var/lib/cgflux".into(),
+            state: StateFolder::Writable,
+            holder: None,
+            page: Some(([127, 0, 0, 1], 8190).into()).map(|address| (address, Page::Free)),
+        },
+        sinks: vec![SinkFacts {
+            name: "influxdb".to_owned(),
+            place: "InfluxDB at http://127.0.0.1:8086".to_owned(),
+            state: SinkState::Answers("version 1.6.7".to_owned()),
+        }],
+    }
+}
+
+/// What `change` takes away is told at `path` (section and item) by that level, and comes to that verdict. Whatever is
+/// less than well says why and what to do.
+#[track_caller]
+fn check(path: &str, level: Level, verdict: Verdict, change: impl FnOnce(&mut Facts)) -> Item {
+    let mut facts = facts();
+    change(&mut facts);
+    let report = judge(&facts);
+    for section in &report.sections {
+        for item in section.items.iter().filter(|it| it.level >= Level::Warn) {
+            assert!(item.why.is_some() && item.fix.is_some(), "{item:?}");
+        }
+    }
+    assert_eq!(report.verdict, verdict, "{}", report.summary);
+    let item = find(&report, path);
+    assert_eq!(item.level, level, "{item:?}");
+    item
+}
+
+#[track_caller]
+fn find(report: &Report, path: &str) -> Item {
+    let (section, name) = path.split_once('/').expect("section/item");
+    let items = report.sections.iter().find(|it| it.name == section);
+    let found = items.and_then(|it| it.items.iter().find(|it| it.name == name));
+    found.unwrap_or_else(|| panic!("no {path}")).clone()
+}
+
+fn programs(facts: &mut Facts) -> &mut Vec<ProgramReport> {
+    match &mut facts.programs {
+        Programs::Attached { reports, .. } => reports,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(errno: i32) -> Programs {
+    let error = std::io::Error::from_raw_os_error(errno);
+    Programs::Refused(Refusal::by_text(&format!("cannot load: {error}")))
+}
+
+fn without(capability: Capability) -> Option<u64> {
+    let implied = capability.implied_by().map_or(0, |it| 1 << it.number);
+    Some(!(1 << capability.number | implied))
+}
+
+#[test]
+fn where_all_is_well_nothing_is_said_to_be_wrong() {
+    let report = judge(&facts());
+    assert_eq!(report.verdict, Verdict::Ready);
+    for section in &report.sections {
+        for item in &section.items {
+            assert!(item.level <= Level::Note, "{}: {item:?}", section.name);
+        }
+    }
+}
+
+#[test]
+fn a_kernel_that_lacks_something_is_no_end_while_files_serve() {
+    use Level::{Fail, Note, Warn};
+    let degraded = Verdict::Degraded;
+    check("kernel/version", Fail, degraded, |it| {
+        it.kernel.release = "5.4.0".to_owned()
+    });
+    check("kernel/version", Note, Verdict::Ready, |it| {
+        it.kernel.release.clear()
+    });
+    check("kernel/bpf system call", Fail, degraded, |it| {
+        it.kernel.bpf = Some(false)
+    });
+    check("kernel/compiler", Warn, degraded, |it| {
+        it.kernel.jit = Some(false)
+    });
+    check("kernel/compiler", Note, Verdict::Ready, |it| {
+        it.kernel.jit = None
+    });
+    for access in [
+        Access::Missing,
+        Access::Forbidden,
+        Access::Failed("I/O".to_owned()),
+    ] {
+        check("kernel/type information", Fail, degraded, |it| {
+            it.kernel.type_information = access;
+        });
+    }
+    check("kernel/lockdown", Note, Verdict::Ready, |it| {
+        it.kernel.lockdown = Some("confidentiality".to_owned());
+    });
+}
+
+#[test]
+fn a_refusal_is_explained_by_what_else_is_known() {
+    let explained = |because: &str, verdict, change: &dyn Fn(&mut Facts)| {
+        let item = check("programs/all programs", Level::Fail, verdict, |it| {
+            it.collect.source = SourceChoice::Kernel;
+            it.programs = refused(libc::EPERM);
+            change(it);
+        });
+        let why = item.why.unwrap_or_default();
+        assert!(why.contains(because), "{why}");
+    };
+    let (kernel, privilege) = (Verdict::KernelLacks, Verdict::NotPrivileged);
+    explained("type information", kernel, &|it| {
+        it.kernel.type_information = Access::Missing;
+    });
+    explained("no BPF", kernel, &|it| it.kernel.bpf = Some(false));
+    explained("too old", kernel, &|it| {
+        it.kernel.release = "4.19.0".to_owned()
+    });
+    explained("user namespace", privilege, &|it| {
+        it.privileges.first_user_namespace = Some(false);
+    });
+    explained("lacks CAP_BPF", privilege, &|it| {
+        it.privileges.effective = without(Capability::BPF);
+    });
+    explained("lacks CAP_BPF and CAP_PERFMON", privilege, &|it| {
+        it.privileges.effective = Some(0);
+    });
+    explained("seccomp", privilege, &|it| {
+        it.privileges.seccomp = Some(true)
+    });
+    explained("security module", privilege, &|_| {});
+    explained("locked memory", privilege, &|it| {
+        it.kernel.release = "5.10.0".to_owned();
+        it.privileges.memlock_bytes = Some(64 << 10);
+    });
+    explained("no memory", kernel, &|it| {
+        it.programs = refused(libc::ENOMEM)
+    });
+    explained("does not take", kernel, &|it| {
+        it.programs = refused(libc::EINVAL)
+    });
+}
+
+#[test]
+fn refused_programs_are_no_end_unless_nothing_else_is_wanted() {
+    let refuse = |it: &mut Facts| it.programs = refused(libc::EPERM);
+    check(
+        "programs/all programs",
+        Level::Fail,
+        Verdict::Degraded,
+        refuse,
+    );
+    check("metrics/usage_ns", Level::Warn, Verdict::Degraded, refuse);
+    check(
+        "metrics/runq_wait_ns",
+        Level::Warn,
+        Verdict::Degraded,
+        refuse,
+    );
+    check("metrics/user_ns", Level::Pass, Verdict::Degraded, refuse);
+    check(
+        "metrics/user_ns",
+        Level::Fail,
+        Verdict::NotPrivileged,
+        |it| {
+            refuse(it);
+            it.collect.source = SourceChoice::Kernel;
+        },
+    );
+    check(
+        "kernel/type information",
+        Level::Note,
+        Verdict::Ready,
+        |it| {
+            it.collect.source = SourceChoice::Files;
+            it.programs = Programs::NotWanted;
+            it.kernel.type_information = Access::Missing;
+            it.privileges.effective = without(Capability::BPF);
+        },
+    );
+    let wanted = |it: &mut Facts| {
+        it.collect.source = SourceChoice::Files;
+        it.programs = Programs::NotWanted;
+        it.privileges.effective = Some(0);
+        it.privileges.uid = 0;
+    };
+    check(
+        "programs/all programs",
+        Level::Note,
+        Verdict::Degraded,
+        wanted,
+    );
+    check("privileges/CAP_BPF", Level::Note, Verdict::Degraded, wanted);
+    check("metrics/usage_ns", Level::Pass, Verdict::Degraded, wanted);
+    check(
+        "metrics/runq_wait_ns",
+        Level::Note,
+        Verdict::Degraded,
+        wanted,
+    );
+}
+
+#[test]
+fn each_capability_says_what_it_buys_and_how_to_get_it() {
+    for (capability, level, verdict) in [
+        (Capability::BPF, Level::Fail, Verdict::Degraded),
+        (Capability::PERFMON, Level::Fail, Verdict::Degraded),
+        (Capability::DAC_READ_SEARCH, Level::Warn, Verdict::Degraded),
+        (Capability::SYS_PTRACE, Level::Note, Verdict::Ready),
+        (Capability::NET_ADMIN, Level::Note, Verdict::Ready),
+    ] {
+        let path = format!("privileges/{}", capability.name);
+        check(&path, level, verdict, |it| {
+            it.privileges.effective = without(capability)
+        });
+        check(&path, Level::Note, Verdict::Ready, |it| {
+            it.privileges.effective = None
+        });
+    }
+    let fix = |change: &dyn Fn(&mut Privileges)| {
+        let item = check("privileges/CAP_BPF", Level::Fail, Verdict::Degraded, |it| {
+            it.privileges.effective = without(Capability::BPF);
+            change(&mut it.privileges);
+        });
+        item.fix.unwrap_or_default()
+    };
+    assert!(fix(&|it| it.uid = 7).contains("AmbientCapabilities=CAP_BPF"));
+    assert!(fix(&|_| {}).contains("root shell"));
+    assert!(fix(&|it| it.bounding = it.effective).contains("--cap-add BPF"));
+    assert!(fix(&|it| it.first_user_namespace = Some(false)).contains("--userns=host"));
+}
+
+#[test]
+fn what_each_program_takes_with_it_is_told_by_its_metrics() {
+    let lacking = |source, state: ProgramState| {
+        move |it: &mut Facts| {
+            let mut reports = programs(it).iter_mut();
+            let report = reports.find(|it| it.spec.role == Role::Metric(source));
+            report.expect("a program of that source").state = state;
+        }
+    };
+    let unsupported = || ProgramState::Unsupported("no tracepoint".to_owned());
+    let refused = || ProgramState::Refused("Invalid argument (os error 22)".to_owned());
+    let (warn, degraded) = (Level::Warn, Verdict::Degraded);
+
+    check(
+        "programs/sched_switch",
+        warn,
+        degraded,
+        lacking(Source::SchedSwitch, unsupported()),
+    );
+    check(
+        "programs/sched_switch",
+        warn,
+        degraded,
+        lacking(Source::SchedSwitch, refused()),
+    );
+    let item = check(
+        "metrics/runq_wait_ns",
+        warn,
+        degraded,
+        lacking(Source::SchedSwitch, refused()),
+    );
+    assert!(
+        item.why
+            .unwrap_or_default()
+            .contains("sched_switch was refused: Invalid")
+    );
+
+    let exact = Source::SchedStatRuntime;
+    let item = check(
+        "metrics/usage_ns",
+        warn,
+        degraded,
+        lacking(exact, unsupported()),
+    );
+    assert_eq!(item.details[0], ("source", "sched_switch".to_owned()));
+    let not_needed = ProgramState::NotNeeded("run time is charged at switches");
+    check("metrics/usage_ns", Level::Pass, Verdict::Ready, |it| {
+        it.collect.exact = false;
+        lacking(exact, not_needed)(it);
+    });
+    check("programs/cgroup_mkdir", warn, degraded, |it| {
+        programs(it)[0].state = ProgramState::Refused("Operation not permitted".to_owned());
+    });
+}
+
+#[test]
+fn a_hash_is_second_best_only_where_there_is_better() {
+    let hash = |release: &'static str| {
+        move |it: &mut Facts| {
+            it.kernel.release = release.to_owned();
+            if let Programs::Attached {
+                storage,
+                passed_over,
+                ..
+            } = &mut it.programs
+            {
+                *storage = StorageKind::Hash;
+                *passed_over = Some(Refusal::by_text("no such map"));
+            }
+        }
+    };
+    check("programs/slots", Level::Pass, Verdict::Ready, hash("6.1.0"));
+    check(
+        "programs/slots",
+        Level::Warn,
+        Verdict::Degraded,
+        hash("6.12.0"),
+    );
+}
+
+#[test]
+fn without_cgroups_there_is_nothing_to_measure() {
+    let nothing = |it: &mut Facts| {
+        it.cgroups = Err("none is mounted".to_owned());
+        it.programs = Programs::NoHierarchy;
+    };
+    check(
+        "cgroups/hierarchy",
+        Level::Fail,
+        Verdict::KernelLacks,
+        nothing,
+    );
+    check(
+        "programs/all programs",
+        Level::Fail,
+        Verdict::KernelLacks,
+        nothing,
+    );
+    check(
+        "metrics/user_ns",
+        Level::Fail,
+        Verdict::KernelLacks,
+        nothing,
+    );
+    let with = |change: fn(&mut CgroupFacts)| {
+        move |it: &mut Facts| change(it.cgroups.as_mut().expect("cgroups"))
+    };
+    let (warn, degraded) = (Level::Warn, Verdict::Degraded);
+    check(
+        "cgroups/accounting",
+        Level::Fail,
+        Verdict::KernelLacks,
+        with(|it| it.count = Err("closed".to_owned())),
+    );
+    check(
+        "cgroups/accounting",
+        warn,
+        degraded,
+        with(|it| it.count = Ok(4096)),
+    );
+    check(
+        "cgroups/accounting",
+        warn,
+        degraded,
+        with(|it| it.unreadable = 1),
+    );
+    check(
+        "cgroups/view",
+        warn,
+        degraded,
+        with(|it| it.is_whole = false),
+    );
+    check(
+        "cgroups/cpu controller",
+        warn,
+        degraded,
+        with(|it| it.enabled.clear()),
+    );
+    let none = |it: &mut CgroupFacts| {
+        it.enabled.clear();
+        it.unified.clear();
+    };
+    check("cgroups/cpu controller", warn, degraded, with(none));
+    check("metrics/throttled_ns", warn, degraded, with(none));
+    check(
+        "cgroups/root total",
+        Level::Note,
+        Verdict::Ready,
+        with(|it| it.root_total = false),
+    );
+    let v1 = |it: &mut CgroupFacts| {
+        it.enabled.clear();
+        it.legacy = vec![("cpu".to_owned(), "/sys/fs/cgroup/cpu".into())];
+    };
+    check(
+        "cgroups/cpu controller",
+        Level::Pass,
+        Verdict::Ready,
+        with(v1),
+    );
+}
+
+#[test]
+fn names_come_from_files_or_from_the_api() {
+    let with = |access: Access, api: Api| {
+        move |it: &mut Facts| {
+            it.runtimes[0].folders[0].1 = access;
+            it.runtimes[0].api = Some(("/s".into(), api));
+        }
+    };
+    let answers = || Api::Answers("Docker".to_owned());
+    let (ready, degraded) = (Verdict::Ready, Verdict::Degraded);
+    let (files, api) = ("runtimes/docker files", "runtimes/docker API");
+    check(
+        files,
+        Level::Warn,
+        degraded,
+        with(Access::Forbidden, answers()),
+    );
+    check(
+        files,
+        Level::Note,
+        ready,
+        with(Access::Missing, Api::Missing),
+    );
+    check(api, Level::Note, ready, with(Access::Missing, Api::Missing));
+    check(api, Level::Note, ready, with(Access::Open, Api::Forbidden));
+    check(
+        api,
+        Level::Warn,
+        degraded,
+        with(Access::Forbidden, Api::Forbidden),
+    );
+    check(
+        api,
+        Level::Warn,
+        degraded,
+        with(Access::Open, Api::Silent("x".to_owned())),
+    );
+}
+
+#[test]
+fn a_daemon_needs_its_folder_and_its_address_unless_it_runs() {
+    let page = |page: Page| move |it: &mut Facts| it.daemon.page.as_mut().expect("a page").1 = page;
+    let taken = || Page::Taken("nginx".to_owned());
+    let forbidden = || StateFolder::Forbidden("/var/lib".into());
+    let cannot = Verdict::CannotStart;
+    check("daemon/address", Level::Fail, cannot, page(taken()));
+    for errno in [Some(libc::EACCES), Some(libc::EADDRNOTAVAIL), None] {
+        check(
+            "daemon/address",
+            Level::Fail,
+            cannot,
+            page(Page::Unusable(errno, "x".to_owned())),
+        );
+    }
+    check("daemon/state folder", Level::Fail, cannot, |it| {
+        it.daemon.state = forbidden()
+    });
+    check("daemon/state folder", Level::Pass, Verdict::Ready, |it| {
+        it.daemon.state = StateFolder::CanBeMade;
+    });
+    check("daemon/address", Level::Note, Verdict::Ready, |it| {
+        it.daemon.page = None
+    });
+    check("daemon/state folder", Level::Note, Verdict::Ready, |it| {
+        it.daemon.state = forbidden();
+        page(Page::Daemon)(it);
+    });
+    check("daemon/address", Level::Note, Verdict::Ready, |it| {
+        it.daemon.holder = Some(Holder { pid: Some(7) });
+        page(taken())(it);
+    });
+}
+
+#[test]
+fn a_sink_that_takes_no_points_does_not_stop_the_daemon() {
+    for (state, level) in [
+        (SinkState::Silent("refused".to_owned()), Level::Fail),
+        (SinkState::Unwritable("full".to_owned()), Level::Fail),
+        (SinkState::Odd(404), Level::Warn),
+    ] {
+        check("sinks/influxdb", level, Verdict::Degraded, |it| {
+            it.sinks[0].state = state
+        });
+    }
+    check("sinks/sinks", Level::Note, Verdict::Ready, |it| {
+        it.sinks.clear()
+    });
+}

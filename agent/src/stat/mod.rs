@@ -1,0 +1,113 @@
+//! `cgflux stat`: the current numbers, from the running daemon where there is one, else measured here.
+//!
+//! - `supply`: where numbers come from; `answer`: what a daemon says → a batch.
+//! - `choice`: the name that was asked for → entries.
+//! - `rates`, `table`: two batches → rows → text.
+//! - `printer`: readings → standard output, in any of the formats.
+
+mod answer;
+mod choice;
+mod printer;
+mod rates;
+mod supply;
+mod table;
+
+use std::io;
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
+
+pub use answer::AnswerError;
+pub use supply::SupplyError;
+
+use crate::{
+    cli::{StatArgs, StatFormat},
+    config::Config,
+    encode::TagError,
+    metrics::Batch,
+};
+use choice::{choose, near};
+use printer::Printer;
+use supply::Supply;
+
+/// Why numbers cannot be printed.
+#[derive(Debug, thiserror::Error)]
+pub enum StatError {
+    /// There are none.
+    #[error(transparent)]
+    Supply(#[from] SupplyError),
+    /// Nothing is called that; what is called nearly so.
+    #[error("{}", unknown(.name, .near))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Names that look like it, best first.
+        near: Vec<String>,
+    },
+    /// The configured tags make no line protocol.
+    #[error("the tags cannot be used")]
+    Tags(#[from] TagError),
+    /// Standard output is of no use.
+    #[error("cannot print")]
+    Print(#[source] io::Error),
+    /// The process lacks something basic.
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Prints once, or each interval until a signal comes or nobody reads any more.
+pub async fn run(config: &Config, arguments: &StatArgs) -> Result<(), StatError> {
+    // Caught before anything starts, so that programs and folders are always taken away again.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StatError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(StatError::Signals)?;
+    tokio::select! {
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        ended = print(config, arguments) => ended,
+    }
+}
+
+async fn print(config: &Config, arguments: &StatArgs) -> Result<(), StatError> {
+    let mut supply = Supply::open(config, arguments.url.as_ref()).await?;
+    let mut printer = Printer::new(config, arguments, supply.origin(arguments.interval))?;
+    // A table's rates are those between two readings of ours, wherever these come from.
+    let takes_two = arguments.format == StatFormat::Table || supply.takes_two();
+    let mut before: Option<Batch> = None;
+    let mut due = Instant::now();
+    loop {
+        let reading = supply.read().await?;
+        // Later on the bearer of a name may come and go.
+        if let (None, Some(name)) = (&before, &arguments.name) {
+            expect_known(&reading.batch, name)?;
+        }
+        if before.is_some() || !takes_two {
+            let goes_on = printer.print(before.as_ref(), &reading);
+            if !goes_on.map_err(StatError::Print)? || arguments.once {
+                return Ok(());
+            }
+        }
+        before = Some(reading.batch);
+        due = (due + arguments.interval).max(Instant::now());
+        supply.wait_until(due).await;
+    }
+}
+
+fn expect_known(batch: &Batch, name: &str) -> Result<(), StatError> {
+    if choose(batch, Some(name)).next().is_some() {
+        return Ok(());
+    }
+    Err(StatError::Unknown {
+        name: name.to_owned(),
+        near: near(batch, name),
+    })
+}
+
+fn unknown(name: &str, near: &[String]) -> String {
+    let hint = match near {
+        [] => "`cgflux stat --once` lists all there are".to_owned(),
+        near => format!("did you mean {}?", near.join(", ")),
+    };
+    format!("nothing is called {name:?}, and no id starts so; {hint}")
+}

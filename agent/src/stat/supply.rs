@@ -1,0 +1,241 @@
+//! Where numbers come from: the running daemon, or a source of our own beside it.
+//!
+//! A source of our own has a state folder of its own and takes no lock, so it is in nobody's way: kernel programs of
+//! two processes do not know of each other.
+
+use std::{io, time::Duration};
+
+use humantime::format_duration;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::answer::{self, AnswerError};
+use crate::{
+    client::{
+        GetError, Server,
+        daemon::{Reply, ask},
+    },
+    clock::Clock,
+    config::{Config, Endpoint, SourceChoice},
+    host::{Runtimes, process},
+    metrics::Batch,
+    snapshot::{Interval, Snapshot},
+    source::{Source, SourceError},
+};
+
+/// How long a daemon may take to collect for the first time, or again.
+const NEXT_TICK: Duration = Duration::from_secs(5);
+
+/// How often it is asked meanwhile.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How often births and ends of cgroups are taken in: what tells a container's name is soon gone.
+const TAKE_EVENTS: Duration = Duration::from_millis(100);
+
+/// Why there are no numbers.
+#[derive(Debug, thiserror::Error)]
+pub enum SupplyError {
+    /// The daemon cannot be asked.
+    #[error("no daemon can be asked")]
+    Unreachable(#[from] GetError),
+    /// It does not want to be.
+    #[error("the daemon at {server} refuses: {reason}")]
+    Refused {
+        /// Who was asked.
+        server: Server,
+        /// What it said.
+        reason: String,
+    },
+    /// It is none.
+    #[error("what answers at {server} is no cgflux: {who}")]
+    Foreign {
+        /// Who was asked.
+        server: Server,
+        /// Who it says it is.
+        who: String,
+    },
+    /// It is of another version.
+    #[error("the daemon at {server} is not understood")]
+    Answer {
+        /// Who was asked.
+        server: Server,
+        /// Why.
+        source: AnswerError,
+    },
+    /// It does not tick.
+    #[error(
+        "the daemon at {server} has collected nothing for {}",
+        format_duration(NEXT_TICK)
+    )]
+    NoTick {
+        /// Who was asked.
+        server: Server,
+    },
+    /// There is no place for what a source of our own writes.
+    #[error("no temporary folder can be made")]
+    Folder(#[source] io::Error),
+    /// Nothing can be measured here either.
+    #[error("nothing can be measured here; `cgflux check` says what is missing")]
+    Source(#[from] SourceError),
+}
+
+/// Where numbers come from.
+pub(super) enum Supply {
+    /// The daemon at an address, and when its last batch was taken.
+    Daemon(Server, Option<i64>),
+    /// A source of our own.
+    Here(Box<Here>),
+}
+
+/// One batch.
+pub(super) struct Reading {
+    /// The batch.
+    pub(super) batch: Batch,
+    /// The daemon's own words; `None` if it was measured here.
+    pub(super) answer: Option<String>,
+}
+
+/// A source of our own.
+pub(super) struct Here {
+    // Dropped before its folder.
+    source: Source,
+    clock: Clock,
+    before: Option<Snapshot>,
+    /// Why no daemon was asked.
+    reason: String,
+    _state: TempDir,
+}
+
+impl Supply {
+    /// The daemon at `url`, which must answer; without one the daemon at the configured address if it answers, else a
+    /// source of our own.
+    pub(super) async fn open(config: &Config, url: Option<&Endpoint>) -> Result<Self, SupplyError> {
+        if let Some(url) = url {
+            let server = Server::Tcp(url.clone());
+            return match ask(&server).await? {
+                Reply::Numbers(_) | Reply::Starting => Ok(Self::Daemon(server, None)),
+                Reply::Refused(reason) => Err(SupplyError::Refused { server, reason }),
+                Reply::Foreign(who) => Err(SupplyError::Foreign { server, who }),
+            };
+        }
+        let Some(http) = &config.http else {
+            return Here::start(
+                config,
+                "the configuration has the daemon's API switched off",
+            );
+        };
+        let server = Server::listening_at(http.listen);
+        let reason = match ask(&server).await {
+            Ok(Reply::Numbers(_) | Reply::Starting) => return Ok(Self::Daemon(server, None)),
+            Ok(Reply::Refused(reason)) => format!("the daemon at {server} refuses: {reason}"),
+            Ok(Reply::Foreign(who)) => {
+                format!("what answers at {server} is no cgflux: {who}")
+            }
+            Err(GetError::Connect { .. }) => format!("no daemon answers at {server}"),
+            Err(error) => error.to_string(),
+        };
+        Here::start(config, &reason)
+    }
+
+    /// One line for people: whose numbers these are.
+    pub(super) fn origin(&self, interval: Duration) -> String {
+        let every = format_duration(interval);
+        match self {
+            Self::Daemon(server, _) => format!("from the daemon at {server}, rates over {every}"),
+            Self::Here(here) if here.source.programs().is_empty() => format!(
+                "measured here over {every} from cgroup files, without run-queue wait and switches (`cgflux check` \
+                 says why); {}",
+                here.reason
+            ),
+            Self::Here(here) => format!(
+                "measured here over {every} by kernel programs; {}",
+                here.reason
+            ),
+        }
+    }
+
+    /// Whether a first reading has no rates.
+    pub(super) fn takes_two(&self) -> bool {
+        matches!(self, Self::Here(_))
+    }
+
+    /// The numbers now; of a daemon the next that were not read before.
+    pub(super) async fn read(&mut self) -> Result<Reading, SupplyError> {
+        let (server, taken) = match self {
+            Self::Here(here) => return Ok(here.read()),
+            Self::Daemon(server, taken) => (server, taken),
+        };
+        let deadline = Instant::now() + NEXT_TICK;
+        while Instant::now() < deadline {
+            match ask(server).await? {
+                Reply::Numbers(text) => {
+                    let batch = answer::batch(&text).map_err(|source| SupplyError::Answer {
+                        server: server.clone(),
+                        source,
+                    })?;
+                    if taken.replace(batch.taken.wall_ns) != Some(batch.taken.wall_ns) {
+                        return Ok(Reading {
+                            batch,
+                            answer: Some(text),
+                        });
+                    }
+                }
+                Reply::Starting => {}
+                Reply::Refused(reason) => {
+                    let server = server.clone();
+                    return Err(SupplyError::Refused { server, reason });
+                }
+                Reply::Foreign(who) => {
+                    let server = server.clone();
+                    return Err(SupplyError::Foreign { server, who });
+                }
+            }
+            sleep(ASK_AGAIN).await;
+        }
+        let server = server.clone();
+        Err(SupplyError::NoTick { server })
+    }
+
+    /// Waits, and acts on what happens to cgroups meanwhile.
+    pub(super) async fn wait_until(&mut self, due: Instant) {
+        if let Self::Here(here) = self {
+            while Instant::now() + TAKE_EVENTS < due {
+                sleep(TAKE_EVENTS).await;
+                here.source.take_events();
+            }
+        }
+        sleep_until(due).await;
+    }
+}
+
+impl Here {
+    fn start(config: &Config, reason: &str) -> Result<Supply, SupplyError> {
+        // One file a cgroup stays open; with fewer than wanted, the last ones have no user and system time.
+        process::raise_open_files().unwrap_or_default();
+        let state = TempDir::with_prefix("cgflux-stat-").map_err(SupplyError::Folder)?;
+        let source = Source::start(&config.collect, state.path(), Runtimes::new("/"))?;
+        let reason = match config.collect.source {
+            SourceChoice::Files => format!("{reason}; collect.source = \"files\""),
+            SourceChoice::Auto | SourceChoice::Kernel => reason.to_owned(),
+        };
+        Ok(Supply::Here(Box::new(Self {
+            source,
+            clock: Clock::default(),
+            before: None,
+            reason,
+            _state: state,
+        })))
+    }
+
+    fn read(&mut self) -> Reading {
+        let snapshot = self.source.snapshot(self.clock.now());
+        let interval = Interval::between(self.before.as_ref(), &snapshot);
+        let (batch, _nameless) = Batch::assemble(&interval, |id| self.source.entry(id));
+        self.source.forget_finished();
+        self.before = Some(snapshot);
+        Reading {
+            batch,
+            answer: None,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! SIGTERM: what was counted last arrives, within a bound.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+
+use super::PATIENCE;
+use crate::harness::{Docker, Home, InfluxServer, Line, cgroup, eventually, parse};
+
+const USAGE: &str = "SELECT last(usage_ns) FROM container_cpu WHERE container = '_host'";
+
+/// Time for what still waits when the database is away, and for what is under way otherwise.
+const BOUND: Duration = Duration::from_secs(15);
+
+#[test]
+fn the_last_tick_before_an_end_is_stored() {
+    let (Some(docker), Some(server)) = (Docker::here(), InfluxServer::start()) else {
+        return;
+    };
+    let home = Home::new();
+    let mut agent = home.start(&["--influx", &server.url()]);
+    let name = cgroup::unique("busy");
+    let container = docker.run(&["--name", &name], "while :; do :; done");
+    let stored = || {
+        let query = format!("SELECT max(usage_ns) FROM container_cpu WHERE container = '{name}'");
+        server.value("cgflux", &query).as_u64().unwrap_or(0)
+    };
+    // Long before the sink's interval of ten seconds has passed.
+    let shown = agent.next_batch();
+    let shown_ns = shown.container(&container.id).unwrap().usage_ns();
+    let began = Instant::now();
+    let status = agent.stop();
+    let took = began.elapsed();
+    println!(
+        "stopped in {took:?}, shown={shown_ns}ns stored={}ns",
+        stored()
+    );
+    assert!(status.success(), "{status}");
+    assert!(took < BOUND, "{took:?}");
+    assert!(stored() >= shown_ns, "shown={shown_ns} stored={}", stored());
+    assert!(!agent.log().contains("ERROR"), "{}", agent.log());
+}
+
+#[test]
+fn a_file_gets_the_last_tick_too_and_no_line_twice() {
+    let home = Home::new();
+    let file = home.path().join("points");
+    let mut agent = home.start(&["--source", "files", "--file", file.to_str().unwrap()]);
+    let written = || {
+        let lines = parse(&fs::read_to_string(&file).unwrap_or_default()).into_iter();
+        let of_host =
+            |line: &Line| line.measurement == "container_cpu" && line.tag("container") == "_host";
+        lines
+            .filter(of_host)
+            .map(|line| line.wall_ns)
+            .collect::<Vec<_>>()
+    };
+    eventually(
+        PATIENCE,
+        "the first shipment is written",
+        || match written().len() {
+            0 => Err("nothing"),
+            _ => Ok(()),
+        },
+    );
+    // That was a moment ago; the next would be due in ten seconds.
+    assert!(agent.stop().success());
+    let times = written();
+    assert_eq!(times.len(), 2, "{times:?}");
+    assert!(times[0] < times[1], "{times:?}");
+}
+
+#[test]
+fn an_interrupt_is_an_end_too() {
+    let home = Home::new();
+    let mut agent = home.start::<&str>(&[]);
+    agent.signal(Signal::SIGINT);
+    let status = agent.ended();
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn an_end_without_the_database_comes_in_time_and_tells_what_is_lost() {
+    let Some(mut server) = InfluxServer::start() else {
+        return;
+    };
+    let home = Home::new();
+    let mut agent = home.start(&["--influx", &server.url()]);
+    eventually(PATIENCE, "the first points are stored", || {
+        let stored = server.value("cgflux", USAGE);
+        stored.as_u64().ok_or(stored)
+    });
+    server.kill();
+    let began = Instant::now();
+    let status = agent.stop();
+    let took = began.elapsed();
+    let log = agent.log();
+    println!("stopped in {took:?}");
+    assert!(status.success(), "{status}");
+    assert!(took < BOUND, "{took:?}");
+    let told = log
+        .lines()
+        .find(|line| line.contains("stopped before all points were written"));
+    let told = told.unwrap_or_else(|| panic!("{log}"));
+    assert!(told.contains("points_lost="), "{told}");
+}

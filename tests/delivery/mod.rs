@@ -1,0 +1,15 @@
+//! What is counted arrives: in InfluxDB, on the page, on `/metrics`; and what is asked for is what runs.
+
+mod arrival;
+mod command_line;
+mod ending;
+mod layers;
+mod outage;
+mod page;
+mod served;
+mod sink;
+
+use std::time::Duration;
+
+/// How long something may take that takes a second or so on an idle machine.
+const PATIENCE: Duration = Duration::from_mins(1);
