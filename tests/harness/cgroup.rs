@@ -132,7 +132,7 @@ pub(crate) fn folder(path: &str) -> PathBuf {
 pub(crate) fn kill_all(folder: &Path) {
     for process in processes(folder) {
         // It may be gone by now.
-        drop(kill(Pid::from_raw(process), Signal::SIGKILL));
+        kill(Pid::from_raw(process), Signal::SIGKILL).unwrap_or_default();
     }
     for inner in inside(folder) {
         kill_all(&inner);

@@ -41,8 +41,8 @@ pub(super) fn all_is_the_root(agent: &AgentProcess) {
     let (start, end) = (first.taken, last.taken);
     let (start_took_ns, end_took_ns) = (tick_ns(&batches[1]), tick_ns(&agent.batch_after(last)));
     let root = root.stop();
-    let start = root.within(start, start + start_took_ns);
-    let end = root.within(end, end + end_took_ns);
+    let start = root.within(&(start..start + start_took_ns));
+    let end = root.within(&(end..end + end_took_ns));
     let (least_ns, most_ns) = (end.0 - start.1, end.1 - start.0);
     // How far outside of what is possible.
     let off_ns = (least_ns - init_ns).saturating_sub(ours_ns) + ours_ns.saturating_sub(most_ns);
