@@ -6,6 +6,10 @@ use crate::harness::{AgentProcess, Cgroup, Docker, Home, Line, cgroup, eventuall
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How far apart the sums may be, as a share, with the kernel's own charges and without.
+const EXACT: f64 = 0.000_1;
+const AT_SWITCHES: f64 = 0.000_5;
+
 /// About 150 ms of CPU time on the machines of 2024.
 const SHORT: &str = "i=0; while [ $i -lt 150000 ]; do i=$((i+1)); done";
 
@@ -15,7 +19,13 @@ const FORKING: &str = "(while :; do :; done) & for i in $(seq 200); do (true); d
 #[test]
 fn the_finals_of_dead_containers_are_their_parents_time() {
     let Some(docker) = Docker::here() else { return };
-    check(&docker);
+    check(&docker, "", EXACT);
+}
+
+#[test]
+fn the_finals_of_time_taken_at_switches_only_are_nearly_their_parents_time() {
+    let Some(docker) = Docker::here() else { return };
+    check(&docker, "[collect]\nexact = false\n", AT_SWITCHES);
 }
 
 #[test]
@@ -25,13 +35,13 @@ fn the_finals_are_complete_beside_six_cpu_hogs() {
     for _ in 0..6 {
         hogs.run("while :; do :; done");
     }
-    check(&docker);
+    check(&docker, "", EXACT);
 }
 
 #[test]
 fn a_container_of_200_ms_is_told_by_name_with_all_it_used() {
     let Some(docker) = Docker::here() else { return };
-    let (home, _agent) = start();
+    let (home, _agent) = start("");
     let parent = docker.parent();
     let name = cgroup::unique("short");
     docker.run_to_its_end(
@@ -47,8 +57,8 @@ fn a_container_of_200_ms_is_told_by_name_with_all_it_used() {
     assert!(told_us <= used_us, "{facts}");
 }
 
-fn check(docker: &Docker) {
-    let (home, _agent) = start();
+fn check(docker: &Docker, configuration: &str, allowed: f64) {
+    let (home, _agent) = start(configuration);
     let parent = docker.parent();
     let mut containers = Vec::new();
     for script in [SHORT, "true", FORKING, "sleep 0.2"].repeat(2) {
@@ -67,12 +77,12 @@ fn check(docker: &Docker) {
         ids.len()
     );
     println!("{facts}");
-    assert!(part <= 0.000_1, "{facts}");
+    assert!(part <= allowed, "{facts}");
 }
 
 /// An agent that writes what it ships to a file.
-fn start() -> (Home, AgentProcess) {
-    let home = Home::new();
+fn start(configuration: &str) -> (Home, AgentProcess) {
+    let home = Home::with(configuration);
     let file = home.path().join("points");
     let agent = home.start(&["--file", file.to_str().unwrap()]);
     (home, agent)

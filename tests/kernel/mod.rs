@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod churn;
+mod environment;
 mod files_source;
 mod finals;
 mod remains;
