@@ -1,8 +1,10 @@
 //! What the kernel counts and what the agent says of it, side by side.
 
 mod accuracy;
+mod chains;
 mod churn;
 mod finals;
+mod names;
 mod remains;
 mod restart;
 mod sums;
