@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use super::{Batch, eventually, wall_ns};
 
 /// How long a start and an end may take; on a busy machine the kernel takes seconds to check the programs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder with the configuration, the state and the logs of one agent after another.
 pub(crate) struct Home {
@@ -134,7 +134,7 @@ impl AgentProcess {
                 .split_once("the live page is at http://")
                 .ok_or(log.clone())?;
             let address = rest.split(['/', '\n']).next().unwrap_or_default();
-            address.parse().map_err(|_| log.clone())
+            address.parse().ok().ok_or(log)
         });
         eventually(PATIENCE, "the agent is ready", || {
             self.assert_runs();

@@ -1,7 +1,5 @@
 //! What the API says.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
@@ -19,14 +17,10 @@ pub(crate) struct Batch {
 /// One entry of a batch: a container, a unit, another cgroup, the host.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Entry {
-    pub(crate) cgroup: u64,
     pub(crate) id: Option<String>,
     pub(crate) name: String,
-    pub(crate) kind: String,
     pub(crate) path: String,
     pub(crate) alive: bool,
-    #[serde(default)]
-    pub(crate) labels: BTreeMap<String, String>,
     /// The samples, by family and field.
     #[serde(flatten)]
     families: Map<String, Json>,
@@ -43,12 +37,6 @@ impl Batch {
     /// The entry of the cgroup with this path.
     pub(crate) fn at(&self, path: &str) -> Option<&Entry> {
         self.containers.iter().find(|entry| entry.path == path)
-    }
-
-    /// The host's entry.
-    pub(crate) fn host(&self) -> &Entry {
-        let host = self.containers.iter().find(|entry| entry.kind == "host");
-        host.expect("every batch has the host")
     }
 
     /// What the agent says of itself, by the field's name in the catalog.

@@ -70,6 +70,15 @@ impl Cgroup {
         fs::metadata(folder(&self.path)).unwrap().ino()
     }
 
+    /// How many cgroups that were removed from it the kernel still holds.
+    pub(crate) fn dying(&self) -> u64 {
+        let stat = fs::read_to_string(folder(&self.path).join("cgroup.stat")).unwrap();
+        let dying = stat
+            .lines()
+            .find_map(|line| line.strip_prefix("nr_dying_descendants "));
+        dying.unwrap().parse().unwrap()
+    }
+
     /// Waits for the end of all that [`Cgroup::run`] started.
     pub(crate) fn wait(&mut self) {
         for mut child in self.children.drain(..) {
@@ -123,7 +132,7 @@ pub(crate) fn folder(path: &str) -> PathBuf {
 pub(crate) fn kill_all(folder: &Path) {
     for process in processes(folder) {
         // It may be gone by now.
-        drop(kill(Pid::from_raw(process), Signal::SIGKILL));
+        kill(Pid::from_raw(process), Signal::SIGKILL).unwrap_or_default();
     }
     for inner in inside(folder) {
         kill_all(&inner);

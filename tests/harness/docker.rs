@@ -81,6 +81,10 @@ impl Docker {
     }
 
     /// Runs a command of the docker command line and returns what it prints.
+    #[expect(
+        clippy::unused_self,
+        reason = "who has a Docker knows that its daemon answers"
+    )]
     #[track_caller]
     pub(crate) fn command(&self, arguments: &[&str]) -> String {
         run("docker", arguments).unwrap_or_else(|error| panic!("docker {arguments:?}: {error}"))

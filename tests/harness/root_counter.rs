@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io,
+    ops::Range,
     os::unix::fs::FileExt as _,
     sync::{
         Arc,
@@ -39,8 +40,7 @@ pub(crate) struct RootReadings {
 
 /// The counter at some moment between two times.
 struct Reading {
-    from_wall_ns: i64,
-    to_wall_ns: i64,
+    wall_ns: Range<i64>,
     usage_ns: u64,
 }
 
@@ -83,16 +83,11 @@ impl RootCounter {
 impl RootReadings {
     /// The least and the most it can have been within this span of time.
     #[track_caller]
-    pub(crate) fn within(&self, from_wall_ns: i64, to_wall_ns: i64) -> (u64, u64) {
-        let before = self
-            .readings
-            .iter()
-            .rev()
-            .find(|it| it.to_wall_ns <= from_wall_ns);
-        let after = self
-            .readings
-            .iter()
-            .find(|it| it.from_wall_ns >= to_wall_ns);
+    pub(crate) fn within(&self, wall_ns: &Range<i64>) -> (u64, u64) {
+        let is_before = |it: &&Reading| it.wall_ns.end <= wall_ns.start;
+        let is_after = |it: &&Reading| it.wall_ns.start >= wall_ns.end;
+        let before = self.readings.iter().rev().find(is_before);
+        let after = self.readings.iter().find(is_after);
         let (before, after) = before.zip(after).expect("readings on both sides");
         (before.usage_ns, after.usage_ns)
     }
@@ -107,13 +102,12 @@ impl RootReadings {
 
 impl Reading {
     fn of(file: &File) -> io::Result<Self> {
-        let from_wall_ns = wall_ns();
+        let start = wall_ns();
         let mut text = [0; 32];
         let length = file.read_at(&mut text, 0)?;
         let text = String::from_utf8_lossy(&text[..length]);
         Ok(Self {
-            from_wall_ns,
-            to_wall_ns: wall_ns(),
+            wall_ns: start..wall_ns(),
             usage_ns: text.trim().parse().map_err(io::Error::other)?,
         })
     }
@@ -147,6 +141,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        drop(umount(self.0.path()));
+        // One that stays mounted stays in the way of its folder's removal, and of nothing else.
+        umount(self.0.path()).unwrap_or_default();
     }
 }

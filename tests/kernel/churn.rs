@@ -5,7 +5,8 @@ use std::{collections::HashMap, fs, path::Path, time::Duration};
 use crate::harness::{AgentProcess, Batch, Cgroup, Home, eventually, parse};
 
 const CGROUPS: usize = 2_000;
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A slot whose cgroup the kernel does not let go of is given back after half a minute.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What an agent that keeps nothing may grow by while histories and pools, which are bounded, are full already.
 const GROWTH_BYTES: u64 = 2 << 20;
@@ -75,7 +76,7 @@ fn exits(points: &Path) -> HashMap<u64, u64> {
 
 /// The first batch in which every slot in use belongs to an entry that lives.
 #[track_caller]
-fn settled(agent: &AgentProcess) -> Batch {
+pub(super) fn settled(agent: &AgentProcess) -> Batch {
     eventually(PATIENCE, "all slots are given back", || {
         let batch = agent.next_batch();
         let slots = batch.agent("slots_in_use");

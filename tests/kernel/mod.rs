@@ -3,8 +3,10 @@
 mod accuracy;
 mod chains;
 mod churn;
+mod files_source;
 mod finals;
 mod names;
 mod remains;
 mod restart;
+mod slots;
 mod sums;

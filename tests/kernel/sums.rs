@@ -24,7 +24,7 @@ fn containers_and_host_are_the_roots_own_counter() {
 
 /// Watches the agent and the root for a while: both must have grown by the same.
 #[track_caller]
-fn all_is_the_root(agent: &AgentProcess) {
+pub(super) fn all_is_the_root(agent: &AgentProcess) {
     let root = RootCounter::start();
     let mut batches = vec![agent.next_batch()];
     let init_before_ns = init_ns();
@@ -41,8 +41,8 @@ fn all_is_the_root(agent: &AgentProcess) {
     let (start, end) = (first.taken, last.taken);
     let (start_took_ns, end_took_ns) = (tick_ns(&batches[1]), tick_ns(&agent.batch_after(last)));
     let root = root.stop();
-    let start = root.within(start, start + start_took_ns);
-    let end = root.within(end, end + end_took_ns);
+    let start = root.within(&(start..start + start_took_ns));
+    let end = root.within(&(end..end + end_took_ns));
     let (least_ns, most_ns) = (end.0 - start.1, end.1 - start.0);
     // How far outside of what is possible.
     let off_ns = (least_ns - init_ns).saturating_sub(ours_ns) + ours_ns.saturating_sub(most_ns);

@@ -12,7 +12,8 @@ use crate::{
     state::Saved,
 };
 
-/// How long after a cgroup was found gone its slot is given back though the kernel was not seen to let go of it.
+/// How long after a cgroup was removed its slot is given back though the kernel did not let go of it, or was not seen
+/// to. Pages, sockets and dead processes that nobody waits for can keep a cgroup for ever, but no task runs in it.
 const UNRELEASED_NS: u64 = 30_000_000_000;
 
 /// How often to read a baseline again when the cgroup was charged meanwhile.
@@ -162,11 +163,10 @@ impl KernelSource {
             .collect();
         for cgroup in gone {
             self.remove(cgroup, now);
-            self.unreleased.insert(cgroup, now);
         }
     }
 
-    /// Releases cgroups that went unseen, once nothing can be charged to them any more for sure.
+    /// Takes the slots of cgroups that were not released, once nothing can be charged to them any more for sure.
     pub(super) fn release_unreleased(&mut self, now_ns: u64) {
         let due: Vec<CgroupId> = self
             .unreleased
@@ -175,7 +175,6 @@ impl KernelSource {
             .map(|(cgroup, _)| *cgroup)
             .collect();
         for cgroup in due {
-            self.unreleased.remove(&cgroup);
             if let Err(error) = self.release(cgroup) {
                 self.health.mishap();
                 tracing::debug!(error = %error, "a slot could not be given back");

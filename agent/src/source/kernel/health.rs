@@ -63,7 +63,7 @@ impl Health {
         if losses.slots_exhausted > before.slots_exhausted {
             tracing::error!(
                 cgroups = losses.slots_exhausted - before.slots_exhausted,
-                "new cgroups got no slot and count for the host; raise collect.slots"
+                "new cgroups got no slot, so only their files tell of them; raise collect.slots"
             );
         }
         if losses.events_lost > before.events_lost {

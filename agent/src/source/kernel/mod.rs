@@ -48,7 +48,7 @@ pub(super) struct KernelSource {
     ending: HashMap<CgroupId, u64>,
     /// Entries whose final values stand in the last snapshot.
     finished: Vec<CgroupId>,
-    /// Cgroups found gone whose release may have been missed, with the time they were found so.
+    /// Cgroups with a slot that were removed, with the time of it, until the kernel lets go of them.
     unreleased: HashMap<CgroupId, u64>,
     /// Whether the tree is being looked through because events were lost.
     resyncing: bool,
@@ -247,6 +247,9 @@ impl KernelSource {
     }
 
     fn remove(&mut self, cgroup: CgroupId, boot_ns: u64) {
+        if self.holders.contains_key(&cgroup) {
+            self.unreleased.entry(cgroup).or_insert(boot_ns);
+        }
         if self.roster.kind(cgroup).is_some() {
             self.ending.entry(cgroup).or_insert(boot_ns);
             self.roster.ended(cgroup);
@@ -257,6 +260,7 @@ impl KernelSource {
 
     /// The kernel let go of `cgroup`: its slot's last word is added to the entry's account and the slot is free.
     fn release(&mut self, cgroup: CgroupId) -> Result<(), KernelError> {
+        self.unreleased.remove(&cgroup);
         let Some(Holding { slot, owner }) = self.holders.remove(&cgroup) else {
             return Ok(());
         };
