@@ -21,7 +21,7 @@ use crate::{
     clock,
     collector::Collector,
     config::{Config, Http, SinkKind},
-    encode::{LineEncoder, TagError, Tagging},
+    encode::{LineEncoder, Tagging},
     host::{
         Runtimes,
         docker_api::{DEFAULT_SOCKET, DockerApi},
@@ -50,23 +50,22 @@ pub enum BuildError {
     #[error("nothing can be measured")]
     Source(#[from] SourceError),
     /// The page's address cannot be listened on.
-    #[error("cannot listen on {address}: choose another with --listen, or stop what listens there")]
+    #[error(
+        "cannot listen on {address}; choose another address with --listen, or stop what listens there"
+    )]
     Listen {
         /// The address.
         address: SocketAddr,
         /// Why.
         source: io::Error,
     },
-    /// A static tag or a label cannot be written.
-    #[error("the tags cannot be used")]
-    Tags(#[from] TagError),
-    /// A sink's settings make no client.
+    /// No request can be made of a sink's settings.
     #[error("sink {name} cannot be used")]
     Sink {
         /// The sink.
         name: String,
         /// Why.
-        source: influxdb::SettingsError,
+        source: hyper::http::Error,
     },
     /// The process lacks something basic.
     #[error("cannot set up {what}")]
@@ -92,18 +91,16 @@ pub struct App {
 
 impl App {
     /// Takes the lock, loads the programs, adopts what runs, binds the address. After this nothing is missing.
-    pub async fn build(config: &Config) -> Result<Self, BuildError> {
+    pub async fn build(config: &Config, tagging: &Tagging) -> Result<Self, BuildError> {
         let lock = Lock::take(&config.state_dir)?;
-        let process = |what| move |source| BuildError::Process { what, source };
-        process::raise_open_files()
-            .map_err(io::Error::from)
-            .map_err(process("open files"))?;
-        let signals = [SignalKind::terminate(), SignalKind::interrupt()]
-            .map(|kind| signal(kind).map_err(process("signals")));
-        let [terminate, interrupt] = signals;
+        process::raise_open_files().map_err(lacks("open files"))?;
+        let on = |kind| signal(kind).map_err(lacks("signals"));
+        let signals = [on(SignalKind::terminate())?, on(SignalKind::interrupt())?];
+        let stop_collector =
+            EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(lacks("an event"))?;
         let stats = Arc::new(SelfStats::default());
-        let (outlets, workers) = outlets(config, &stats)?;
-        let live = Arc::new(Live::new(Limits::default()));
+        let (outlets, workers) = outlets(config, tagging, &stats)?;
+        let live = Arc::new(Live::new(limits(config)));
         let server = match &config.http {
             Some(http) => Some(server(http, config, &live).await?),
             None => None,
@@ -112,22 +109,22 @@ impl App {
         process::trim_memory();
         let (docker, news) = DockerApi::new(Path::new(DEFAULT_SOCKET));
         let collector = Collector::new(source, config.collect.interval, stats, live, outlets, news);
-        let stop_collector = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)
-            .map_err(io::Error::from)
-            .map_err(process("an event"))?;
         Ok(Self {
             collector,
             stop_collector: Arc::new(stop_collector),
             workers,
             server,
             docker,
-            signals: [terminate?, interrupt?],
+            signals,
             _lock: lock,
         })
     }
 
     /// Runs until a signal. Returns an error if a part ended that should not have.
     pub async fn run(self) -> anyhow::Result<()> {
+        if let Some((listener, _)) = &self.server {
+            tracing::info!("the live page is at http://{}/", listener.local_addr()?);
+        }
         let [mut terminate, mut interrupt] = self.signals;
         let (stop, stopping) = watch::channel(false);
         let (collector, mut collector_ended) =
@@ -170,13 +167,31 @@ impl App {
         self.stop_collector.write(1)?;
         let collected = tokio::task::spawn_blocking(move || collector.join()).await?;
         stop.send_replace(true);
-        if tokio::time::timeout(DRAIN, tasks.join_all()).await.is_err() {
+        if tokio::time::timeout(DRAIN, all_ended(tasks)).await.is_err() {
             tracing::warn!("not everything under way could be finished in time");
         }
         match (fault, collected) {
             (Some(fault), _) => Err(anyhow::anyhow!(fault)),
             (None, Err(_)) => Err(anyhow::anyhow!("the collector panicked")),
             (None, Ok(ended)) => Ok(ended?),
+        }
+    }
+}
+
+/// What the process lacks when an operation for `what` fails.
+fn lacks<E: Into<io::Error>>(what: &'static str) -> impl Fn(E) -> BuildError {
+    move |source| BuildError::Process {
+        what,
+        source: source.into(),
+    }
+}
+
+/// Waits for the end of all tasks.
+async fn all_ended(mut tasks: JoinSet<(String, String)>) {
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok((name, why)) => tracing::debug!(name, why, "ended"),
+            Err(error) => tracing::error!(%error, "a task failed"),
         }
     }
 }
@@ -206,19 +221,17 @@ fn start(
 
 type Outlets = (Vec<Outlet>, Vec<(String, Worker)>);
 
-fn outlets(config: &Config, stats: &SelfStats) -> Result<Outlets, BuildError> {
+fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outlets, BuildError> {
     let mut outlets = Vec::new();
     let mut workers = Vec::new();
     for settings in &config.sinks {
-        let tagging = Tagging::new(&config.host, &config.tags, &config.labels.allow)?;
         let target = match &settings.kind {
             SinkKind::Influxdb(influxdb) => {
-                Target::Influxdb(influxdb::Client::new(&client_settings(influxdb)).map_err(
-                    |source| BuildError::Sink {
-                        name: settings.name.clone(),
-                        source,
-                    },
-                )?)
+                let client = influxdb::Client::new(influxdb);
+                Target::Influxdb(client.map_err(|source| BuildError::Sink {
+                    name: settings.name.clone(),
+                    source,
+                })?)
             }
             SinkKind::Stdout => Target::Stdout,
             SinkKind::File { path } => Target::File(path.clone()),
@@ -233,10 +246,22 @@ fn outlets(config: &Config, stats: &SelfStats) -> Result<Outlets, BuildError> {
             cgroups: config.ship.cgroups,
         };
         let shipper = Shipper::new(settings.interval, selection);
-        outlets.push(Outlet::new(shipper, LineEncoder::new(tagging), sink));
+        let encoder = LineEncoder::new(tagging.clone());
+        outlets.push(Outlet::new(shipper, encoder, sink));
         workers.push((settings.name.clone(), worker));
     }
     Ok((outlets, workers))
+}
+
+/// How much history is kept: what the page may ask for, and next to nothing where there is none.
+fn limits(config: &Config) -> Limits {
+    match &config.http {
+        Some(http) => Limits {
+            ticks: http.history_ticks(config.collect.interval),
+            ..Limits::default()
+        },
+        None => Limits { ticks: 1, ended: 0 },
+    }
 }
 
 async fn server(
@@ -249,8 +274,6 @@ async fn server(
         source,
     };
     let listener = TcpListener::bind(http.listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    tracing::info!("the live page is at http://{address}/");
     let settings = http::Settings {
         host: config.host.clone(),
         cpus: thread::available_parallelism().map_or(1, usize::from),
@@ -265,21 +288,4 @@ async fn server(
         listener,
         Server::new(settings, Arc::clone(live), Arc::new(clock::boot_ns)),
     ))
-}
-
-fn client_settings(influxdb: &crate::config::Influxdb) -> influxdb::Settings {
-    influxdb::Settings {
-        url: influxdb.url.to_string(),
-        database: influxdb.database.clone(),
-        retention_policy: influxdb.retention_policy.clone(),
-        credentials: influxdb
-            .credentials
-            .as_ref()
-            .map(|it| influxdb::Credentials {
-                username: it.username.clone(),
-                password: it.password.expose().to_owned(),
-            }),
-        create_database: influxdb.create_database,
-        timeout: influxdb.timeout,
-    }
 }

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How often what is costly to read is read: the skipped calls of each kernel program.
-const SLOW_READING_NS: u64 = 60_000_000_000;
+const SLOW_READING: Duration = Duration::from_mins(1);
 
 /// Runs the ticks.
 pub struct Collector {
@@ -73,48 +73,50 @@ impl Collector {
         }
     }
 
-    /// Ticks until `stop` is written to, then once more, so that the last values are published. Fails if it can no
-    /// longer wait.
+    /// Ticks until `stop` is written to, then once more, so that the last values are published and sent. Fails if it
+    /// can no longer wait.
     pub fn run(mut self, stop: &EventFd) -> nix::Result<()> {
-        let interval_ns = u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX);
-        let mut due_ns = clock::boot_ns();
+        let mut cadence = Cadence::new(self.interval, clock::boot_ns());
         loop {
             let now_ns = clock::boot_ns();
-            if now_ns >= due_ns {
-                self.tick();
-                let late = now_ns.saturating_sub(due_ns) / interval_ns;
-                self.stats.ticks_skipped.add(late);
-                due_ns += (late + 1) * interval_ns;
+            let wait = cadence.until_due(now_ns);
+            if wait.is_zero() {
+                self.tick(Outlet::take);
+                self.stats.ticks_skipped.add(cadence.advance(now_ns));
                 continue;
             }
-            match self.wait(stop, Duration::from_nanos(due_ns - now_ns))? {
+            match self.wait(stop, wait)? {
                 Woken::Stop => break,
                 Woken::Event => self.source.take_events(),
                 Woken::Time => {}
             }
             self.take_news();
         }
-        self.tick();
+        self.tick(Outlet::finish);
         Ok(())
     }
 
-    /// One tick.
-    fn tick(&mut self) {
+    /// One tick; `ship` hands its batch to an outlet.
+    fn tick(&mut self, ship: impl Fn(&mut Outlet, &Batch)) {
         let began = Instant::now();
         self.take_news();
         let taken = self.clock.now();
         if taken.boot_ns >= self.slow_reading_due_ns {
-            self.source.read_slowly();
-            self.slow_reading_due_ns = taken.boot_ns + SLOW_READING_NS;
+            self.source.read_slowly(taken);
+            self.slow_reading_due_ns = taken.boot_ns + nanoseconds(SLOW_READING);
         }
         let snapshot = self.source.snapshot(taken);
-        let interval = Interval::between(self.before.as_ref(), &snapshot);
+        let mut interval = Interval::between(self.before.as_ref(), &snapshot);
         self.regressions += interval.regressions;
+        // Besides the first, which has none anyway, only the last tick can come so soon.
+        if interval.length < self.interval / 2 {
+            interval = interval.without_rates();
+        }
         let (mut batch, nameless) = Batch::assemble(&interval, |id| self.source.entry(id));
         self.nameless += nameless;
         batch.agent = self.samples(&batch);
         for outlet in &mut self.outlets {
-            outlet.take(&batch);
+            ship(outlet, &batch);
         }
         self.live.publish(batch);
         self.source.forget_finished();
@@ -153,8 +155,7 @@ impl Collector {
         let mut samples = Vec::new();
         samples.extend(process::cpu_ns().map(|ns| integer(&catalog::AGENT_CPU, ns)));
         samples.extend(process::rss_bytes().map(|bytes| integer(&catalog::AGENT_RSS, bytes)));
-        let tick_ns = u64::try_from(self.last_tick.as_nanos()).unwrap_or(u64::MAX);
-        samples.push(integer(&catalog::AGENT_TICK, tick_ns));
+        samples.push(integer(&catalog::AGENT_TICK, nanoseconds(self.last_tick)));
         for (kind, word) in [
             (Kind::Container, "container"),
             (Kind::Unit, "unit"),
@@ -183,4 +184,63 @@ enum Woken {
     Stop,
     Event,
     Time,
+}
+
+/// When the ticks are due: at whole intervals from the first one.
+#[derive(Debug)]
+struct Cadence {
+    interval_ns: u64,
+    due_ns: u64,
+}
+
+impl Cadence {
+    fn new(interval: Duration, first_ns: u64) -> Self {
+        Self {
+            interval_ns: nanoseconds(interval).max(1),
+            due_ns: first_ns,
+        }
+    }
+
+    /// How long to wait for the next tick; zero when it is due.
+    fn until_due(&self, now_ns: u64) -> Duration {
+        Duration::from_nanos(self.due_ns.saturating_sub(now_ns))
+    }
+
+    /// Goes on after a tick that began at `now_ns`, and returns how many ticks are left out because it was late. The
+    /// next one is at least half an interval away: over less, a rate tells more of when the kernel charges than of
+    /// what was used.
+    fn advance(&mut self, now_ns: u64) -> u64 {
+        let late_ns = now_ns.saturating_sub(self.due_ns);
+        let skipped = (late_ns + self.interval_ns / 2) / self.interval_ns;
+        self.due_ns += (skipped + 1) * self.interval_ns;
+        skipped
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND_NS: u64 = 1_000_000_000;
+
+    #[test]
+    fn ticks_stay_on_whole_intervals_and_are_never_close_together() {
+        let mut cadence = Cadence::new(Duration::from_secs(1), 0);
+        for (began_ns, skipped, next_s) in [
+            (1_000, 0, 1),
+            (SECOND_NS + SECOND_NS / 2 - 1, 0, 2),
+            (2 * SECOND_NS + SECOND_NS / 2, 1, 4),
+            (7 * SECOND_NS + 1, 3, 8),
+            (8 * SECOND_NS, 0, 9),
+        ] {
+            assert_eq!(cadence.until_due(began_ns), Duration::ZERO);
+            assert_eq!(cadence.advance(began_ns), skipped, "began_ns={began_ns}");
+            assert_eq!(cadence.due_ns, next_s * SECOND_NS);
+            assert!(cadence.until_due(began_ns) >= Duration::from_millis(500));
+        }
+    }
 }

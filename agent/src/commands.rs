@@ -10,6 +10,7 @@ use cgflux::{
     check::{Facts, Look, judge},
     cli::{CheckArgs, Cli, ConfigCommand, Global, RunArgs, StatArgs},
     config::{self, Resolved},
+    encode::Tagging,
     estimate::Estimate,
     exit::Exit,
     logging, stat, surroundings,
@@ -27,6 +28,7 @@ pub(crate) fn resolve(global: &Global, run: &RunArgs) -> anyhow::Result<Resolved
 /// `cgflux check`
 pub(crate) fn check(global: &Global, arguments: &CheckArgs) -> anyhow::Result<Exit> {
     let resolved = resolve(global, &RunArgs::default())?;
+    Tagging::of(&resolved)?;
     start_log(global, &resolved)?;
     let report = judge(&waited_for(Facts::gather(&resolved.config))?);
     let is_terminal = io::stdout().is_terminal();
@@ -46,8 +48,9 @@ pub(crate) fn check(global: &Global, arguments: &CheckArgs) -> anyhow::Result<Ex
 /// `cgflux stat`
 pub(crate) fn stat(global: &Global, arguments: &StatArgs) -> anyhow::Result<Exit> {
     let resolved = resolve(global, &RunArgs::default())?;
+    let tagging = Tagging::of(&resolved)?;
     start_log(global, &resolved)?;
-    waited_for(stat::run(&resolved.config, arguments))??;
+    waited_for(stat::run(&resolved.config, tagging, arguments))??;
     Ok(Exit::Ok)
 }
 
@@ -72,11 +75,12 @@ pub(crate) fn config(global: &Global, command: &ConfigCommand) -> anyhow::Result
     match command {
         ConfigCommand::Check { containers, run } => {
             let resolved = resolve(global, run)?;
+            let tagging = Tagging::of(&resolved)?;
             for warning in &resolved.warnings {
                 writeln!(io::stderr(), "warning: {warning}")?;
             }
             let listing = config::listing(&resolved.settings);
-            let estimate = Estimate::of(&resolved.config, *containers).text();
+            let estimate = Estimate::of(&resolved.config, &tagging, *containers).text();
             print(&format!("{listing}\n{estimate}"))
         }
         ConfigCommand::Default => print(config::EXAMPLE),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use cgflux::{
     app::App,
     cli::{Global, RunArgs},
+    encode::Tagging,
     exit::Exit,
     logging,
 };
@@ -17,6 +18,7 @@ const LET_GO: Duration = Duration::from_secs(1);
 /// Builds the daemon and runs it until a signal.
 pub(crate) fn run(global: &Global, arguments: &RunArgs) -> anyhow::Result<Exit> {
     let resolved = commands::resolve(global, arguments)?;
+    let tagging = Tagging::of(&resolved)?;
     logging::start(
         resolved.config.log,
         logging::stderr_colours(global.color.choice()),
@@ -28,7 +30,7 @@ pub(crate) fn run(global: &Global, arguments: &RunArgs) -> anyhow::Result<Exit> 
         .enable_all()
         .build()?;
     let ended = runtime.block_on(async {
-        let app = App::build(&resolved.config).await?;
+        let app = App::build(&resolved.config, &tagging).await?;
         app.run().await
     });
     runtime.shutdown_timeout(LET_GO);

@@ -1,36 +1,45 @@
 //! What a configuration will write, before it writes anything.
+//!
+//! A container as they usually are goes through the encoder, and its lines are counted: so the estimate knows nothing
+//! about lines that the encoder does not.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use agent_ebpf::cpu::{WAIT_BUCKETS, wait_bucket_bound_ns};
+use agent_ebpf::cpu::WAIT_BUCKETS;
 
 use crate::{
     config::{Config, Sink},
+    container::{CgroupId, Container, Runtime},
+    encode::{LineEncoder, Tagging},
     metrics::{
-        Metric,
+        Batch, Histogram, Metric, Sample, Subject, Value,
         catalog::{self, Kind, Unit},
     },
+    shipment::{Selection, Shipper},
+    snapshot::Timestamp,
 };
 
-/// Digits of a nanosecond timestamp, until 2286.
-const TIMESTAMP_DIGITS: usize = 19;
 /// Length of a container's name, an image, a label's value: what Compose and registries make of ordinary names.
 const NAME_LENGTH: usize = 20;
 
+/// Reasons for losses that the agent publishes; one point each.
+const LOSS_REASONS: usize = 9;
+
 /// What all sinks are sent for a number of containers.
 ///
-/// Each container, and the host, has one series per measurement of the catalog, and one line in each per shipment:
-/// `lines/s = (containers + 1) × measurements ÷ sink interval`. A line's length follows from its names, the usual
-/// number of digits for each unit, and the tags asked for. Starts, exits, hourly descriptions and the agent's own
-/// few lines come on top.
+/// Each container, and the host, has one series per measurement, and one line in each per shipment; the agent itself
+/// has some too: `lines/s = ((containers + 1) × measurements + own) ÷ sink interval`. Starts, exits and hourly
+/// descriptions come on top.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
     /// Containers assumed.
     pub containers: u32,
     /// Measurements that each of them has.
-    pub measurements: Vec<&'static str>,
-    /// Series in each database.
+    pub measurements: Vec<String>,
+    /// Series of the containers and the host in each database.
     pub series: u64,
+    /// Series of the agent itself.
+    pub own_series: u64,
     /// Bytes of one container's lines in one shipment, uncompressed.
     pub bytes_per_entry: u64,
     /// What each sink is sent.
@@ -49,33 +58,30 @@ pub struct SinkEstimate {
 }
 
 impl Estimate {
-    /// What `config` writes for `containers`.
-    pub fn of(config: &Config, containers: u32) -> Self {
-        let measurements: BTreeSet<&str> = catalog::CONTAINER
-            .iter()
-            .map(|metric| metric.measurement)
-            .collect();
+    /// What `config`, whose tags are `tagging`, writes for `containers`.
+    pub fn of(config: &Config, tagging: &Tagging, containers: u32) -> Self {
         let entries = u64::from(containers) + 1;
-        let series = entries * measurements.len() as u64;
-        let tags = tags_length(config);
-        let bytes_per_entry = measurements
-            .iter()
-            .map(|measurement| line_length(measurement, tags) as u64)
-            .sum();
+        let mut lines = Lines::of(&usual_batch(config), tagging);
+        let own = lines.0.remove(catalog::AGENT_CPU.measurement);
+        let own = own.unwrap_or_default();
+        let series = entries * lines.0.len() as u64;
+        let bytes_per_entry = lines.0.values().map(|it| it.bytes).sum();
         let sink = |sink: &Sink| {
             let shipments_per_second = 1.0 / sink.interval.as_secs_f64();
+            let bytes = entries * bytes_per_entry + own.bytes;
             SinkEstimate {
                 name: sink.name.clone(),
-                lines_per_second: series as f64 * shipments_per_second,
-                bytes_per_day: (entries * bytes_per_entry) as f64 * shipments_per_second * 86_400.0,
+                lines_per_second: (series + own.lines) as f64 * shipments_per_second,
+                bytes_per_day: bytes as f64 * shipments_per_second * 86_400.0,
             }
         };
         Self {
             containers,
             series,
+            own_series: own.lines,
             bytes_per_entry,
             sinks: config.sinks.iter().map(sink).collect(),
-            measurements: measurements.into_iter().collect(),
+            measurements: lines.0.into_keys().collect(),
         }
     }
 
@@ -84,12 +90,14 @@ impl Estimate {
         let Self {
             containers,
             series,
+            own_series,
             measurements,
             ..
         } = self;
         let measurements = measurements.join(", ");
         let mut lines = vec![format!(
-            "With {containers} containers and the host: {series} series ({measurements}).",
+            "With {containers} containers and the host: {series} series ({measurements}); {own_series} of the agent's \
+             own.",
         )];
         for sink in &self.sinks {
             lines.push(format!(
@@ -107,58 +115,120 @@ impl Estimate {
     }
 }
 
-/// `,key=value` for each tag of a container.
-fn tags_length(config: &Config) -> usize {
-    let tag = |key: &str, value: usize| 2 + key.len() + value;
-    let own = tag("container", NAME_LENGTH)
-        + tag("host", config.host.len())
-        + tag("image", NAME_LENGTH)
-        + tag("runtime", "docker".len());
-    let fixed: usize = config
-        .tags
-        .iter()
-        .map(|(key, value)| tag(key, value.len()))
-        .sum();
-    let labels: usize = config
-        .labels
-        .allow
-        .iter()
-        .map(|label| tag(label, NAME_LENGTH))
-        .sum();
-    own + fixed + labels
+/// How many lines and bytes each measurement has in one shipment.
+struct Lines(BTreeMap<String, Size>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    lines: u64,
+    bytes: u64,
 }
 
-/// `measurement,tags fields timestamp` and the line's end.
-fn line_length(measurement: &str, tags: usize) -> usize {
-    let of_line = catalog::CONTAINER
-        .iter()
-        .filter(|metric| metric.measurement == measurement);
-    // Each field brings a comma, but for the first, where the space stands.
-    let fields: usize = of_line.map(|metric| 1 + field_length(metric)).sum();
-    measurement.len() + tags + fields + 1 + TIMESTAMP_DIGITS + 1
-}
-
-/// `name=value` with the type's suffix; for a histogram all of its fields.
-fn field_length(metric: &Metric) -> usize {
-    if metric.kind != Kind::Histogram {
-        return metric.field.len() + 1 + value_length(metric.unit);
+impl Lines {
+    /// Those of a shipment in the midst of life: without descriptions, starts and exits.
+    fn of(batch: &Batch, tagging: &Tagging) -> Self {
+        let mut shipper = Shipper::new(Duration::ZERO, Selection::default());
+        let mut encoder = LineEncoder::new(tagging.clone());
+        shipper.fold(batch);
+        let payloads = shipper
+            .fold(batch)
+            .map(|shipment| encoder.encode(&shipment));
+        let mut measurements: BTreeMap<String, Size> = BTreeMap::new();
+        for payload in payloads.iter().flatten() {
+            let text = String::from_utf8_lossy(payload.lines());
+            for line in text.split_inclusive('\n') {
+                let measurement = line.split([',', ' ']).next().unwrap_or_default();
+                let size = measurements.entry(measurement.to_owned()).or_default();
+                size.lines += 1;
+                size.bytes += line.len() as u64;
+            }
+        }
+        Self(measurements)
     }
-    let bucket = |index| match wait_bucket_bound_ns(index) {
-        Some(bound_ns) => format!("{}_le_{bound_ns}ns=", metric.field).len(),
-        None => format!("{}_count=", metric.field).len(),
+}
+
+/// One container with every metric, and what the agent says of itself.
+fn usual_batch(config: &Config) -> Batch {
+    let name = || "x".repeat(NAME_LENGTH);
+    let labels = config.labels.allow.iter();
+    let container = Container {
+        name: name(),
+        image: Some(name()),
+        runtime: Runtime::Docker,
+        labels: labels.map(|label| (label.clone(), name())).collect(),
+        ..Container::host(CgroupId(1))
     };
-    let names: usize = (0..WAIT_BUCKETS).map(bucket).sum();
-    names + WAIT_BUCKETS * value_length(Unit::Count) + WAIT_BUCKETS - 1
+    let samples = catalog::CONTAINER
+        .into_iter()
+        // The shipper adds it.
+        .filter(|metric| **metric != catalog::CPU_RATE_MAX)
+        .map(usual_sample);
+    Batch {
+        taken: Timestamp {
+            boot_ns: 0,
+            wall_ns: 1_790_000_000_000_000_000,
+        },
+        interval: Duration::from_secs(1),
+        subjects: vec![Subject {
+            container: Arc::new(container),
+            alive: true,
+            samples: samples.collect(),
+        }],
+        agent: own_samples(&config.sinks),
+    }
 }
 
-/// Usual length of a value with its suffix: totals of a container that has run for some days.
-fn value_length(unit: Unit) -> usize {
-    match unit {
-        Unit::Nanoseconds => 15,
-        Unit::Bytes => 12,
-        Unit::Count | Unit::Microseconds => 8,
-        Unit::Cpus | Unit::Ratio | Unit::Seconds => 11,
+/// Totals of a container that has run for some days.
+fn usual_sample(metric: &'static Metric) -> Sample {
+    let value = match (metric.kind, metric.unit) {
+        (Kind::Histogram, _) => {
+            let mut buckets = [0; WAIT_BUCKETS];
+            buckets[0] = 1_234_567;
+            Value::Histogram(Box::new(Histogram { buckets, sum_ns: 0 }))
+        }
+        (_, Unit::Nanoseconds) => Value::Integer(1_234_567_890_123),
+        (_, Unit::Bytes) => Value::Integer(123_456_789),
+        (_, Unit::Count | Unit::Microseconds) => Value::Integer(123_456),
+        // A quotient, so with all the digits that a float has.
+        (_, Unit::Cpus | Unit::Ratio | Unit::Seconds) => Value::Float(1.0 / 60.0),
+    };
+    Sample::new(metric, value)
+}
+
+/// One point of what has no label, and one for each kind of entry, loss, metric with a source, and sink.
+fn own_samples(sinks: &[Sink]) -> Vec<Sample> {
+    let of_sinks = [
+        &catalog::SINK_SENT,
+        &catalog::SINK_DROPPED,
+        &catalog::SINK_ERRORS,
+        &catalog::SINK_BYTES,
+        &catalog::SINK_LAST_ACK,
+    ];
+    let mut samples = Vec::new();
+    for metric in catalog::AGENT {
+        let sample = usual_sample(metric);
+        if *metric == catalog::AGENT_ENTRIES {
+            let kinds = ["container", "unit", "cgroup"].into_iter();
+            samples.extend(kinds.map(|kind| sample.clone().labelled("kind", kind)));
+        } else if *metric == catalog::AGENT_LOSSES {
+            let reasons = (0..LOSS_REASONS).map(|reason| format!("{reason:-<15}"));
+            samples.extend(reasons.map(|reason| sample.clone().labelled("reason", &reason)));
+        } else if *metric == catalog::AGENT_METRIC_SOURCE {
+            let described = catalog::CONTAINER
+                .into_iter()
+                .filter_map(|of| Some((of.field, of.sources.first()?)));
+            samples.extend(described.map(|(field, source)| {
+                let sample = sample.clone().labelled("metric", field);
+                sample.labelled("source", source.as_str())
+            }));
+        } else if of_sinks.contains(&metric) {
+            let sinks = sinks.iter();
+            samples.extend(sinks.map(|sink| sample.clone().labelled("sink", &sink.name)));
+        } else {
+            samples.push(sample);
+        }
     }
+    samples
 }
 
 fn bytes(count: f64) -> String {
@@ -170,25 +240,16 @@ fn bytes(count: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, io};
-
     use super::*;
-    use crate::config::{self, File, Surroundings};
+    use crate::{
+        config::fixture::resolved,
+        encode::fixture::{container, subject_of, tick_of},
+    };
 
     fn estimate(text: &str, containers: u32) -> Estimate {
-        let around = Surroundings {
-            files: vec![File {
-                path: "test.toml".into(),
-                text: text.to_owned(),
-            }],
-            environment: BTreeMap::new(),
-            flags: Vec::new(),
-            is_root: true,
-            host_name: Some("node-1".to_owned()),
-            read_secret: &|_| Err(io::ErrorKind::NotFound.into()),
-        };
-        let resolved = config::resolve(&around).unwrap_or_else(|error| panic!("{error}"));
-        Estimate::of(&resolved.config, containers)
+        let resolved = resolved(text);
+        let tagging = Tagging::of(&resolved).unwrap();
+        Estimate::of(&resolved.config, &tagging, containers)
     }
 
     #[test]
@@ -197,25 +258,94 @@ mod tests {
         assert_eq!(estimate.measurements, ["container_cpu", "container_sched"]);
         assert_eq!(estimate.series, 200);
         let sink = &estimate.sinks[0];
-        assert!((sink.lines_per_second - 40.0).abs() < 1e-9, "{sink:?}");
-        let per_day = estimate.bytes_per_entry as f64 * 100.0 * 86_400.0 / 5.0;
-        assert!((sink.bytes_per_day - per_day).abs() < 1.0, "{sink:?}");
+        let lines = (200 + estimate.own_series) as f64 / 5.0;
+        assert!((sink.lines_per_second - lines).abs() < 1e-9, "{sink:?}");
+    }
+
+    /// A container that has been up for so many minutes and used so many seconds of CPU.
+    fn ran(name: &str, image: &str, minutes: u64, cpu_s: u64, throttled: bool) -> Subject {
+        let mut container = container(7, name);
+        container.image = Some(image.to_owned());
+        let turns = cpu_s * 801 + minutes * 63;
+        let if_throttled = |value| if throttled { value } else { 0 };
+        let rate = cpu_s as f64 / minutes as f64;
+        let value = |metric: &Metric| {
+            Some(Value::Integer(match metric.field {
+                "usage_ns" => cpu_s * 1_000_000_007,
+                "user_ns" => cpu_s * 700_000_001,
+                "system_ns" => cpu_s * 300_000_006,
+                "periods" => if_throttled(minutes * 600),
+                "throttled_periods" => if_throttled(cpu_s * 3),
+                "throttled_ns" => if_throttled(cpu_s * 90_000_011),
+                "quota_us" if !throttled => return None,
+                "quota_us" => 150_000,
+                "period_us" => 100_000,
+                "runq_wait_ns" => turns * 20_011,
+                "voluntary_switches" => turns / 10 * 9,
+                "involuntary_switches" | "migrations" => turns / 10,
+                "forks" | "execs" | "exits" => minutes * 2,
+                "usage_cpus" => return Some(Value::Float(rate / 61.0)),
+                "runq_waiting" => return Some(Value::Float(rate / 7_001.0)),
+                "runq_wait" => {
+                    let mut left = turns;
+                    let buckets = std::array::from_fn(|_| {
+                        let here = left.div_ceil(2);
+                        left -= here;
+                        here
+                    });
+                    let histogram = Histogram { buckets, sum_ns: 0 };
+                    return Some(Value::Histogram(Box::new(histogram)));
+                }
+                // The shipper adds it.
+                "usage_cpus_max" => return None,
+                other => panic!("no usual value for {other}"),
+            }))
+        };
+        let samples = catalog::CONTAINER
+            .into_iter()
+            .filter_map(|metric| Some(Sample::new(metric, value(metric)?)));
+        subject_of(container, samples.collect())
     }
 
     #[test]
-    fn a_line_is_as_long_as_a_usual_one() {
-        let line = "container_cpu,container=shop-web-frontend-01,host=node-1,image=library/nginx-alpine,runtime=docker \
-                    usage_ns=834512345678901i,user_ns=61234567890123i,system_ns=22112345678901i,periods=1234567i,\
-                    throttled_periods=12345i,throttled_ns=1234567890123i,quota_us=150000i,period_us=100000i,\
-                    usage_cpus=0.01234567,usage_cpus_max=0.98765432 1790000000000000000\n";
-        let estimated = line_length("container_cpu", tags_length_of_nothing_else()) as f64;
-        let off = (estimated / line.len() as f64 - 1.0).abs();
-        assert!(off < 0.1, "estimated {estimated}, usual {}", line.len());
-    }
-
-    fn tags_length_of_nothing_else() -> usize {
-        ",container=shop-web-frontend-01,host=node-1,image=library/nginx-alpine,runtime=docker"
-            .len()
+    fn ordinary_containers_are_estimated_within_a_fifth() {
+        let containers = [
+            ran("db", "postgres:17", 57_600, 111_600, false),
+            ran(
+                "shop-frontend-1",
+                "registry.example/shop/frontend:2.4",
+                2_880,
+                5_400,
+                true,
+            ),
+            ran("sidecar", "envoyproxy/envoy:v1.33", 12_960, 72, false),
+            ran(
+                "monitoring-grafana-1",
+                "grafana/grafana",
+                144_000,
+                14_400,
+                false,
+            ),
+            ran(
+                "ci-runner-7f9c",
+                "ghcr.io/actions/actions-runner:latest",
+                30,
+                1_440,
+                true,
+            ),
+        ];
+        let estimated = estimate("", 1).bytes_per_entry as f64;
+        let tagging = Tagging::of(&resolved("")).unwrap();
+        for subject in containers {
+            let name = subject.container.name.clone();
+            let lines = Lines::of(&tick_of(1, vec![subject]), &tagging);
+            let real: u64 = lines.0.values().map(|size| size.bytes).sum();
+            let off = estimated / real as f64 - 1.0;
+            assert!(
+                off.abs() < 0.2,
+                "{name}: estimated {estimated}, real {real}"
+            );
+        }
     }
 
     #[test]
@@ -231,10 +361,12 @@ mod tests {
         let mut lines = text.lines();
         assert_eq!(
             lines.next(),
-            Some("With 50 containers and the host: 102 series (container_cpu, container_sched).")
+            Some(
+                "With 50 containers and the host: 102 series (container_cpu, container_sched); 33 of the agent's own."
+            )
         );
         let sink = lines.next().expect("a sink");
-        assert!(sink.starts_with("Sink stdout: 10.2 lines/s, "), "{sink}");
+        assert!(sink.starts_with("Sink stdout: 13.5 lines/s, "), "{sink}");
         assert_eq!(lines.next(), None);
         assert!(estimate("", 50).text().contains("nothing is written"));
     }

@@ -112,6 +112,11 @@ impl Live {
         self.latest.subscribe()
     }
 
+    /// How many ticks the history holds at most.
+    pub fn ticks(&self) -> usize {
+        self.history().limits.ticks
+    }
+
     /// The points of one entry, oldest first; empty when it is unknown.
     pub fn points(&self, cgroup: CgroupId) -> Vec<Point> {
         self.history().points(cgroup)

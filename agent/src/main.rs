@@ -9,6 +9,7 @@ use cgflux::{
     cli::{Cli, Command},
     config::Complaints,
     exit::Exit,
+    text::{chain, printable},
 };
 use clap::Parser as _;
 
@@ -25,15 +26,18 @@ fn main() -> Exit {
     done.unwrap_or_else(|error| complain(&error))
 }
 
-/// Tells the whole chain of an error, once, and finds the exit status it stands for.
+/// Tells an error with all its causes and what to do about it, and finds the exit status it stands for.
 fn complain(error: &anyhow::Error) -> Exit {
-    let (text, exit) = match error.downcast_ref::<Complaints>() {
-        Some(complaints) => (
-            format!("the configuration does not hold:\n{complaints}"),
-            Exit::Configuration,
-        ),
-        None => (format!("{error:#}"), Exit::Failure),
+    let (exit, remedy) = Exit::of(error.as_ref());
+    let mut text = match error.downcast_ref::<Complaints>() {
+        // One line each, made safe already.
+        Some(complaints) => format!("the configuration does not hold:\n{complaints}"),
+        None => printable(&chain(error.as_ref())).into_owned(),
     };
+    if let Some(remedy) = remedy {
+        text.push_str("; ");
+        text.push_str(remedy);
+    }
     // Without standard error there is nobody left to tell; the exit status remains.
     drop(writeln!(io::stderr(), "cgflux: {text}"));
     exit

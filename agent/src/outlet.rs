@@ -1,6 +1,11 @@
 //! One sink as the collector sees it: fold, encode, offer. Never waits.
 
-use crate::{encode::LineEncoder, metrics::Batch, shipment::Shipper, sink::Sink};
+use crate::{
+    encode::LineEncoder,
+    metrics::Batch,
+    shipment::{Shipment, Shipper},
+    sink::Sink,
+};
 
 /// What stands between a tick and one sink.
 #[derive(Debug)]
@@ -22,10 +27,18 @@ impl Outlet {
 
     /// Takes in one tick and offers the sink what is due.
     pub fn take(&mut self, batch: &Batch) {
-        let Some(shipment) = self.shipper.fold(batch) else {
-            return;
-        };
-        for payload in self.encoder.encode(&shipment) {
+        let shipment = self.shipper.fold(batch);
+        self.offer(shipment.as_ref());
+    }
+
+    /// Takes in the last tick and offers the sink all that it was not yet sent.
+    pub fn finish(&mut self, batch: &Batch) {
+        let shipment = self.shipper.flush(batch);
+        self.offer(shipment.as_ref());
+    }
+
+    fn offer(&mut self, shipment: Option<&Shipment<'_>>) {
+        for payload in shipment.into_iter().flat_map(|it| self.encoder.encode(it)) {
             self.sink.offer(payload);
         }
     }

@@ -3,7 +3,7 @@
 //! Counters are plain atomics that any part may raise; nothing reads them back but the tick that publishes them.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
@@ -61,7 +61,7 @@ impl SinkStats {
 pub struct SelfStats {
     /// Collections left out because the one before was late.
     pub ticks_skipped: Counter,
-    /// One per sink.
+    /// Each sink's counters; locked to add a sink and to read all.
     sinks: Mutex<Vec<Arc<SinkStats>>>,
 }
 
@@ -69,10 +69,7 @@ impl SelfStats {
     /// Registers a sink and returns its counters.
     pub fn sink(&self, name: &str) -> Arc<SinkStats> {
         let stats = Arc::new(SinkStats::new(name));
-        self.sinks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::clone(&stats));
+        self.sinks().push(Arc::clone(&stats));
         stats
     }
 
@@ -82,12 +79,7 @@ impl SelfStats {
             &catalog::AGENT_TICKS_SKIPPED,
             self.ticks_skipped.get(),
         )];
-        for sink in self
-            .sinks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-        {
+        for sink in self.sinks().iter() {
             for (metric, counter) in [
                 (&catalog::SINK_SENT, &sink.points_sent),
                 (&catalog::SINK_DROPPED, &sink.points_dropped),
@@ -102,8 +94,52 @@ impl SelfStats {
         }
         samples
     }
+
+    fn sinks(&self) -> MutexGuard<'_, Vec<Arc<SinkStats>>> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn integer(metric: &'static Metric, value: u64) -> Sample {
     Sample::new(metric, Value::Integer(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sink_tells_its_own_counts_and_no_acknowledgement_before_the_first() {
+        let stats = SelfStats::default();
+        stats.ticks_skipped.add(3);
+        let db = stats.sink("db");
+        db.points_sent.add(5);
+        db.points_sent.add(2);
+        db.last_ack_wall_ns.store(9, Ordering::Relaxed);
+        stats.sink("file").points_dropped.add(1);
+        let told: Vec<String> = stats
+            .samples()
+            .iter()
+            .map(|it| {
+                let labels = it.labels.iter().map(|(_, value)| value.as_str());
+                let labels = labels.collect::<String>();
+                format!("{} {labels} {:?}", it.metric.field, it.value)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "ticks_skipped  Integer(3)",
+                "points_sent db Integer(7)",
+                "points_dropped db Integer(0)",
+                "write_errors db Integer(0)",
+                "bytes_sent db Integer(0)",
+                "last_ack_ns db Integer(9)",
+                "points_sent file Integer(0)",
+                "points_dropped file Integer(1)",
+                "write_errors file Integer(0)",
+                "bytes_sent file Integer(0)",
+            ]
+        );
+    }
 }

@@ -1,6 +1,6 @@
-//! Names that others chose, made safe for a terminal and a log.
+//! Text for a terminal and a log: names that others chose, made safe; errors with their causes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, error::Error, iter};
 
 /// `text` with everything a terminal would act on, or that would hide what stands there, escaped as in `\u{1b}`.
 /// Container names, labels, images and cgroup paths are chosen by whoever may start a container.
@@ -44,9 +44,51 @@ pub fn is_unprintable(char: char) -> bool {
         )
 }
 
+/// An error and its causes in one text: `cannot read x: permission denied`. A cause that its effect quotes already,
+/// as those of some libraries do, is not told twice.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    for cause in iter::successors(error.source(), |&cause| cause.source()) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Told {
+        text: &'static str,
+        source: Option<Box<Told>>,
+    }
+
+    fn told<'a>(texts: impl IntoIterator<Item = &'a &'static str>) -> Option<Box<Told>> {
+        let mut texts = texts.into_iter();
+        let text = texts.next()?;
+        let source = told(texts.by_ref().collect::<Vec<_>>());
+        Some(Box::new(Told { text, source }))
+    }
+
+    #[test]
+    fn each_cause_is_told_once() {
+        for (causes, text) in [
+            (&["a"][..], "a"),
+            (&["a", "b", "c"], "a: b: c"),
+            (
+                &["cannot do a", "map error: no b", "no b", "EPERM"],
+                "cannot do a: map error: no b: EPERM",
+            ),
+        ] {
+            assert_eq!(chain(&*told(causes).unwrap()), text);
+        }
+    }
 
     #[test]
     fn ordinary_text_is_left_alone() {

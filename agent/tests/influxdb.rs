@@ -19,15 +19,13 @@ use std::{
 
 use bytes::Bytes;
 use cgflux::{
+    config::Influxdb,
     container::{CgroupId, Container, Runtime},
     encode::{LineEncoder, Payload, Tagging},
     metrics::{Batch, Sample, Subject, Value, catalog},
     self_stats::SinkStats,
     shipment::{Selection, Shipper},
-    sink::{
-        self, Bounds, Ended, Sink, Target,
-        influxdb::{Client, Settings},
-    },
+    sink::{self, Bounds, Ended, Sink, Target, influxdb::Client},
     snapshot::Timestamp,
 };
 use serde_json::Value as Json;
@@ -175,13 +173,10 @@ struct Delivery {
 
 impl Delivery {
     fn to(server: &Server) -> Self {
-        let settings = Settings {
-            url: format!("http://127.0.0.1:{}", server.port),
+        let url = format!("http://127.0.0.1:{}", server.port);
+        let settings = Influxdb {
             database: DATABASE.to_owned(),
-            retention_policy: None,
-            credentials: None,
-            create_database: true,
-            timeout: Duration::from_secs(30),
+            ..Influxdb::at(url.parse().unwrap())
         };
         let runtime = runtime::Builder::new_multi_thread()
             .worker_threads(1)

@@ -12,13 +12,14 @@ use anyhow::Result;
 use crate::{command, failure::Failure, person::Person, session::Session};
 
 /// Environment that goes through sudo: what the agent and the tests are told by, and nothing else.
-const KEPT_PREFIXES: [&str; 6] = [
+const KEPT_PREFIXES: [&str; 7] = [
     "CGFLUX_",
     "INFLUX_",
     "DOCKER_",
-    "RUST_",
     "NODE_NAME",
     "NO_COLOR",
+    "RUST_BACKTRACE",
+    "RUST_LOG",
 ];
 
 /// Environment that apt reads.

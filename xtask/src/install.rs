@@ -53,8 +53,10 @@ pub(crate) fn install(output: &Output, refresh: bool, names: &[String]) -> Resul
         ])
         .args(["-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"])
         .args(names);
-    command::run_hidden(output, "packages", &mut install)?;
-    leave_off(output, new_units)
+    let installed = command::run_hidden(output, "packages", &mut install);
+    // Also when apt was interrupted: part of it may be installed.
+    leave_off(output, new_units)?;
+    installed
 }
 
 fn units_of(names: &[String]) -> impl Iterator<Item = &'static str> {

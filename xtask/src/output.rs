@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::tree::Tree;
 
@@ -137,12 +137,7 @@ impl Waiting {
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }
-        let took = since.elapsed();
-        if took < Duration::from_secs(100) {
-            output.note(&format!("    {label}: {:.1} s", took.as_secs_f64()));
-        } else {
-            output.note(&format!("    {label}: {}", HumanDuration(took)));
-        }
+        output.note(&format!("    {label}: {}", duration(since.elapsed())));
     }
 }
 
@@ -151,6 +146,16 @@ impl Drop for Waiting {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// As exact as one cares to know.
+fn duration(took: Duration) -> String {
+    let seconds = took.as_secs();
+    if seconds < 100 {
+        format!("{:.1} s", took.as_secs_f64())
+    } else {
+        format!("{} min {} s", seconds / 60, seconds % 60)
     }
 }
 
@@ -201,6 +206,12 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_wait_is_told_in_minutes() {
+        assert_eq!(duration(Duration::from_millis(36_140)), "36.1 s");
+        assert_eq!(duration(Duration::from_secs(312)), "5 min 12 s");
+    }
 
     #[test]
     fn the_short_form_names_the_program_without_its_folder() {

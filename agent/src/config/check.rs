@@ -15,23 +15,6 @@ use super::{
 };
 use crate::text::is_unprintable;
 
-/// Tag keys that the agent writes itself, and those to which InfluxDB gives a meaning of its own. Container labels
-/// of these names are no matter: the encoder renames them.
-const RESERVED_TAGS: [&str; 10] = [
-    "host",
-    "runtime",
-    "container",
-    "image",
-    "namespace",
-    "pod",
-    "event",
-    "time",
-    "_field",
-    "_measurement",
-];
-/// Longest key or value of a tag, in bytes; far below what InfluxDB allows all of them together.
-const MAX_TAG_BYTES: usize = 1024;
-
 /// Makes one configuration of all layers, or says all that is wrong with them.
 pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
     let mut reader = Reader::of(around.given()?);
@@ -106,9 +89,10 @@ fn collect(reader: &mut Reader) -> Collect {
 
 fn host(reader: &mut Reader) -> Option<String> {
     let missing = "cannot be told from inside a container; set it, or CGFLUX_HOST or NODE_NAME";
-    reader.required(&Key::of("host.name"), missing, tag_text)
+    reader.required(&Key::of("host.name"), missing, name)
 }
 
+/// Text that can be shown. Which names are free, and what a tag can carry, is left to the encoder.
 fn tags(reader: &mut Reader) -> BTreeMap<String, String> {
     let section = Key::of("tags");
     let mut tags = BTreeMap::new();
@@ -120,10 +104,10 @@ fn tags(reader: &mut Reader) -> BTreeMap<String, String> {
             continue;
         }
         let tag = key.parts().last().cloned().unwrap_or_default();
-        if let Err(problem) = tag_key(&tag) {
+        if let Err(problem) = name(&tag) {
             reader.complain(&key, problem);
         }
-        if let Some(value) = reader.optional(&key, tag_text) {
+        if let Some(value) = reader.optional(&key, name) {
             tags.insert(tag, value);
         }
     }
@@ -234,26 +218,6 @@ pub(super) fn name(text: &String) -> Result<(), String> {
             "is {}, which holds a control character",
             text.value()
         ));
-    }
-    Ok(())
-}
-
-fn tag_key(key: &str) -> Result<(), String> {
-    if RESERVED_TAGS.contains(&key) {
-        return Err("has a meaning of its own already; choose another name".to_owned());
-    }
-    tag_text(&key.to_owned())
-}
-
-/// What line protocol can carry as a tag's key or value: nothing ends with a backslash, which would escape the
-/// separator behind it.
-fn tag_text(text: &String) -> Result<(), String> {
-    name(text)?;
-    if text.ends_with('\\') {
-        return Err("ends with a backslash, which no tag may".to_owned());
-    }
-    if text.len() > MAX_TAG_BYTES {
-        return Err(format!("is longer than {MAX_TAG_BYTES} bytes"));
     }
     Ok(())
 }

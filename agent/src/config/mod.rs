@@ -27,6 +27,8 @@ mod complaint;
 mod show;
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
@@ -51,6 +53,19 @@ pub struct Resolved {
     pub warnings: Vec<String>,
 }
 
+impl Resolved {
+    /// A complaint about a setting that proves useless only later, as when the encoder looks at the tags.
+    pub fn complaint(&self, key: &Key, problem: String) -> Complaints {
+        let setting = self.settings.iter().find(|it| it.key == *key);
+        let origin = setting.map(|it| it.origin.clone());
+        Complaints(vec![Complaint {
+            key: Some(key.clone()),
+            origin: origin.filter(|origin| *origin != Origin::Default),
+            problem,
+        }])
+    }
+}
+
 /// One setting as it holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Setting {
@@ -69,7 +84,7 @@ pub struct Config {
     pub collect: Collect,
     /// The host's name: the `host` tag of every point. Never empty, never a container's.
     pub host: String,
-    /// Static tags of every point; no key is one that the agent itself writes.
+    /// Static tags of every point, as they were given: whether a point can carry them is left to the encoder.
     pub tags: BTreeMap<String, String>,
     /// Which container labels become tags.
     pub labels: Labels,
@@ -174,9 +189,9 @@ pub enum SinkKind {
 pub struct Influxdb {
     /// Its server.
     pub url: Endpoint,
-    /// Database written to.
+    /// Database written to: a name that InfluxDB takes.
     pub database: String,
-    /// Retention policy; the database's default if absent.
+    /// Retention policy, a name like that; the database's default if absent.
     pub retention_policy: Option<String>,
     /// Who writes; absent for a server without authentication.
     pub credentials: Option<Credentials>,
@@ -189,7 +204,7 @@ pub struct Influxdb {
 /// Who writes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Credentials {
-    /// User name.
+    /// User name; without a colon, which ends it in HTTP basic authentication.
     pub username: String,
     /// Password.
     pub password: Secret,
@@ -230,6 +245,13 @@ impl Default for Collect {
 impl Http {
     /// Bounds the memory of one entry's history, whatever the two durations are.
     pub const MAX_HISTORY_TICKS: u32 = 3600;
+
+    /// How many ticks of `interval` the history holds, at least one.
+    pub fn history_ticks(&self, interval: Duration) -> usize {
+        let ticks = self.history.as_nanos().div_ceil(interval.as_nanos().max(1));
+        let most = Self::MAX_HISTORY_TICKS as usize;
+        usize::try_from(ticks).map_or(most, |ticks| ticks.clamp(1, most))
+    }
 }
 
 impl Default for Http {
@@ -256,6 +278,9 @@ impl Sink {
 }
 
 impl Influxdb {
+    /// Longest name of a database or a retention policy that InfluxDB 1.x takes (seen with 1.6.7).
+    pub const MAX_NAME_BYTES: usize = 255;
+
     /// A server that asks for no password, with the default database.
     pub fn at(url: Endpoint) -> Self {
         Self {

@@ -121,8 +121,8 @@ fn influxdb(
         port: 8086,
     }));
     let influxdb = Influxdb {
-        database: reader.setting(&section.child("database"), default.database, name),
-        retention_policy: reader.optional(&section.child("retention_policy"), name),
+        database: reader.setting(&section.child("database"), default.database, influxdb_name),
+        retention_policy: reader.optional(&section.child("retention_policy"), influxdb_name),
         credentials: credentials(reader, section, around, warnings),
         create_database: reader.setting(
             &section.child("create_database"),
@@ -153,10 +153,11 @@ fn credentials(
     }
     let username_key = section.child("username");
     let file_key = section.child("password_file");
-    let username = reader.optional(&username_key, name);
+    let is_named = reader.has(&username_key);
+    let username = reader.optional(&username_key, user_name);
     let file: Option<PathBuf> = reader.optional(&file_key, any);
     let Some(username) = username else {
-        if file.is_some() {
+        if file.is_some() && !is_named {
             reader.complain(&file_key, "stands without `username`".to_owned());
         }
         return None;
@@ -208,6 +209,36 @@ fn password_in(file: &Path, around: &Surroundings<'_>) -> Result<Secret, String>
         "" => Err(format!("{} is empty", shown(&path))),
         password => Ok(Secret::new(password.to_owned())),
     }
+}
+
+/// A name that InfluxDB 1.x takes for a database or a retention policy: both become folders (seen with 1.6.7).
+fn influxdb_name(text: &String) -> Result<(), String> {
+    name(text)?;
+    if text == "." || text == ".." || text.contains(['/', '\\']) {
+        return Err(format!(
+            "is {}; InfluxDB takes no name with a slash or a backslash in it, nor one of dots",
+            text.value()
+        ));
+    }
+    if text.len() > Influxdb::MAX_NAME_BYTES {
+        return Err(format!(
+            "is longer than the {} bytes that InfluxDB takes",
+            Influxdb::MAX_NAME_BYTES
+        ));
+    }
+    Ok(())
+}
+
+/// RFC 7617, section 2: a user name ends at its first colon.
+fn user_name(text: &String) -> Result<(), String> {
+    name(text)?;
+    if text.contains(':') {
+        return Err(format!(
+            "is {}; HTTP basic authentication cannot carry a user name with a colon",
+            text.value()
+        ));
+    }
+    Ok(())
 }
 
 fn same_place(one: &SinkKind, other: &SinkKind) -> bool {

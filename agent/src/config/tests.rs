@@ -231,12 +231,8 @@ fn every_complaint_names_key_place_and_remedy() {
         ),
         ("[host]\nname = \"\"", "host.name (cgflux.toml:2): is empty"),
         (
-            "[tags]\nhost = \"x\"",
-            "tags.host (cgflux.toml:2): has a meaning of its own already; choose another name",
-        ),
-        (
-            "[tags]\ndc = 'x\\'",
-            "tags.dc (cgflux.toml:2): ends with a backslash, which no tag may",
+            "[tags]\n\"\" = \"x\"",
+            "tags.\"\" (cgflux.toml:2): is empty",
         ),
         (
             "[tags]\ndc = \"a\\nb\"",
@@ -324,6 +320,14 @@ fn a_sink_is_complained_about_in_full() {
             "sinks.influxdb.path (cgflux.toml:3): no such setting; beside it may stand: type, url, database, retention_policy, username, password_file, create_database, timeout, interval, queue",
         ),
         (
+            "[sinks.influxdb]\nurl = \"http://a:1\"\ndatabase = \"a/b\"",
+            "sinks.influxdb.database (cgflux.toml:3): is \"a/b\"; InfluxDB takes no name with a slash or a backslash in it, nor one of dots",
+        ),
+        (
+            "[sinks.influxdb]\nurl = \"http://a:1\"\nretention_policy = \"..\"",
+            "sinks.influxdb.retention_policy (cgflux.toml:3): is \"..\"; InfluxDB takes no name with a slash or a backslash in it, nor one of dots",
+        ),
+        (
             "[sinks.file]\npath = \"x.lp\"",
             "sinks.file.path (cgflux.toml:2): is \"x.lp\"; write the whole path, from / on",
         ),
@@ -389,6 +393,22 @@ fn a_slow_tick_slows_what_depends_on_it_by_default() {
 }
 
 #[test]
+fn the_history_has_as_many_ticks_as_its_length_takes() {
+    for (interval, history, ticks) in [
+        ("1s", "10m", 600),
+        ("10s", "10m", 60),
+        ("7s", "1m", 9),
+        ("100ms", "6m", 3600),
+        ("1m", "1m", 1),
+    ] {
+        let text = format!("[collect]\ninterval = \"{interval}\"\n[http]\nhistory = \"{history}\"");
+        let config = config(&around(&text));
+        let http = config.http.expect("on by default");
+        assert_eq!(http.history_ticks(config.collect.interval), ticks, "{text}");
+    }
+}
+
+#[test]
 fn the_server_listens_elsewhere_only_when_told_twice() {
     let remote = config(&around(
         "[http]\nlisten = \"[::]:80\"\nallow_remote = true\nhosts = [\"Stats.Example\"]",
@@ -446,6 +466,10 @@ fn a_password_comes_from_a_file_that_nobody_else_reads() {
         (
             "username = \"u\"",
             "sinks.influxdb.username (cgflux.toml:3): stands without a password; name a file that holds it in `password_file`",
+        ),
+        (
+            "username = \"a:b\"\npassword_file = \"/run/private\"",
+            "sinks.influxdb.username (cgflux.toml:3): is \"a:b\"; HTTP basic authentication cannot carry a user name with a colon",
         ),
         (
             "password_file = \"/run/private\"",

@@ -8,14 +8,16 @@ use std::{
     collections::{BTreeMap, HashSet},
 };
 
-use super::escape::{clean_tag, push_tag};
+use super::escape::{MAX_TAG_BYTES, clean_tag, push_tag};
 use crate::{
+    config::{Complaints, Key, Resolved},
     container::Container,
-    metrics::catalog::{self, Kind},
+    metrics::catalog::{self, Kind, Metric},
+    text::printable,
 };
 
-/// Tags of our own. `event` stands on `container_event` only; `namespace` and `pod` on Kubernetes only.
-const OWN_TAGS: [&str; 7] = [
+/// Tags of a container's points. `event` stands on `container_event` only; `namespace` and `pod` on Kubernetes only.
+const CONTAINER_TAGS: [&str; 7] = [
     "container",
     "event",
     "host",
@@ -25,8 +27,11 @@ const OWN_TAGS: [&str; 7] = [
     "runtime",
 ];
 
+/// Tags of the agent's own points; on those a static tag stands too.
+const AGENT_TAGS: [&str; 5] = ["kind", "metric", "reason", "sink", "source"];
+
 /// Fields of `container_info` and `container_event`, which the catalog does not list.
-const OWN_FIELDS: [&str; 5] = ["cgroup", "cgroup_id", "id", "image_ref", "kind"];
+const CONTAINER_FIELDS: [&str; 5] = ["cgroup", "cgroup_id", "id", "image_ref", "kind"];
 
 /// Names that InfluxDB gives a meaning of its own.
 const RESERVED: [&str; 3] = ["_field", "_measurement", "time"];
@@ -47,32 +52,66 @@ pub struct Tagging {
 /// A tag that no point can carry.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
 pub enum TagError {
-    /// The key means something else already.
-    #[error("tag `{key}` is taken: the agent or InfluxDB gives that name a meaning of its own")]
+    /// The host's name is no tag's value.
+    #[error("the host's name {problem}")]
+    Host {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The name is in use.
+    #[error(
+        "`{}` has a meaning of its own to the agent or to InfluxDB; choose another name",
+        printable(key)
+    )]
     Taken {
         /// The key.
         key: String,
     },
-    /// The key or the value cannot be written as line protocol.
-    #[error(
-        "tag `{key}` = `{value}` cannot be written: neither may be empty, longer than 1,024 bytes, end with a \
-         backslash, or contain a control character"
-    )]
-    Unusable {
+    /// The key cannot be written.
+    #[error("the name `{}` {problem}", printable(key))]
+    Name {
         /// The key.
         key: String,
-        /// The value.
-        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The value cannot be written.
+    #[error("the value of `{}` {problem}", printable(key))]
+    Value {
+        /// The key.
+        key: String,
+        /// What is wrong with the value.
+        problem: &'static str,
     },
     /// All tags together are too long.
-    #[error("the tags are {bytes} bytes long together, more than {MAX_EXTRA_BYTES}")]
+    #[error("all tags together have {bytes} bytes; {MAX_EXTRA_BYTES} are allowed")]
     TooLong {
         /// How long they are.
         bytes: usize,
     },
 }
 
+impl TagError {
+    /// The setting that is at fault.
+    fn setting(&self) -> Key {
+        match self {
+            Self::Host { .. } => Key::of("host.name"),
+            Self::Taken { key } | Self::Name { key, .. } | Self::Value { key, .. } => {
+                Key::of("tags").child(key)
+            }
+            Self::TooLong { .. } => Key::of("tags"),
+        }
+    }
+}
+
 impl Tagging {
+    /// The tags that a configuration asks for. The complaint names the setting at fault and where it stands.
+    pub fn of(resolved: &Resolved) -> Result<Self, Complaints> {
+        let config = &resolved.config;
+        Self::new(&config.host, &config.tags, &config.labels.allow)
+            .map_err(|error| resolved.complaint(&error.setting(), error.to_string()))
+    }
+
     /// `host` and `tags` go on every point; of a container's labels only those in `labels` do, under their own name
     /// or, where that is taken, with `label_` in front.
     pub fn new(
@@ -80,6 +119,9 @@ impl Tagging {
         tags: &BTreeMap<String, String>,
         labels: &[String],
     ) -> Result<Self, TagError> {
+        if let Some(problem) = problem_of(host) {
+            return Err(TagError::Host { problem });
+        }
         let mut taken: HashSet<String> = HashSet::new();
         for (key, value) in tags {
             check(key, value)?;
@@ -98,7 +140,7 @@ impl Tagging {
                 continue;
             }
             let mut key = clean_tag(label).into_owned();
-            while is_ours(&key) || taken.contains(&key) {
+            while is_containers(&key) || taken.contains(&key) {
                 key.insert_str(0, "label_");
             }
             taken.insert(key.clone());
@@ -157,7 +199,7 @@ impl Tagging {
         extra: impl IntoIterator<Item = (&'a str, &'a str)>,
         container: Option<&'a Container>,
     ) -> String {
-        tags.push("host", clean_tag(&self.host));
+        tags.push("host", self.host.as_str());
         for (key, value) in extra {
             tags.push(key, clean_tag(value));
         }
@@ -195,33 +237,67 @@ pub(super) fn image_repository(image: &str) -> Option<&str> {
 }
 
 fn check(key: &str, value: &str) -> Result<(), TagError> {
-    let usable = |text: &str| !text.is_empty() && clean_tag(text) == text;
-    if is_ours(key) {
+    if is_containers(key) || is_agents(key) {
         return Err(TagError::Taken {
             key: key.to_owned(),
         });
     }
-    if !usable(key) || !usable(value) {
-        return Err(TagError::Unusable {
+    if let Some(problem) = problem_of(key) {
+        return Err(TagError::Name {
             key: key.to_owned(),
-            value: value.to_owned(),
+            problem,
+        });
+    }
+    if let Some(problem) = problem_of(value) {
+        return Err(TagError::Value {
+            key: key.to_owned(),
+            problem,
         });
     }
     Ok(())
 }
 
-fn is_ours(key: &str) -> bool {
-    let is_field = |metric: &catalog::Metric| {
-        key == metric.field
-            || (metric.kind == Kind::Histogram
-                && key
-                    .strip_prefix(metric.field)
-                    .is_some_and(|rest| rest.starts_with("_le_") || rest == "_count"))
-    };
-    OWN_TAGS.contains(&key)
-        || OWN_FIELDS.contains(&key)
+/// Why a tag cannot carry `text` as it is.
+fn problem_of(text: &str) -> Option<&'static str> {
+    const _: () = assert!(MAX_TAG_BYTES == 1024, "the text says so");
+    if text.is_empty() {
+        Some("is empty")
+    } else if text.len() > MAX_TAG_BYTES {
+        Some("is longer than 1024 bytes")
+    } else if text.contains(char::is_control) {
+        Some("holds a control character")
+    } else if text.ends_with('\\') {
+        Some("ends with a backslash, which no tag may")
+    } else if clean_tag(text) != text {
+        Some(
+            "holds a backslash before a comma, an equals sign, a space or a backslash, which no tag may",
+        )
+    } else {
+        None
+    }
+}
+
+/// Whether `key` is taken on the points of containers.
+fn is_containers(key: &str) -> bool {
+    CONTAINER_TAGS.contains(&key)
+        || CONTAINER_FIELDS.contains(&key)
         || RESERVED.contains(&key)
-        || catalog::CONTAINER.iter().any(|metric| is_field(metric))
+        || is_field(key, &catalog::CONTAINER)
+}
+
+/// Whether `key` is taken on the points of the agent itself.
+fn is_agents(key: &str) -> bool {
+    AGENT_TAGS.contains(&key) || is_field(key, &catalog::AGENT)
+}
+
+fn is_field(key: &str, metrics: &[&Metric]) -> bool {
+    metrics.iter().any(|metric| {
+        let rest = key.strip_prefix(metric.field);
+        rest.is_some_and(|rest| match metric.kind {
+            Kind::Histogram => rest.is_empty() || rest.starts_with("_le_") || rest == "_count",
+            Kind::Counter | Kind::Gauge => rest.is_empty(),
+        })
+    })
 }
 
 /// Tags on their way into a line: the first of a key wins, empty ones are left out.
@@ -253,7 +329,10 @@ impl<'a> Tags<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::{CgroupId, Runtime};
+    use crate::{
+        config::fixture::resolved,
+        container::{CgroupId, Runtime},
+    };
 
     fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs
@@ -341,7 +420,8 @@ mod tests {
         let fixed = (0..8)
             .map(|index| (format!("t{index}"), ",".repeat(1000)))
             .collect();
-        let tagging = Tagging::new(&long, &fixed, &labels).unwrap();
+        let host = ",".repeat(1024);
+        let tagging = Tagging::new(&host, &fixed, &labels).unwrap();
         let length = tagging.of_container(&container, []).len();
         assert!(length < 60_000, "length={length}");
     }
@@ -355,6 +435,8 @@ mod tests {
             "usage_ns",
             "runq_wait_le_1024ns",
             "id",
+            "sink",
+            "rss_bytes",
         ] {
             assert_eq!(
                 Tagging::new("h", &tags(&[(key, "x")]), &[]).unwrap_err(),
@@ -363,12 +445,55 @@ mod tests {
                 }
             );
         }
-        for (key, value) in [("", "x"), ("a", ""), ("a\n", "x"), ("a", "x\\")] {
-            assert!(matches!(
-                Tagging::new("h", &tags(&[(key, value)]), &[]),
-                Err(TagError::Unusable { .. })
-            ));
+        for (key, value, error) in [
+            ("", "x", "the name `` is empty"),
+            ("a", "", "the value of `a` is empty"),
+            ("a\n", "x", "the name `a\\n` holds a control character"),
+            (
+                "a",
+                "x\\",
+                "the value of `a` ends with a backslash, which no tag may",
+            ),
+            (
+                "a",
+                r"x\,y",
+                "the value of `a` holds a backslash before a comma, an equals sign, a space or a backslash, which no tag may",
+            ),
+        ] {
+            let refused = Tagging::new("h", &tags(&[(key, value)]), &[]).unwrap_err();
+            assert_eq!(refused.to_string(), error);
         }
+        let long = "x".repeat(1024);
+        let many = (0..9).map(|index| (index.to_string(), long.clone()));
+        let refused = Tagging::new("h", &many.collect(), &[]).unwrap_err();
+        assert_eq!(refused, TagError::TooLong { bytes: 9 * 1025 });
+        let refused = Tagging::new("h\n", &tags(&[]), &[]).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "the host's name holds a control character"
+        );
+    }
+
+    #[test]
+    fn a_refused_tag_is_a_complaint_about_its_setting() {
+        for (text, complaint) in [
+            (
+                "[tags]\ndc = \"fra1\"\nusage_ns = \"1\"",
+                "tags.usage_ns (cgflux.toml:3): `usage_ns` has a meaning of its own to the agent or to InfluxDB; choose another name",
+            ),
+            (
+                "[tags]\n\"a b\" = 'x\\'",
+                "tags.\"a b\" (cgflux.toml:2): the value of `a b` ends with a backslash, which no tag may",
+            ),
+            (
+                "[host]\nname = 'x\\'",
+                "host.name (cgflux.toml:2): the host's name ends with a backslash, which no tag may",
+            ),
+        ] {
+            let complaints = Tagging::of(&resolved(text)).unwrap_err();
+            assert_eq!(complaints.to_string(), complaint);
+        }
+        assert!(Tagging::of(&resolved("[tags]\ndc = \"fra1\"")).is_ok());
     }
 
     #[test]

@@ -119,6 +119,7 @@ fn hello(context: &Context) -> String {
         "host": settings.host,
         "cpus": settings.cpus,
         "interval_ms": settings.interval.as_millis(),
+        "ticks": context.live.ticks(),
         "version": env!("CARGO_PKG_VERSION"),
     });
     format!("retry: 2000\nevent: hello\ndata: {data}\n\n")

@@ -11,6 +11,7 @@ use aya::{
     programs::{BtfTracePoint, ProgramError},
     util::nr_cpus,
 };
+use nix::errno::Errno;
 
 use super::{
     Kernel, KernelError, ProgramReport, ProgramState,
@@ -161,6 +162,7 @@ impl Loader<'_> {
     fn programs(&self, ebpf: &mut Ebpf, exact: bool) -> Vec<ProgramReport> {
         let mut reports: Vec<ProgramReport> = Vec::with_capacity(PROGRAMS.len());
         for spec in &PROGRAMS {
+            let mut forbidden = false;
             let state = if spec.name == MKDIR_PATHLESS && is_loaded(&reports, |it| it.name == MKDIR)
             {
                 ProgramState::NotNeeded("cgroup_mkdir tells paths too")
@@ -171,10 +173,17 @@ impl Loader<'_> {
             } else {
                 match self.program(ebpf, spec) {
                     Ok(()) => ProgramState::Loaded,
-                    Err(error) => ProgramState::Refused(refusal(&error)),
+                    Err(error) => {
+                        forbidden = is_forbidden(&error);
+                        ProgramState::Refused(refusal(&error))
+                    }
                 }
             };
-            reports.push(ProgramReport { spec, state });
+            reports.push(ProgramReport {
+                spec,
+                state,
+                forbidden,
+            });
         }
         reports
     }
@@ -196,6 +205,7 @@ fn require(programs: &[ProgramReport]) -> Result<(), KernelError> {
             return Err(KernelError::Program {
                 program: report.spec.name,
                 reason: reason.clone(),
+                forbidden: report.forbidden,
             });
         }
     }
@@ -206,6 +216,21 @@ fn is_loaded(programs: &[ProgramReport], which: impl Fn(&ProgramSpec) -> bool) -
     programs
         .iter()
         .any(|report| which(report.spec) && report.state == ProgramState::Loaded)
+}
+
+/// Whether privileges are missing. The verifier says EACCES of a program that it finds unsafe, too, but then tells why.
+fn is_forbidden(error: &ProgramError) -> bool {
+    match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => match io_error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EPERM) => true,
+            Some(Errno::EACCES) => verifier_log.to_string().trim().is_empty(),
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 /// The kernel's error in one line. The verifier's log follows it in the error's text; only its end tells why.

@@ -16,9 +16,10 @@ mod records;
 mod slots;
 
 use std::{
+    error::Error,
     fs::{self, File},
-    io,
-    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
+    io, iter,
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
     path::Path,
 };
 
@@ -27,7 +28,10 @@ use aya::{
     Ebpf, EbpfError,
     maps::{Array, MapData, MapError, RingBuf, Stack},
     programs::{BtfTracePoint, ProgramError},
+    sys::{Stats, enable_stats},
 };
+
+use nix::errno::Errno;
 
 pub use btf::{BtfError, VMLINUX};
 pub use events::Event;
@@ -67,6 +71,8 @@ pub enum KernelError {
         program: &'static str,
         /// Why.
         reason: String,
+        /// Whether privileges are what is missing.
+        forbidden: bool,
     },
     /// A program was loaded but not attached.
     #[error("cannot attach kernel program {program}")]
@@ -103,6 +109,17 @@ pub enum KernelError {
     },
 }
 
+/// What stands in the way of the kernel programs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Obstacle {
+    /// This process may not.
+    Privileges,
+    /// This kernel cannot.
+    Feature,
+    /// Neither: it may go better next time.
+    Other,
+}
+
 /// One program of the table, and what became of it.
 #[derive(Clone, Debug)]
 pub struct ProgramReport {
@@ -110,6 +127,8 @@ pub struct ProgramReport {
     pub spec: &'static ProgramSpec,
     /// Attached or loaded, or why not.
     pub state: ProgramState,
+    /// Whether the kernel refused it for lack of privileges.
+    pub forbidden: bool,
 }
 
 /// What became of a program.
@@ -136,6 +155,13 @@ pub struct Kernel {
     free: Stack<MapData, u32>,
     events: RingBuf<MapData>,
     losses: Array<MapData, Losses>,
+}
+
+/// The kernel measures its programs as long as this lives; that itself costs some 45 ns a call, so not for long.
+#[derive(Debug)]
+pub struct CostMeasurement {
+    run_ns: u64,
+    _statistics: OwnedFd,
 }
 
 impl Kernel {
@@ -249,14 +275,33 @@ impl Kernel {
     /// Calls of each program that the kernel skipped because it was already running on that CPU, summed
     /// (`recursion_misses` in the program's fdinfo, Linux 5.12 and later).
     pub fn recursion_misses(&self) -> u64 {
+        self.sum_of_programs("recursion_misses:")
+    }
+
+    /// Begins to measure what the programs cost. Fails without `CAP_SYS_ADMIN`.
+    pub fn measure_cost(&self) -> Option<CostMeasurement> {
+        let statistics = enable_stats(Stats::RunTime).ok()?;
+        Some(CostMeasurement {
+            run_ns: self.sum_of_programs("run_time_ns:"),
+            _statistics: statistics,
+        })
+    }
+
+    /// CPU time the programs used since `since`, in nanoseconds.
+    pub fn cost_ns(&self, since: &CostMeasurement) -> u64 {
+        self.sum_of_programs("run_time_ns:")
+            .saturating_sub(since.run_ns)
+    }
+
+    /// Sums a line of the programs' fdinfo (`bpf_prog_show_fdinfo` in kernel/bpf/syscall.c, Linux 6.12).
+    fn sum_of_programs(&self, name: &str) -> u64 {
         self.ebpf
             .programs()
             .filter_map(|(_, program)| {
                 let fd = program.fd().ok()?.as_fd().as_raw_fd();
                 let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-                info.lines()
-                    .find_map(|line| line.strip_prefix("recursion_misses:"))
-                    .and_then(|misses| misses.trim().parse::<u64>().ok())
+                let value = info.lines().find_map(|line| line.strip_prefix(name))?;
+                value.trim().parse::<u64>().ok()
             })
             .sum()
     }
@@ -264,6 +309,39 @@ impl Kernel {
     /// Bytes of kernel records mapped into this process.
     pub fn mapped_bytes(&self) -> usize {
         self.records.mapped_bytes()
+    }
+}
+
+impl KernelError {
+    /// What stands in the way.
+    pub fn obstacle(&self) -> Obstacle {
+        let causes = || iter::successors(Some(self as &(dyn Error + 'static)), |&it| it.source());
+        let errno = causes()
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .find_map(io::Error::raw_os_error)
+            .map(Errno::from_raw);
+        match (self, errno) {
+            (
+                Self::Map { .. }
+                | Self::NoMap(_)
+                | Self::Mmap(_)
+                | Self::Slot(_)
+                | Self::Directory { .. },
+                _,
+            ) => Obstacle::Other,
+            (
+                Self::Program {
+                    forbidden: true, ..
+                },
+                _,
+            )
+            | (_, Some(Errno::EPERM | Errno::EACCES)) => Obstacle::Privileges,
+            (
+                _,
+                Some(Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::EINTR),
+            ) => Obstacle::Other,
+            _ => Obstacle::Feature,
+        }
     }
 }
 
@@ -278,5 +356,43 @@ fn map_error(map: &'static str) -> impl Fn(MapError) -> KernelError {
     move |source| KernelError::Map {
         map,
         source: Box::new(source),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_obstacle_is_found_in_the_cause() {
+        let btf = |errno| BtfError::Read {
+            path: "/sys/kernel/btf/vmlinux".to_owned(),
+            source: io::Error::from(errno),
+        };
+        let object = |errno| KernelError::Object {
+            storage: "hash",
+            source: Box::new(EbpfError::MapError(MapError::CreateError {
+                name: "EVENTS".to_owned(),
+                io_error: io::Error::from(errno),
+            })),
+        };
+        let program = |forbidden| KernelError::Program {
+            program: "cgroup_mkdir",
+            reason: String::new(),
+            forbidden,
+        };
+        for (error, obstacle) in [
+            (btf(Errno::ENOENT).into(), Obstacle::Feature),
+            (btf(Errno::EACCES).into(), Obstacle::Privileges),
+            (KernelError::Layout(String::new()), Obstacle::Feature),
+            (object(Errno::EINVAL), Obstacle::Feature),
+            (object(Errno::EPERM), Obstacle::Privileges),
+            (object(Errno::ENOMEM), Obstacle::Other),
+            (program(false), Obstacle::Feature),
+            (program(true), Obstacle::Privileges),
+            (KernelError::Slot(7), Obstacle::Other),
+        ] {
+            assert_eq!(error.obstacle(), obstacle, "{error:?}");
+        }
     }
 }

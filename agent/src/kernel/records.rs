@@ -11,6 +11,7 @@ use std::{
 use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS, WaitBuckets};
 use aya::maps::MapData;
 use memmap2::{MmapOptions, MmapRaw};
+use nix::unistd::{SysconfVar, sysconf};
 
 use super::KernelError;
 use crate::snapshot::SlotTotals;
@@ -23,7 +24,8 @@ const CHUNK_SLOTS: u32 = 64;
 pub(super) struct Records {
     counters: Chunks,
     waits: Chunks,
-    chunk_slots: u32,
+    /// Slots in a chunk, as a power of two.
+    chunk_shift: u32,
     /// Slots in use in each chunk.
     held: Vec<u32>,
 }
@@ -39,7 +41,7 @@ struct Chunks {
 impl Records {
     /// Records of `slots` slots with `stripes` stripes each.
     pub(super) fn new(counters: MapData, waits: MapData, slots: u32, stripes: u32) -> Self {
-        let chunk_slots = chunk_slots(slots);
+        let chunk_slots = chunk_slots();
         let chunks = slots.div_ceil(chunk_slots) as usize;
         Self {
             counters: Chunks::new(
@@ -48,25 +50,25 @@ impl Records {
                 stripes as usize * size_of::<CpuCounters>(),
             ),
             waits: Chunks::new(waits, chunks, stripes as usize * size_of::<WaitBuckets>()),
-            chunk_slots,
+            chunk_shift: chunk_slots.trailing_zeros(),
             held: vec![0; chunks],
         }
     }
 
     /// How many slots to allot so that whole chunks can be mapped: `wanted`, rounded up.
     pub(super) fn round_up(wanted: u32) -> u32 {
-        let chunk = chunk_slots(wanted);
+        let chunk = chunk_slots();
         wanted.div_ceil(chunk) * chunk
     }
 
     /// Begins to use `slot`; maps its chunk if it is the first one there.
     pub(super) fn hold(&mut self, slot: u32) -> Result<(), KernelError> {
-        let chunk = (slot / self.chunk_slots) as usize;
+        let chunk = (slot >> self.chunk_shift) as usize;
         let Some(held) = self.held.get_mut(chunk) else {
             return Err(KernelError::Slot(slot));
         };
         if *held == 0 {
-            let slots = self.chunk_slots as usize;
+            let slots = 1 << self.chunk_shift;
             self.counters.map(chunk, slots)?;
             self.waits.map(chunk, slots)?;
         }
@@ -76,13 +78,13 @@ impl Records {
 
     /// Ends the use of `slot` and zeroes its records for the next holder. Nothing may count in it any more.
     pub(super) fn give_back(&mut self, slot: u32) {
-        for word in self.counters.words(slot, self.chunk_slots) {
+        for word in self.counters.words(slot, self.chunk_shift) {
             word.store(0, Ordering::Relaxed);
         }
-        for word in self.waits.words(slot, self.chunk_slots) {
+        for word in self.waits.words(slot, self.chunk_shift) {
             word.store(0, Ordering::Relaxed);
         }
-        let chunk = (slot / self.chunk_slots) as usize;
+        let chunk = (slot >> self.chunk_shift) as usize;
         if let Some(held) = self.held.get_mut(chunk) {
             *held = held.saturating_sub(1);
             if *held == 0 {
@@ -103,7 +105,7 @@ impl Records {
         };
         for record in self
             .waits
-            .words(slot, self.chunk_slots)
+            .words(slot, self.chunk_shift)
             .chunks_exact(WAIT_BUCKETS)
         {
             for (sum, word) in totals.waits.iter_mut().zip(record) {
@@ -119,7 +121,7 @@ impl Records {
         let mut sums = [0_u64; WORDS];
         for record in self
             .counters
-            .words(slot, self.chunk_slots)
+            .words(slot, self.chunk_shift)
             .chunks_exact(WORDS)
         {
             for (sum, word) in sums.iter_mut().zip(record) {
@@ -151,7 +153,7 @@ impl Records {
     /// Bytes mapped now.
     pub(super) fn mapped_bytes(&self) -> usize {
         let chunks = self.held.iter().filter(|held| **held > 0).count();
-        chunks * self.chunk_slots as usize * (self.counters.slot_bytes + self.waits.slot_bytes)
+        (chunks << self.chunk_shift) * (self.counters.slot_bytes + self.waits.slot_bytes)
     }
 }
 
@@ -184,11 +186,11 @@ impl Chunks {
     }
 
     /// All words of `slot`, stripe by stripe; none if its chunk is not mapped.
-    fn words(&self, slot: u32, chunk_slots: u32) -> &[AtomicU64] {
-        let Some(Some(map)) = self.maps.get((slot / chunk_slots) as usize) else {
+    fn words(&self, slot: u32, chunk_shift: u32) -> &[AtomicU64] {
+        let Some(Some(map)) = self.maps.get((slot >> chunk_shift) as usize) else {
             return &[];
         };
-        let offset = (slot % chunk_slots) as usize * self.slot_bytes;
+        let offset = (slot & ((1 << chunk_shift) - 1)) as usize * self.slot_bytes;
         if offset + self.slot_bytes > map.len() {
             return &[];
         }
@@ -205,12 +207,9 @@ impl Chunks {
     }
 }
 
-/// Slots in a chunk, such that a chunk is whole pages.
-fn chunk_slots(slots: u32) -> u32 {
-    // SAFETY: takes a constant, returns a number.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    let page = u32::try_from(page).unwrap_or(4096);
-    CHUNK_SLOTS
-        .max(page / 64)
-        .min(slots.next_power_of_two().max(CHUNK_SLOTS))
+/// Slots in a chunk, such that a chunk is whole pages; a power of two.
+fn chunk_slots() -> u32 {
+    let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+    let page = page.and_then(|page| u32::try_from(page).ok());
+    CHUNK_SLOTS.max(page.unwrap_or_default() / 64)
 }

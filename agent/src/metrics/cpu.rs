@@ -3,50 +3,164 @@
 use std::time::Duration;
 
 use super::{Histogram, Sample, Value, catalog};
-use crate::snapshot::Span;
+use crate::snapshot::{CpuTotals, Span};
 
 /// All CPU samples of one entry, in catalog order.
 pub(super) fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
     let cpu = &span.after.cpu;
-    let mut samples = Vec::with_capacity(16);
-    let mut integer = |metric, value: Option<u64>| {
-        samples.extend(value.map(|value| Sample::new(metric, Value::Integer(value))));
+    let mut samples = Vec::with_capacity(catalog::CONTAINER.len());
+    let mut push = |metric, value: Option<Value>| {
+        samples.extend(value.map(|value| Sample::new(metric, value)));
     };
-    integer(&catalog::CPU_USAGE, cpu.run_ns);
-    integer(&catalog::CPU_USER, cpu.user_ns);
-    integer(&catalog::CPU_SYSTEM, cpu.system_ns);
-    integer(&catalog::CPU_PERIODS, cpu.bandwidth.map(|it| it.periods));
-    integer(
+    let integer = |value: Option<u64>| value.map(Value::Integer);
+    let float = |value: Option<f64>| value.map(Value::Float);
+    push(&catalog::CPU_USAGE, integer(cpu.run_ns));
+    push(&catalog::CPU_USER, integer(cpu.user_ns));
+    push(&catalog::CPU_SYSTEM, integer(cpu.system_ns));
+    let bandwidth = cpu.bandwidth.as_ref();
+    push(
+        &catalog::CPU_PERIODS,
+        integer(bandwidth.map(|it| it.periods)),
+    );
+    push(
         &catalog::CPU_THROTTLED_PERIODS,
-        cpu.bandwidth.map(|it| it.throttled_periods),
+        integer(bandwidth.map(|it| it.throttled_periods)),
     );
-    integer(
+    push(
         &catalog::CPU_THROTTLED,
-        cpu.bandwidth.map(|it| it.throttled_ns),
+        integer(bandwidth.map(|it| it.throttled_ns)),
     );
-    integer(&catalog::CPU_QUOTA, cpu.limit.and_then(|it| it.quota_us));
-    integer(&catalog::CPU_PERIOD, cpu.limit.map(|it| it.period_us));
-    integer(&catalog::RUNQ_WAIT, cpu.wait_ns);
-    integer(&catalog::VOLUNTARY_SWITCHES, cpu.voluntary_switches);
-    integer(&catalog::INVOLUNTARY_SWITCHES, cpu.involuntary_switches);
-    integer(&catalog::MIGRATIONS, cpu.migrations);
-    integer(&catalog::FORKS, cpu.forks);
-    integer(&catalog::EXECS, cpu.execs);
-    integer(&catalog::EXITS, cpu.exits);
-    let mut float = |metric, value: Option<f64>| {
-        samples.extend(value.map(|value| Sample::new(metric, Value::Float(value))));
-    };
-    float(&catalog::CPU_RATE, span.cpus(length));
-    float(&catalog::RUNQ_WAIT_RATE, span.waiting(length));
-    if let (Some(histogram), Some(sum_ns)) = (&cpu.wait_histogram, cpu.wait_ns) {
-        let histogram = Histogram {
-            buckets: histogram.0,
-            sum_ns,
-        };
-        samples.push(Sample::new(
-            &catalog::RUNQ_WAITS,
-            Value::Histogram(Box::new(histogram)),
-        ));
-    }
+    push(
+        &catalog::CPU_QUOTA,
+        integer(cpu.limit.and_then(|it| it.quota_us)),
+    );
+    push(
+        &catalog::CPU_PERIOD,
+        integer(cpu.limit.map(|it| it.period_us)),
+    );
+    push(&catalog::CPU_RATE, float(span.cpus(length)));
+    push(&catalog::RUNQ_WAIT, integer(cpu.wait_ns));
+    push(
+        &catalog::VOLUNTARY_SWITCHES,
+        integer(cpu.voluntary_switches),
+    );
+    push(
+        &catalog::INVOLUNTARY_SWITCHES,
+        integer(cpu.involuntary_switches),
+    );
+    push(&catalog::MIGRATIONS, integer(cpu.migrations));
+    push(&catalog::FORKS, integer(cpu.forks));
+    push(&catalog::EXECS, integer(cpu.execs));
+    push(&catalog::EXITS, integer(cpu.exits));
+    push(&catalog::RUNQ_WAIT_RATE, float(span.waiting(length)));
+    push(&catalog::RUNQ_WAITS, waits(cpu));
     samples
+}
+
+fn waits(cpu: &CpuTotals) -> Option<Value> {
+    Some(Value::Histogram(Box::new(Histogram {
+        buckets: cpu.wait_histogram.as_ref()?.0,
+        sum_ns: cpu.wait_ns?,
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        container::CgroupId,
+        snapshot::{Bandwidth, CpuLimit, Entry, WaitHistogram},
+    };
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn samples_of(cpu: CpuTotals, run_ns: Option<u64>, wait_ns: Option<u64>) -> Vec<Sample> {
+        let after = Entry {
+            cgroup: CgroupId(1),
+            alive: true,
+            cpu,
+        };
+        let span = Span {
+            after: &after,
+            run_ns,
+            wait_ns,
+            born: false,
+        };
+        samples(&span, SECOND)
+    }
+
+    fn everything() -> CpuTotals {
+        let mut values = 1..;
+        let mut next = || values.next();
+        CpuTotals {
+            run_ns: next(),
+            user_ns: next(),
+            system_ns: next(),
+            bandwidth: Some(Bandwidth {
+                periods: 4,
+                throttled_periods: 5,
+                throttled_ns: 6,
+            }),
+            limit: Some(CpuLimit {
+                quota_us: Some(7),
+                period_us: 8,
+            }),
+            wait_ns: next(),
+            wait_histogram: Some(Box::default()),
+            voluntary_switches: next(),
+            involuntary_switches: next(),
+            migrations: next(),
+            forks: next(),
+            execs: next(),
+            exits: next(),
+        }
+    }
+
+    #[test]
+    fn all_metrics_but_the_peak_come_in_catalog_order() {
+        let samples = samples_of(everything(), Some(1), Some(1));
+        let given: Vec<&str> = samples.iter().map(|it| it.metric.field).collect();
+        let catalog: Vec<&str> = catalog::CONTAINER
+            .iter()
+            .map(|metric| metric.field)
+            .filter(|field| *field != catalog::CPU_RATE_MAX.field)
+            .collect();
+        assert_eq!(given, catalog);
+    }
+
+    #[test]
+    fn what_is_not_known_is_absent_and_zero_is_not() {
+        let cpu = CpuTotals {
+            run_ns: Some(0),
+            limit: Some(CpuLimit {
+                quota_us: None,
+                period_us: 100_000,
+            }),
+            wait_histogram: Some(Box::new(WaitHistogram::default())),
+            ..CpuTotals::default()
+        };
+        let samples = samples_of(cpu, None, None);
+        let given: Vec<&str> = samples.iter().map(|it| it.metric.field).collect();
+        assert_eq!(given, ["usage_ns", "period_us"]);
+    }
+
+    #[test]
+    fn rates_are_of_the_interval_and_totals_of_the_lifetime() {
+        let cpu = CpuTotals {
+            run_ns: Some(9_000_000_000),
+            wait_ns: Some(7),
+            ..CpuTotals::default()
+        };
+        let samples = samples_of(cpu, Some(1_500_000_000), Some(250_000_000));
+        let values: Vec<&Value> = samples.iter().map(|it| &it.value).collect();
+        assert_eq!(
+            values,
+            [
+                &Value::Integer(9_000_000_000),
+                &Value::Float(1.5),
+                &Value::Integer(7),
+                &Value::Float(0.25),
+            ]
+        );
+    }
 }

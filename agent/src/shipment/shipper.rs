@@ -51,8 +51,17 @@ impl Shipper {
 
     /// Takes in one tick. Returns what is to be sent now, if anything is.
     pub fn fold<'a>(&mut self, batch: &'a Batch) -> Option<Shipment<'a>> {
+        self.ship(batch, self.is_due(batch))
+    }
+
+    /// Takes in the last tick. All current values are sent, whenever they were sent before.
+    pub fn flush<'a>(&mut self, batch: &'a Batch) -> Option<Shipment<'a>> {
+        self.ship(batch, true)
+    }
+
+    fn ship<'a>(&mut self, batch: &'a Batch, complete: bool) -> Option<Shipment<'a>> {
         let mut times = Times::before(batch, self.last_wall_ns);
-        let mut shipment = Shipment::empty(times.tick_wall_ns, self.is_due(batch), batch);
+        let mut shipment = Shipment::empty(times.tick_wall_ns, complete, batch);
         let mut rest_cpus = None;
         for subject in &batch.subjects {
             if self.selects(subject.container.kind()) {

@@ -96,6 +96,23 @@ fn current_values_ship_once_an_interval_with_the_busiest_tick() {
 }
 
 #[test]
+fn the_last_tick_ships_what_the_interval_would_still_keep() {
+    let web = named(2, Runtime::Docker, "web");
+    let mut shipper = every_ten();
+    shipper.fold(&tick(0, vec![subject(&web, 5, 0.0)]));
+    let busy = tick(1, vec![subject(&web, 8, 1.5)]);
+    assert!(shipper.fold(&busy).is_none());
+    let batch = tick(2, vec![subject(&web, 9, 0.5)]);
+    let shipment = shipper.flush(&batch).unwrap();
+    assert_eq!(
+        (shipment.complete, usage(&shipment, "web")),
+        (true, Some(9))
+    );
+    let peak = shipment.points[0].peak.as_ref().map(|peak| &peak.value);
+    assert_eq!(peak, Some(&Value::Float(1.5)));
+}
+
+#[test]
 fn a_jittering_tick_never_costs_an_interval_a_second() {
     let web = named(2, Runtime::Docker, "web");
     let mut shipper = every_ten();

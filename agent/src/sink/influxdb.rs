@@ -5,7 +5,6 @@
 
 use std::{
     error::Error,
-    fmt::{self, Write as _},
     time::{Duration, SystemTime},
 };
 
@@ -15,8 +14,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Request, Response, Uri,
     body::Incoming,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT},
-    http::uri::InvalidUri,
+    header::{
+        AUTHORIZATION, CONTENT_TYPE, HeaderValue, InvalidHeaderValue, RETRY_AFTER, USER_AGENT,
+    },
 };
 use hyper_util::{
     client::legacy::{Client as HttpClient, connect::HttpConnector},
@@ -29,7 +29,11 @@ use super::{
     outcome::{Answer, Outcome, classify},
     retry::retry_after,
 };
-use crate::encode::Payload;
+use crate::{
+    config::{Credentials, Influxdb},
+    encode::Payload,
+    text::chain,
+};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,57 +43,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most bytes of an answer that are read: a 1.x error may quote a whole batch.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
-
-/// Where to write, and as whom.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Base address, `http://host:port`, with the path of a proxy if there is one.
-    pub url: String,
-    /// Name of the database.
-    pub database: String,
-    /// Retention policy; the database's default if `None`.
-    pub retention_policy: Option<String>,
-    /// Who writes, where the server asks.
-    pub credentials: Option<Credentials>,
-    /// Whether to make the database where it does not exist.
-    pub create_database: bool,
-    /// Longest time for a whole write; more than the 10 s after which the server itself gives up.
-    pub timeout: Duration,
-}
-
-/// A user and its password. Never printed.
-#[derive(Clone)]
-pub struct Credentials {
-    /// User name; without a colon.
-    pub username: String,
-    /// Password.
-    pub password: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(…)")
-    }
-}
-
-/// Settings that no client can be made of.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// The address is no `http://host` address.
-    #[error("the address of InfluxDB is not of the form `http://host:port`")]
-    Address(#[source] Option<InvalidUri>),
-    /// The address carries a password, which would stand in logs.
-    #[error("the address of InfluxDB contains a user: set `username` and a password file instead")]
-    UserInAddress,
-    /// TLS is asked for.
-    #[error("InfluxDB over https is not supported")]
-    Tls,
-    /// The user name cannot be sent.
-    #[error(
-        "the user name for InfluxDB contains a colon, which HTTP basic authentication cannot carry"
-    )]
-    Username,
-}
 
 /// A connection to one InfluxDB.
 #[derive(Debug)]
@@ -104,19 +57,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client; connects only when there is something to write.
-    pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
-        let base = base_address(&settings.url)?;
+    /// A client; connects only when there is something to write. Settings that passed the checks of `config` make no
+    /// error: their names are short enough for a request's target.
+    pub fn new(settings: &Influxdb) -> Result<Self, hyper::http::Error> {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.append_pair("db", &settings.database);
         query.append_pair("precision", "ns");
         if let Some(policy) = &settings.retention_policy {
             query.append_pair("rp", policy);
         }
-        let uri = |address: String| {
-            let uri = address.parse();
-            uri.map_err(|invalid| SettingsError::Address(Some(invalid)))
-        };
+        let uri = |target: &str| format!("{}{target}", settings.url).parse::<Uri>();
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         connector.set_nodelay(true);
@@ -126,9 +76,13 @@ impl Client {
                 .pool_idle_timeout(IDLE_TIMEOUT)
                 .pool_max_idle_per_host(1)
                 .build(connector),
-            write: uri(format!("{base}/write?{}", query.finish()))?,
-            query: uri(format!("{base}/query"))?,
-            authorization: authorization(settings.credentials.as_ref())?,
+            write: uri(&format!("/write?{}", query.finish()))?,
+            query: uri("/query")?,
+            authorization: settings
+                .credentials
+                .as_ref()
+                .map(authorization)
+                .transpose()?,
             timeout: settings.timeout,
             create: settings
                 .create_database
@@ -179,6 +133,7 @@ impl Client {
             }
         };
         match timeout(self.timeout, exchange).await {
+            // None of the causes names the request's headers.
             Ok(answer) => answer.map_err(|error| chain(error.as_ref())),
             Err(_elapsed) => Err(format!("no answer within {:?}", self.timeout)),
         }
@@ -236,36 +191,13 @@ struct QueryResult {
     error: Option<String>,
 }
 
-fn base_address(url: &str) -> Result<String, SettingsError> {
-    let uri: Uri = url
-        .parse()
-        .map_err(|invalid| SettingsError::Address(Some(invalid)))?;
-    match (uri.scheme_str(), uri.authority()) {
-        (Some("https"), _) => Err(SettingsError::Tls),
-        (Some("http"), Some(authority)) if authority.as_str().contains('@') => {
-            Err(SettingsError::UserInAddress)
-        }
-        (Some("http"), Some(authority)) if uri.query().is_none() => Ok(format!(
-            "http://{authority}{}",
-            uri.path().trim_end_matches('/')
-        )),
-        _ => Err(SettingsError::Address(None)),
-    }
-}
-
 /// HTTP basic authentication, marked so that nothing prints it.
-fn authorization(credentials: Option<&Credentials>) -> Result<Option<HeaderValue>, SettingsError> {
-    let Some(Credentials { username, password }) = credentials else {
-        return Ok(None);
-    };
-    if username.contains(':') {
-        return Err(SettingsError::Username);
-    }
-    let encoded = BASE64.encode(format!("{username}:{password}"));
-    let header = HeaderValue::try_from(format!("Basic {encoded}"));
-    let mut header = header.map_err(|_invalid| SettingsError::Username)?;
+fn authorization(credentials: &Credentials) -> Result<HeaderValue, InvalidHeaderValue> {
+    let Credentials { username, password } = credentials;
+    let encoded = BASE64.encode(format!("{username}:{}", password.expose()));
+    let mut header = HeaderValue::try_from(format!("Basic {encoded}"))?;
     header.set_sensitive(true);
-    Ok(Some(header))
+    Ok(header)
 }
 
 /// `CREATE DATABASE` is idempotent; the name is quoted as an identifier.
@@ -296,73 +228,43 @@ fn is_cut(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     false
 }
 
-/// An error and its causes on one line. None of them names the request's headers.
-fn chain(error: &(dyn Error + Send + Sync)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if write!(text, ": {cause}").is_err() {
-            break;
-        }
-        source = cause.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
 
-    fn settings(url: &str) -> Settings {
-        Settings {
-            url: url.to_owned(),
+    fn settings(url: &str) -> Influxdb {
+        Influxdb {
             database: "a b&c".to_owned(),
             retention_policy: Some("7d".to_owned()),
             credentials: Some(Credentials {
                 username: "agent".to_owned(),
-                password: "s3cret".to_owned(),
+                password: Secret::new("s3cret".to_owned()),
             }),
-            create_database: true,
-            timeout: Duration::from_secs(30),
+            ..Influxdb::at(url.parse().unwrap())
         }
     }
 
     #[test]
-    fn addresses_keep_a_proxys_path() {
-        for (url, write) in [
-            ("http://db:8086", "http://db:8086/write"),
-            ("http://db", "http://db/write"),
-            ("http://[::1]:8086/", "http://[::1]:8086/write"),
-            ("http://db/influx/", "http://db/influx/write"),
-        ] {
+    fn names_are_encoded_into_the_target() {
+        for url in ["http://db:8086", "http://[::1]:8086"] {
             let client = Client::new(&settings(url)).unwrap();
             assert_eq!(
                 client.write.to_string(),
-                format!("{write}?db=a+b%26c&precision=ns&rp=7d")
+                format!("{url}/write?db=a+b%26c&precision=ns&rp=7d")
             );
+            assert_eq!(client.query.to_string(), format!("{url}/query"));
         }
     }
 
     #[test]
-    fn addresses_that_no_client_can_use_are_refused() {
-        let refused = |url| Client::new(&settings(url)).unwrap_err();
-        for url in [
-            "",
-            "db:8086",
-            "/influx",
-            "ftp://db",
-            "http://db/?u=a",
-            "http:// db",
-        ] {
-            assert!(
-                matches!(refused(url), SettingsError::Address(_)),
-                "url={url}"
-            );
-        }
-        assert!(matches!(refused("https://db:8086"), SettingsError::Tls));
-        let with_user = refused("http://agent:s3cret@db");
-        assert!(matches!(with_user, SettingsError::UserInAddress));
-        assert!(!with_user.to_string().contains("s3cret"));
+    fn the_longest_names_make_a_client() {
+        let settings = Influxdb {
+            database: "ä".repeat(Influxdb::MAX_NAME_BYTES / 2),
+            retention_policy: Some("&".repeat(Influxdb::MAX_NAME_BYTES)),
+            ..settings("http://db:8086")
+        };
+        assert!(Client::new(&settings).is_ok());
     }
 
     #[test]

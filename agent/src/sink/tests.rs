@@ -11,13 +11,12 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
-    Bounds, Ended, Sink, Target, Worker,
-    influxdb::{Client, Credentials, Settings},
-    open,
-    worker::Pace,
+use super::{Bounds, Ended, Sink, Target, Worker, influxdb::Client, open, worker::Pace};
+use crate::{
+    config::{Credentials, Influxdb, Secret},
+    encode::Payload,
+    self_stats::SinkStats,
 };
-use crate::{encode::Payload, self_stats::SinkStats};
 
 const NO_DATABASE: Reply = Reply::Json(404, r#"{"error":"database not found: \"metrics\""}"#);
 const STORED: Reply = Reply::Json(204, "");
@@ -50,7 +49,7 @@ struct Request {
 
 struct Fixture {
     listener: TcpListener,
-    settings: Settings,
+    settings: Influxdb,
     stats: Arc<SinkStats>,
 }
 
@@ -60,13 +59,10 @@ impl Fixture {
         let address = listener.local_addr().unwrap();
         Self {
             listener,
-            settings: Settings {
-                url: format!("http://{address}"),
+            settings: Influxdb {
                 database: "metrics".to_owned(),
-                retention_policy: None,
-                credentials: None,
-                create_database: true,
                 timeout: Duration::from_secs(10),
+                ..Influxdb::at(format!("http://{address}").parse().unwrap())
             },
             stats: Arc::new(SinkStats::new("db")),
         }
@@ -182,7 +178,7 @@ async fn a_write_carries_database_precision_and_credentials() {
     fixture.settings.retention_policy = Some("short".to_owned());
     fixture.settings.credentials = Some(Credentials {
         username: "agent".to_owned(),
-        password: "s3cret".to_owned(),
+        password: Secret::new("s3cret".to_owned()),
     });
     let (requests, ended) = fixture.play(&["a v=1i 1\n"], &[STORED]).await;
     let [request] = &requests[..] else {

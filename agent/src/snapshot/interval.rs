@@ -13,7 +13,7 @@ pub struct Interval<'a> {
     pub length: Duration,
     /// One per entry of the later snapshot, in its order.
     pub spans: Vec<Span<'a>>,
-    /// Totals that went backwards. They are bugs or restarted counters; each was taken as no change.
+    /// Totals that went backwards: a bug, or a counter that was started anew. Each was taken as no change.
     pub regressions: u64,
 }
 
@@ -80,6 +80,18 @@ impl<'a> Interval<'a> {
     }
 }
 
+impl Interval<'_> {
+    /// The same without rates, for an interval that is too short for them: the kernel charges a running task a tick
+    /// at a time, so that over a millisecond a CPU can seem to be used fourfold.
+    #[must_use]
+    pub fn without_rates(mut self) -> Self {
+        for span in &mut self.spans {
+            (span.run_ns, span.wait_ns) = (None, None);
+        }
+        self
+    }
+}
+
 impl Span<'_> {
     /// CPUs used on average over `length` (1.0 is one CPU fully used); `None` without a length.
     pub fn cpus(&self, length: Duration) -> Option<f64> {
@@ -94,4 +106,130 @@ impl Span<'_> {
 
 fn per_second(ns: u64, length: Duration) -> Option<f64> {
     (!length.is_zero()).then(|| ns as f64 / 1e9 / length.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::CgroupId;
+
+    const SECOND_NS: u64 = 1_000_000_000;
+
+    fn entry(cgroup: u64, run_ns: Option<u64>) -> Entry {
+        Entry {
+            cgroup: CgroupId(cgroup),
+            alive: true,
+            cpu: CpuTotals {
+                run_ns,
+                wait_ns: run_ns.map(|ns| ns / 10),
+                ..CpuTotals::default()
+            },
+        }
+    }
+
+    fn at(boot_ns: u64, entries: Vec<Entry>) -> Snapshot {
+        let taken = Timestamp {
+            boot_ns,
+            wall_ns: 0,
+        };
+        Snapshot { taken, entries }
+    }
+
+    /// The `run_ns` of the one span, and how many totals went backwards.
+    fn grown(before: Vec<Entry>, after: Entry) -> (Option<u64>, u64) {
+        let (before, after) = (at(0, before), at(SECOND_NS, vec![after]));
+        let interval = Interval::between(Some(&before), &after);
+        (interval.spans[0].run_ns, interval.regressions)
+    }
+
+    #[test]
+    fn an_entry_used_what_its_total_grew_by() {
+        let before = at(SECOND_NS, vec![entry(1, Some(40)), entry(2, Some(500))]);
+        let after = at(
+            3 * SECOND_NS,
+            vec![entry(1, Some(40)), entry(2, Some(4 * SECOND_NS + 500))],
+        );
+        let interval = Interval::between(Some(&before), &after);
+        assert_eq!(interval.length, Duration::from_secs(2));
+        let [idle, busy] = &interval.spans[..] else {
+            panic!("{interval:?}");
+        };
+        assert_eq!(
+            (idle.run_ns, idle.cpus(interval.length)),
+            (Some(0), Some(0.0))
+        );
+        assert_eq!(busy.cpus(interval.length), Some(2.0));
+        assert_eq!(busy.waiting(interval.length), Some(0.2));
+        assert!(!busy.born);
+    }
+
+    #[test]
+    fn an_entry_born_within_it_used_all_it_has() {
+        assert_eq!(
+            grown(vec![entry(1, Some(9))], entry(2, Some(70))),
+            (Some(70), 0)
+        );
+    }
+
+    #[test]
+    fn an_entry_that_ended_stands_in_it_once_more_and_then_no_more() {
+        let last = Entry {
+            alive: false,
+            ..entry(1, Some(30))
+        };
+        let (before, death) = (at(0, vec![entry(1, Some(10))]), at(1, vec![last]));
+        let interval = Interval::between(Some(&before), &death);
+        assert_eq!(interval.spans[0].run_ns, Some(20));
+        let gone = at(2, Vec::new());
+        assert!(Interval::between(Some(&death), &gone).spans.is_empty());
+    }
+
+    #[test]
+    fn a_total_that_goes_backwards_is_no_change_and_counted() {
+        // Run time and wait.
+        assert_eq!(
+            grown(vec![entry(1, Some(90))], entry(1, Some(50))),
+            (Some(0), 2)
+        );
+    }
+
+    #[test]
+    fn a_total_that_becomes_known_was_not_used_within_it() {
+        assert_eq!(grown(vec![entry(1, None)], entry(1, Some(50))), (None, 0));
+        assert_eq!(grown(vec![entry(1, Some(50))], entry(1, None)), (None, 0));
+    }
+
+    #[test]
+    fn the_first_snapshot_has_totals_and_no_rates() {
+        let first = at(SECOND_NS, vec![entry(1, Some(50))]);
+        let interval = Interval::between(None, &first);
+        assert_eq!(interval.length, Duration::ZERO);
+        assert_eq!(
+            (interval.spans[0].run_ns, interval.spans[0].born),
+            (None, true)
+        );
+    }
+
+    #[test]
+    fn two_snapshots_of_one_instant_have_no_rates() {
+        for later_ns in [SECOND_NS, SECOND_NS - 1] {
+            let (before, after) = (
+                at(SECOND_NS, vec![entry(1, Some(50))]),
+                at(later_ns, vec![entry(1, Some(60))]),
+            );
+            let interval = Interval::between(Some(&before), &after);
+            assert_eq!(interval.length, Duration::ZERO);
+            assert_eq!(interval.spans[0].run_ns, Some(10));
+            assert_eq!(interval.spans[0].cpus(interval.length), None);
+        }
+    }
+
+    #[test]
+    fn rates_can_be_left_out() {
+        let (before, after) = (at(0, Vec::new()), at(1, vec![entry(1, Some(4_000_000))]));
+        let interval = Interval::between(Some(&before), &after).without_rates();
+        assert_eq!(interval.length, Duration::from_nanos(1));
+        assert_eq!(interval.spans[0].cpus(interval.length), None);
+        assert_eq!(interval.spans[0].waiting(interval.length), None);
+    }
 }

@@ -1,7 +1,7 @@
 //! Which metric comes from which source on this host.
 
 use crate::{
-    kernel::{Kernel, ProgramReport, ProgramState, Role},
+    kernel::{ProgramReport, ProgramState, Role},
     metrics::{
         Metric, Sample, Value,
         catalog::{self, Source},
@@ -15,13 +15,8 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// What a loaded kernel side and the files beside it give.
-    pub fn of(kernel: &Kernel) -> Self {
-        Self::of_programs(kernel.programs())
-    }
-
-    /// What these programs and the files beside them give.
-    pub fn of_programs(programs: &[ProgramReport]) -> Self {
+    /// What these kernel programs and the files beside them give.
+    pub fn of(programs: &[ProgramReport]) -> Self {
         let mut available: Vec<Source> = programs
             .iter()
             .filter(|report| report.state == ProgramState::Loaded)
@@ -71,14 +66,84 @@ impl Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::PROGRAMS;
+
+    /// All programs loaded but those that count for one of `missing`.
+    fn without(missing: &[Source]) -> Coverage {
+        let reports: Vec<ProgramReport> = PROGRAMS
+            .iter()
+            .map(|spec| ProgramReport {
+                spec,
+                state: match spec.role {
+                    Role::Metric(source) if missing.contains(&source) => {
+                        ProgramState::Unsupported("no such tracepoint".to_owned())
+                    }
+                    _ => ProgramState::Loaded,
+                },
+                forbidden: false,
+            })
+            .collect();
+        Coverage::of(&reports)
+    }
 
     #[test]
-    fn a_metric_without_its_source_is_absent_and_one_with_a_second_falls_back() {
-        let files = Coverage::files();
-        assert_eq!(files.source_of(&catalog::RUNQ_WAIT), None);
+    fn with_all_programs_each_metric_has_its_best_source() {
+        let all = without(&[]);
+        for metric in catalog::CONTAINER {
+            assert_eq!(all.source_of(metric), metric.sources.first().copied());
+        }
+        assert_eq!(all.samples().count(), catalog::CONTAINER.len());
+    }
+
+    #[test]
+    fn a_metric_whose_program_is_missing_falls_back_or_is_absent() {
+        let usage = |missing: &[Source]| without(missing).source_of(&catalog::CPU_USAGE);
+        let (exact, switch) = (Source::SchedStatRuntime, Source::SchedSwitch);
+        assert_eq!(usage(&[exact]), Some(switch));
+        assert_eq!(usage(&[exact, switch]), Some(Source::CgroupFile));
+        let no_forks = without(&[Source::SchedProcessFork]);
+        assert_eq!(no_forks.source_of(&catalog::FORKS), None);
         assert_eq!(
-            files.source_of(&catalog::CPU_USAGE),
-            Some(Source::CgroupFile)
+            no_forks.source_of(&catalog::EXECS),
+            Some(Source::SchedProcessExec)
         );
+    }
+
+    #[test]
+    fn files_alone_give_time_and_limits_but_no_waits() {
+        let files = Coverage::files();
+        let given: Vec<&str> = catalog::CONTAINER
+            .into_iter()
+            .filter(|metric| files.source_of(metric).is_some())
+            .map(|metric| metric.field)
+            .collect();
+        assert_eq!(
+            given,
+            [
+                "usage_ns",
+                "user_ns",
+                "system_ns",
+                "periods",
+                "throttled_periods",
+                "throttled_ns",
+                "quota_us",
+                "period_us",
+                "usage_cpus",
+                "usage_cpus_max",
+            ]
+        );
+    }
+
+    #[test]
+    fn each_metric_that_is_there_tells_its_source() {
+        let told: Vec<String> = Coverage::files()
+            .samples()
+            .map(|sample| format!("{:?} {:?}", sample.labels, sample.value))
+            .collect();
+        assert_eq!(
+            told.first().map(String::as_str),
+            Some(r#"[("metric", "usage_ns"), ("source", "cgroup_file")] Integer(1)"#)
+        );
+        assert_eq!(told.len(), 10);
     }
 }

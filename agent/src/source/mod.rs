@@ -20,6 +20,7 @@ use crate::{
     metrics::Sample,
     snapshot::{Snapshot, Timestamp},
     state::{SavedTotals, TotalsError},
+    text::chain,
 };
 use files::FileSource;
 use kernel::KernelSource;
@@ -66,9 +67,8 @@ impl Source {
             SourceChoice::Auto => match Kernel::load(&options(collect, &layout)?) {
                 Ok(kernel) => Some(kernel),
                 Err(error) => {
-                    let error = anyhow::Error::from(error);
                     tracing::warn!(
-                        reason = format!("{error:#}"),
+                        reason = chain(&error),
                         "the kernel programs cannot run; cgroup files serve: short-lived containers are missed, and \
                          there is no run-queue wait. `cgflux check` says what to do"
                     );
@@ -119,9 +119,9 @@ impl Source {
     }
 
     /// Reads what costs too much for every tick.
-    pub fn read_slowly(&mut self) {
+    pub fn read_slowly(&mut self, now: Timestamp) {
         if let Kind::Kernel(source) = &mut self.0 {
-            source.read_recursion_misses();
+            source.read_slowly(now);
         }
     }
 

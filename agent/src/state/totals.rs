@@ -51,7 +51,7 @@ pub struct SavedTotals {
     places: HashMap<CgroupId, usize>,
     /// Places without a record.
     free: Vec<usize>,
-    /// Entries that found no free place; their totals start again after a restart.
+    /// Saves that found no free place; after a restart the totals of such an entry start again.
     unsaved: u64,
 }
 
@@ -112,11 +112,15 @@ impl SavedTotals {
 
     /// Saves the total of `entry`. It is kept from here on, also if the process is killed.
     pub fn save(&mut self, entry: CgroupId, total: &SlotTotals) {
-        let Some(place) = self.places.get(&entry).copied().or_else(|| self.free.pop()) else {
+        let place = if let Some(place) = self.places.get(&entry) {
+            *place
+        } else if let Some(place) = self.free.pop() {
+            self.places.insert(entry, place);
+            place
+        } else {
             self.unsaved += 1;
             return;
         };
-        self.places.insert(entry, place);
         let words = self.words(place);
         for (word, value) in words[1..].iter().zip(values(total)) {
             word.store(value, Ordering::Relaxed);
@@ -138,7 +142,7 @@ impl SavedTotals {
         self.places.keys().copied()
     }
 
-    /// Saves that found no room.
+    /// How many saves found no room.
     pub fn unsaved(&self) -> u64 {
         self.unsaved
     }

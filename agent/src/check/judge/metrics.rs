@@ -28,7 +28,7 @@ static OF_BANDWIDTH: [&Metric; 5] = [
 
 pub(super) fn items(facts: &Facts) -> Vec<Item> {
     let coverage = match &facts.programs {
-        Programs::Attached { reports, .. } => Coverage::of_programs(reports),
+        Programs::Attached { reports, .. } => Coverage::of(reports),
         Programs::NotWanted | Programs::NoHierarchy | Programs::Refused(_) => Coverage::files(),
     };
     catalog::CONTAINER

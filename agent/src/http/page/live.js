@@ -4,7 +4,6 @@
 // they missed when they come back.
 
 const SPARK_POINTS = 60;
-const CHART_POINTS = 600;
 const ENDED_SHOWN_MS = 60_000;
 /** A page that hears nothing for so many intervals says so. */
 const STALE_INTERVALS = 5;
@@ -21,7 +20,8 @@ const host = series();
 /** What the charts show: the host, or { cgroup, ...series } of the chosen entry. */
 let shown = host;
 let sort = { by: "cpu", descending: true };
-let server = { cpus: 1, interval_ms: 1000 };
+/** What `hello` says; `ticks` is how many the agent keeps, and the charts show. */
+let server = { cpus: 1, interval_ms: 1000, ticks: 600 };
 let lastTick = 0;
 
 function series() {
@@ -87,8 +87,9 @@ function tick({ t, new: introduced, v, agent }) {
     const entry = entries.get(who.cgroup) ?? { cpu: [], wait: [] };
     entries.set(who.cgroup, { ...entry, who, endedAt: 0, renamed: true });
   }
-  let cpuTotal = 0;
-  let waitTotal = 0;
+  // Null as long as no entry has a value: nothing known is not nothing used.
+  let cpuTotal = null;
+  let waitTotal = null;
   const here = new Set();
   for (const [cgroup, cpu, wait] of v) {
     const entry = entries.get(cgroup);
@@ -96,8 +97,8 @@ function tick({ t, new: introduced, v, agent }) {
     entry.endedAt = 0;
     keep(entry.cpu, cpu, SPARK_POINTS);
     keep(entry.wait, wait, SPARK_POINTS);
-    cpuTotal += cpu ?? 0;
-    waitTotal += wait ?? 0;
+    if (cpu !== null) cpuTotal += cpu;
+    if (wait !== null) waitTotal += wait;
     if (shown.cgroup === cgroup && t > (shown.t.at(-1) ?? 0) * 1000) point(shown, t, cpu, wait);
   }
   for (const [cgroup, entry] of entries) {
@@ -111,9 +112,9 @@ function tick({ t, new: introduced, v, agent }) {
 }
 
 function point(series, t, cpu, wait) {
-  keep(series.t, t / 1000, CHART_POINTS);
-  keep(series.cpu, cpu, CHART_POINTS);
-  keep(series.wait, wait === null ? null : wait * 1000, CHART_POINTS);
+  keep(series.t, t / 1000, server.ticks);
+  keep(series.cpu, cpu, server.ticks);
+  keep(series.wait, wait === null ? null : wait * 1000, server.ticks);
 }
 
 function forget(cgroup, entry) {
@@ -126,6 +127,7 @@ function forget(cgroup, entry) {
 function startAnew() {
   for (const [cgroup, entry] of entries) forget(cgroup, entry);
   Object.assign(host, series());
+  ownCost.forget();
   choose(null);
 }
 
@@ -146,11 +148,11 @@ function schedule() {
 }
 
 function drawTotals() {
-  const cpu = host.cpu.at(-1) ?? 0;
+  const cpu = host.cpu.at(-1) ?? null;
   let containers = 0;
   for (const { who, endedAt } of entries.values()) if (who.kind === "container" && !endedAt) containers += 1;
-  byId("total-cpu").textContent = cpu.toFixed(2);
-  byId("total-cpus").textContent = `of ${server.cpus} · ${((100 * cpu) / server.cpus).toFixed(0)} %`;
+  byId("total-cpu").textContent = cpu === null ? "–" : cpu.toFixed(2);
+  byId("total-cpus").textContent = `of ${server.cpus}` + (cpu === null ? "" : ` · ${((100 * cpu) / server.cpus).toFixed(0)} %`);
   byId("total-wait").textContent = milliseconds(host.wait.at(-1));
   byId("total-containers").textContent = containers;
 }
@@ -299,7 +301,7 @@ async function choose(cgroup) {
   taken.forEach((ns, at) => {
     if (late === 0 || ns / 1e9 < chosen.t[0]) point(past, ns / 1e6, usage_cpus[at], runq_waiting[at]);
   });
-  for (const key of ["t", "cpu", "wait"]) chosen[key] = past[key].concat(chosen[key]).slice(-CHART_POINTS);
+  for (const key of ["t", "cpu", "wait"]) chosen[key] = past[key].concat(chosen[key]).slice(-server.ticks);
   byId("facts").textContent = facts(details).join(" · ");
   schedule();
 }
@@ -315,44 +317,63 @@ function facts({ runtime, image, short_id, namespace, pod, path, cpu }) {
 
 // --- our own cost ---
 
-/**
- * From the agent's own samples, whatever measurement they stand in: `cpu_ns` and `bpf_run_ns` (counters), `rss_bytes`,
- * and every field that ends in `_lost` or `_dropped`. What is not there is not shown.
- */
-const ownCost = {
-  /** The last ten ticks, for rates. */
-  past: [],
+/** No loss of CPU time: of turns whose beginning was not seen, only the wait before them is not counted. */
+const MINOR_LOSSES = ["unseen_switch_ins"];
 
-  take(t, agent) {
-    const sums = {};
-    for (const group of Object.values(agent)) {
-      for (const [field, value] of Object.entries(group)) {
-        const values = Array.isArray(value) ? value.map((it) => it.value) : [value];
-        for (const one of values) if (typeof one === "number") sums[field] = (sums[field] ?? 0) + one;
-      }
-    }
-    keep(this.past, { t, sums }, 10);
+const ownCost = {
+  /** CPU time at the last ten ticks, for the rate. */
+  past: [],
+  latest: {},
+
+  take(t, { agent_self: latest }) {
+    this.latest = latest ?? {};
+    const { cpu_ns } = this.latest;
+    if (cpu_ns === undefined) return;
+    // The agent was started anew.
+    if (cpu_ns < this.past.at(-1)?.cpu_ns) this.forget();
+    keep(this.past, { t, cpu_ns }, 10);
+  },
+
+  forget() {
+    this.past = [];
   },
 
   /** Percent of one CPU over the ticks at hand. */
-  share(field) {
+  share() {
     const [first, last] = [this.past[0], this.past.at(-1)];
-    if (!last || first === last || last.sums[field] === undefined) return "–";
-    const ms = (last.sums[field] - (first.sums[field] ?? 0)) / 1e6;
-    return `${((100 * ms) / (last.t - first.t)).toFixed(2)} %`;
+    if (first === last) return "–";
+    return `${((last.cpu_ns - first.cpu_ns) / (last.t - first.t) / 1e4).toFixed(2)} %`;
   },
 
   draw() {
-    const sums = this.past.at(-1)?.sums ?? {};
-    byId("own-cpu").textContent = this.share("cpu_ns");
-    byId("own-bpf").textContent = this.share("bpf_run_ns");
-    byId("own-rss").textContent = sums.rss_bytes === undefined ? "–" : `${(sums.rss_bytes / 2 ** 20).toFixed(1)} MiB`;
-    const losses = Object.entries(sums).filter(([field, count]) => /_(lost|dropped)$/.test(field) && count > 0);
+    const { programs_cpus, rss_bytes, losses, points_dropped, ticks_skipped } = this.latest;
+    byId("own-cpu").textContent = this.share();
+    // Not measured yet, or there are none.
+    byId("own-programs").hidden = programs_cpus === undefined;
+    byId("own-programs").lastElementChild.textContent = `${(100 * (programs_cpus ?? 0)).toFixed(2)} %`;
+    byId("own-rss").textContent = rss_bytes === undefined ? "–" : `${(rss_bytes / 2 ** 20).toFixed(1)} MiB`;
+    const reasons = counts(losses, "reason");
+    const isMinor = ([reason]) => MINOR_LOSSES.includes(reason);
+    const words = ([reason, count]) => `${count} ${reason.replaceAll("_", " ")}`;
+    const major = reasons.filter((it) => !isMinor(it));
+    const minor = reasons.filter(isMinor).concat(ticks_skipped ? [["ticks_skipped", ticks_skipped]] : []);
+    const dropped = counts(points_dropped, "sink");
+    const total = major.concat(dropped).reduce((sum, [, count]) => sum + count, 0);
     const element = byId("own-losses");
-    element.textContent = losses.map(([field, count]) => `${count} ${field.replaceAll("_", " ")}`).join(", ") || "none";
-    element.classList.toggle("bad", losses.length > 0);
+    element.textContent = losses === undefined ? "–" : total || "none";
+    element.title = [
+      ...major.map(words),
+      ...dropped.map(([sink, count]) => `${count} points dropped by ${sink}`),
+      ...minor.map((it) => `${words(it)} (no CPU time lost)`),
+    ].join("\n");
+    element.classList.toggle("bad", total > 0);
   },
 };
+
+/** What was counted under each value of a label, as [value, count]; nothing that is zero. */
+function counts(samples, label) {
+  return (samples ?? []).filter(({ value }) => value > 0).map(({ labels, value }) => [labels[label], value]);
+}
 
 // --- what the person does ---
 

@@ -6,6 +6,7 @@ use super::{Running, browser::Browser};
 use crate::{
     encode::fixture::{HOSTILE, container, rates, subject_of, tick_of},
     http::Settings,
+    metrics::{Metric, Sample, Value, catalog},
 };
 
 #[tokio::test]
@@ -125,5 +126,54 @@ async fn a_real_browser_shows_hostile_names_as_text_and_follows_the_ticks() {
         ));
         page.set_width(360);
         page.wait_until("innerWidth === 360 && document.documentElement.scrollWidth <= 360");
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_footer_tells_what_the_agent_costs_and_loses() {
+    let server = Running::start(Settings::default()).await;
+    let own = |second: u32, dropped| {
+        let sample = |metric: &'static Metric, value| Sample::new(metric, Value::Integer(value));
+        let lost = |reason, count| sample(&catalog::AGENT_LOSSES, count).labelled("reason", reason);
+        let mut batch = tick_of(
+            second,
+            vec![subject_of(container(7, "web"), rates(0.5, 0.0))],
+        );
+        batch.agent = vec![
+            sample(&catalog::AGENT_CPU, u64::from(second) * 12_300_000),
+            sample(&catalog::AGENT_RSS, 12 << 20),
+            lost("events_lost", 0),
+            lost("unseen_switch_ins", 8),
+            sample(&catalog::SINK_DROPPED, dropped).labelled("sink", "db"),
+        ];
+        if second > 1 {
+            batch
+                .agent
+                .push(Sample::new(&catalog::AGENT_PROGRAMS, Value::Float(0.0056)));
+        }
+        server.live.publish(batch);
+    };
+    own(1, 0);
+    let address = format!("http://{}/", server.address);
+    let Some(mut page) = tokio::task::block_in_place(|| Browser::open(&address)) else {
+        println!("SKIP chromium is not installed");
+        return;
+    };
+    tokio::task::block_in_place(|| {
+        let footer = |text: &str| {
+            format!(
+                "document.getElementById('own').innerText.replace(/\\s+/g, ' ').endsWith('{text}')"
+            )
+        };
+        let title = "document.getElementById('own-losses').title";
+        page.wait_until(&footer("CPU – memory 12.0 MiB losses none"));
+        let minor = "8 unseen switch ins (no CPU time lost)";
+        assert_eq!(page.evaluate(title), minor);
+        own(2, 3);
+        page.wait_until(&footer(
+            "CPU 1.23 % kernel programs 0.56 % memory 12.0 MiB losses 3",
+        ));
+        let all = format!("3 points dropped by db\n{minor}");
+        assert_eq!(page.evaluate(title), all);
     });
 }

@@ -23,6 +23,7 @@ async fn a_watcher_is_told_the_past_then_each_tick() {
     watcher.until("event: hello\n").await;
     let hello: Json = serde_json::from_str(&watcher.until("\n").await["data: ".len()..]).unwrap();
     assert_eq!((&hello["host"], &hello["cpus"]), (&json!("box"), &json!(4)));
+    assert_eq!(hello["ticks"], 600);
     let first = watcher.tick().await;
     assert_eq!(first["t"], 1000);
     assert_eq!(first["new"].as_array().map(Vec::len), Some(2));

@@ -3,16 +3,18 @@
 //! A cgroup's slot counts for the entry it belongs to. Cgroups that were there before the programs are adopted: they
 //! get their slots here, and their entries begin with what their own files say they had used.
 
+mod adoption;
+mod health;
+
 use std::{
     collections::{HashMap, HashSet},
     os::fd::BorrowedFd,
 };
 
-use agent_ebpf::{losses::Losses, slot::SlotEntry};
+use agent_ebpf::slot::SlotEntry;
 
 use super::{Coverage, roster::Roster};
 use crate::{
-    clock,
     container::{CgroupId, Kind},
     kernel::{Event, Kernel, KernelError, ProgramReport, Role},
     metrics::{
@@ -22,16 +24,11 @@ use crate::{
     snapshot::{CpuTotals, Entry, Ledger, SlotTotals, Snapshot, Timestamp, WaitHistogram},
     state::SavedTotals,
 };
+use health::{Health, Lost};
 
 /// How long after its end an entry's values may still change: the kernel says when nothing can be charged any more,
 /// but some cgroups linger, held by a page or a socket.
 const LINGER_NS: u64 = 2_000_000_000;
-
-/// How long after a cgroup was found gone its slot is given back though the kernel was not seen to let go of it.
-const UNRELEASED_NS: u64 = 30_000_000_000;
-
-/// How often to read a baseline again when the cgroup was charged meanwhile.
-const BASELINE_READINGS: usize = 8;
 
 /// Cgroups counted by the kernel programs.
 pub(super) struct KernelSource {
@@ -52,12 +49,7 @@ pub(super) struct KernelSource {
     unreleased: HashMap<CgroupId, u64>,
     /// Whether the tree is being looked through because events were lost.
     resyncing: bool,
-    /// What the programs had missed before everything was adopted.
-    losses_before: Losses,
-    losses: Losses,
-    recursion_misses: u64,
-    /// Events that made no sense or could not be acted on.
-    mishaps: u64,
+    health: Health,
 }
 
 /// A slot that counts on behalf of a cgroup, for an entry.
@@ -78,7 +70,7 @@ impl KernelSource {
         // Births first, then counting: a cgroup made from here on has its slot before its first task.
         kernel.attach(|role| !role.counts())?;
         kernel.attach(Role::counts)?;
-        let coverage = Coverage::of(&kernel);
+        let coverage = Coverage::of(kernel.programs());
         let mut source = Self {
             kernel,
             roster,
@@ -91,14 +83,10 @@ impl KernelSource {
             finished: Vec::new(),
             unreleased: HashMap::new(),
             resyncing: false,
-            losses_before: Losses::default(),
-            losses: Losses::default(),
-            recursion_misses: 0,
-            mishaps: 0,
+            health: Health::default(),
         };
         source.adopt_all(old)?;
-        source.losses_before = source.kernel.losses()?;
-        source.losses = source.losses_before;
+        source.health.begin(source.kernel.losses()?);
         Ok(source)
     }
 
@@ -111,7 +99,7 @@ impl KernelSource {
     pub(super) fn take_events(&mut self) {
         while let Some(event) = self.kernel.next_event() {
             if let Err(error) = self.act(event) {
-                self.mishaps += 1;
+                self.health.mishap();
                 tracing::debug!(error = %error, "a cgroup event could not be acted on");
             }
         }
@@ -121,7 +109,9 @@ impl KernelSource {
     pub(super) fn snapshot(&mut self, taken: Timestamp) -> Snapshot {
         self.take_events();
         self.roster.tick();
-        self.notice_losses();
+        if self.health.read(&self.kernel, taken) == Lost::Events {
+            self.look_through_tree();
+        }
         self.release_unreleased(taken.boot_ns);
         let mut entries = Vec::with_capacity(self.holders.len() + 1);
         let mut ids: Vec<CgroupId> = self.ledger.entries().collect();
@@ -159,11 +149,6 @@ impl KernelSource {
         }
     }
 
-    /// Reads what the kernel skipped because a program was already running; a file per program, so not every tick.
-    pub(super) fn read_recursion_misses(&mut self) {
-        self.recursion_misses = self.kernel.recursion_misses();
-    }
-
     /// Which metric comes from where.
     pub(super) fn coverage(&self) -> &Coverage {
         &self.coverage
@@ -174,34 +159,21 @@ impl KernelSource {
         self.kernel.programs()
     }
 
+    /// Reads what is too costly for every tick.
+    pub(super) fn read_slowly(&mut self, now: Timestamp) {
+        self.health.read_slowly(&self.kernel, now);
+    }
+
     /// What this source says of itself.
     pub(super) fn samples(&self) -> Vec<Sample> {
         let integer = |metric, value| Sample::new(metric, Value::Integer(value));
+        let unsaved = integer(&catalog::AGENT_LOSSES, self.saved.unsaved());
         let mut samples = vec![
             integer(&catalog::AGENT_MAPPED, self.kernel.mapped_bytes() as u64),
             integer(&catalog::AGENT_SLOTS, self.in_use.len() as u64),
+            unsaved.labelled("reason", "unsaved_totals"),
         ];
-        let (now, before) = (&self.losses, &self.losses_before);
-        for (reason, count) in [
-            (
-                "slots_exhausted",
-                now.slots_exhausted - before.slots_exhausted,
-            ),
-            ("events_lost", now.events_lost - before.events_lost),
-            (
-                "unslotted_charges",
-                now.unslotted_charges - before.unslotted_charges,
-            ),
-            (
-                "unseen_switch_ins",
-                now.unseen_switch_ins - before.unseen_switch_ins,
-            ),
-            ("recursion_misses", self.recursion_misses),
-            ("unsaved_totals", self.saved.unsaved()),
-            ("event_mishaps", self.mishaps),
-        ] {
-            samples.push(integer(&catalog::AGENT_LOSSES, count).labelled("reason", reason));
-        }
+        samples.extend(self.health.samples());
         samples
     }
 
@@ -277,126 +249,6 @@ impl KernelSource {
         self.kernel.give_back(slot, cgroup)
     }
 
-    /// Adopts every cgroup there is, parents first.
-    fn adopt_all(&mut self, old: &HashMap<CgroupId, SlotTotals>) -> Result<(), KernelError> {
-        let root = self.roster.root();
-        self.ledger.open(root);
-        self.ledger.add_slot(root, 0);
-        if let Some(old) = old.get(&root) {
-            self.ledger.add_base(root, old);
-        }
-        let folder = self.roster.folder("/");
-        self.kernel
-            .assign(&folder, root, SlotEntry { slot: 0, flags: 0 })?;
-        self.adopt_unknown(old)?;
-        for gone in self
-            .saved
-            .entries()
-            .filter(|id| !self.ledger.contains(*id))
-            .collect::<Vec<_>>()
-        {
-            self.saved.remove(gone);
-        }
-        Ok(())
-    }
-
-    /// Adopts every cgroup that is not known yet.
-    fn adopt_unknown(&mut self, old: &HashMap<CgroupId, SlotTotals>) -> Result<(), KernelError> {
-        let mut entries = Vec::new();
-        for (cgroup, path) in self.roster.walk() {
-            if self.roster.knows(cgroup) {
-                continue;
-            }
-            match self.kernel.slot(&self.roster.folder(&path), cgroup) {
-                // Made since the programs run, and its event was lost.
-                Ok(Some(given)) if self.resyncing => {
-                    let owner = self.roster.arrive(cgroup, &path);
-                    self.count_in(cgroup, owner, Some(given.slot))?;
-                }
-                // Its event is on the way; or it was removed since the walk.
-                Ok(Some(_)) | Err(KernelError::Directory { .. }) => {}
-                Ok(None) => {
-                    if self.adopt(cgroup, &path)? == cgroup {
-                        entries.push(cgroup);
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        // Only now is known which entries have others below them.
-        for entry in entries {
-            self.begin_with(entry, old.get(&entry));
-        }
-        Ok(())
-    }
-
-    /// Gives a cgroup its slot: its entry's where it is part of one, else one of its own. Returns its entry.
-    fn adopt(&mut self, cgroup: CgroupId, path: &str) -> Result<CgroupId, KernelError> {
-        let owner = self.roster.arrive(cgroup, path);
-        let inherited = if owner == cgroup {
-            None
-        } else {
-            self.ledger.slots(owner).first().copied()
-        };
-        let slot = match inherited {
-            Some(slot) => Some(slot),
-            None => self.kernel.take_slot()?,
-        };
-        self.count_in(cgroup, owner, slot)?;
-        if let Some(slot) = slot {
-            let container = owner == cgroup && self.roster.kind(cgroup) == Some(Kind::Container);
-            let flags = if container {
-                SlotEntry::OWNS_SUBTREE
-            } else {
-                0
-            };
-            match self
-                .kernel
-                .assign(&self.roster.folder(path), cgroup, SlotEntry { slot, flags })
-            {
-                // Removed since the walk; its event is on the way.
-                Ok(()) | Err(KernelError::Directory { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(owner)
-    }
-
-    /// Sets what `entry` had used before its slot took effect.
-    fn begin_with(&mut self, entry: CgroupId, old: Option<&SlotTotals>) {
-        let mut base = old.copied().unwrap_or_default();
-        // A cgroup's file counts for all below it, also for cgroups that are gone. Only an entry that has its subtree
-        // to itself can begin with it.
-        if self.roster.has_subtree_to_itself(entry)
-            && let Some(run_ns) = self.used_before(entry)
-        {
-            base.counters.run_ns = run_ns;
-        }
-        self.ledger.add_base(entry, &base);
-    }
-
-    /// The cgroup's own lifetime counter less what its slots count already, both read at one moment: the reading is
-    /// repeated until nothing was charged in between.
-    fn used_before(&self, entry: CgroupId) -> Option<u64> {
-        let counted = || -> u64 {
-            let slots = self.ledger.slots(entry).iter();
-            slots.map(|slot| self.kernel.counters(*slot).run_ns).sum()
-        };
-        let mut closest: Option<(u64, u64)> = None;
-        for _ in 0..BASELINE_READINGS {
-            let before = counted();
-            let used_ns = self.roster.usage(entry)?.run_ns;
-            let drift = counted() - before;
-            if closest.is_none_or(|(least, _)| drift < least) {
-                closest = Some((drift, used_ns.saturating_sub(before + drift)));
-            }
-            if drift == 0 {
-                break;
-            }
-        }
-        closest.map(|(_, base)| base)
-    }
-
     /// An entry's CPU family: what the programs count, and beside it what its files say.
     fn cpu(&mut self, id: CgroupId, total: &SlotTotals, readable: bool) -> CpuTotals {
         let counters = &total.counters;
@@ -422,67 +274,6 @@ impl KernelSource {
             execs: from(Source::SchedProcessExec, counters.execs),
             exits: from(Source::SchedProcessExit, counters.exits),
             ..self.roster.file_metrics(id, run_ns, readable)
-        }
-    }
-
-    /// Where events were lost, births and deaths are found in the tree.
-    fn notice_losses(&mut self) {
-        let losses = match self.kernel.losses() {
-            Ok(losses) => losses,
-            Err(error) => {
-                tracing::debug!(error = %error, "the kernel's losses cannot be read");
-                return;
-            }
-        };
-        let events_lost = losses.events_lost > self.losses.events_lost;
-        if losses.slots_exhausted > self.losses.slots_exhausted {
-            tracing::error!(
-                cgroups = losses.slots_exhausted - self.losses.slots_exhausted,
-                "new cgroups got no slot and count for the host; raise collect.slots"
-            );
-        }
-        self.losses = losses;
-        if events_lost {
-            tracing::warn!("cgroup events were lost; looking through the tree");
-            self.resync();
-        }
-    }
-
-    fn resync(&mut self) {
-        self.resyncing = true;
-        if let Err(error) = self.adopt_unknown(&HashMap::new()) {
-            self.mishaps += 1;
-            tracing::warn!(error = %error, "not all cgroups could be adopted");
-        }
-        self.resyncing = false;
-        let there: HashSet<CgroupId> = self.roster.walk().into_iter().map(|(id, _)| id).collect();
-        let now = clock::boot_ns();
-        let gone: Vec<CgroupId> = self
-            .holders
-            .keys()
-            .copied()
-            .filter(|id| !there.contains(id))
-            .collect();
-        for cgroup in gone {
-            self.remove(cgroup, now);
-            self.unreleased.insert(cgroup, now);
-        }
-    }
-
-    /// Releases cgroups that went unseen, once nothing can be charged to them any more for sure.
-    fn release_unreleased(&mut self, now_ns: u64) {
-        let due: Vec<CgroupId> = self
-            .unreleased
-            .iter()
-            .filter(|(_, since)| now_ns.saturating_sub(**since) >= UNRELEASED_NS)
-            .map(|(cgroup, _)| *cgroup)
-            .collect();
-        for cgroup in due {
-            self.unreleased.remove(&cgroup);
-            if let Err(error) = self.release(cgroup) {
-                self.mishaps += 1;
-                tracing::debug!(error = %error, "a slot could not be given back");
-            }
         }
     }
 }

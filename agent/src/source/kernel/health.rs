@@ -1,0 +1,115 @@
+//! What the kernel programs missed, and what they cost.
+
+use agent_ebpf::losses::Losses;
+
+use crate::{
+    kernel::{CostMeasurement, Kernel},
+    metrics::{Sample, Value, catalog},
+    snapshot::Timestamp,
+};
+
+/// The kernel side's state of health.
+#[derive(Default)]
+pub(super) struct Health {
+    /// What the programs had missed before everything was adopted.
+    before: Losses,
+    losses: Losses,
+    recursion_misses: u64,
+    /// A measurement of what the programs cost, with the time it began.
+    measuring: Option<(CostMeasurement, u64)>,
+    /// What they cost when last measured.
+    programs_cpus: Option<f64>,
+    /// Events that made no sense or could not be acted on.
+    mishaps: u64,
+}
+
+/// What was lost since the last look.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Lost {
+    /// Nothing that can be made good.
+    Nothing,
+    /// Births or deaths of cgroups.
+    Events,
+}
+
+impl Health {
+    /// From here on losses count.
+    pub(super) fn begin(&mut self, before: Losses) {
+        (self.before, self.losses) = (before, before);
+    }
+
+    /// Something could not be done.
+    pub(super) fn mishap(&mut self) {
+        self.mishaps += 1;
+    }
+
+    /// Looks at what was lost, each tick.
+    pub(super) fn read(&mut self, kernel: &Kernel, now: Timestamp) -> Lost {
+        if let Some((measurement, since)) =
+            self.measuring.take_if(|(_, since)| *since < now.boot_ns)
+        {
+            let length_ns = now.boot_ns - since;
+            self.programs_cpus = Some(kernel.cost_ns(&measurement) as f64 / length_ns as f64);
+        }
+        let losses = match kernel.losses() {
+            Ok(losses) => losses,
+            Err(error) => {
+                self.mishap();
+                tracing::debug!(%error, "the kernel's losses cannot be read");
+                return Lost::Nothing;
+            }
+        };
+        let before = std::mem::replace(&mut self.losses, losses);
+        if losses.slots_exhausted > before.slots_exhausted {
+            tracing::error!(
+                cgroups = losses.slots_exhausted - before.slots_exhausted,
+                "new cgroups got no slot and count for the host; raise collect.slots"
+            );
+        }
+        if losses.events_lost > before.events_lost {
+            tracing::warn!("cgroup events were lost; looking through the tree");
+            return Lost::Events;
+        }
+        Lost::Nothing
+    }
+
+    /// Reads what the kernel skipped because a program was already running, a file per program, and begins to measure
+    /// what the programs cost, until the next tick.
+    pub(super) fn read_slowly(&mut self, kernel: &Kernel, now: Timestamp) {
+        self.recursion_misses = kernel.recursion_misses();
+        self.measuring = kernel
+            .measure_cost()
+            .map(|measurement| (measurement, now.boot_ns));
+    }
+
+    /// All of it as samples.
+    pub(super) fn samples(&self) -> Vec<Sample> {
+        let (now, before) = (&self.losses, &self.before);
+        let mut samples: Vec<Sample> = [
+            (
+                "slots_exhausted",
+                now.slots_exhausted - before.slots_exhausted,
+            ),
+            ("events_lost", now.events_lost - before.events_lost),
+            (
+                "unslotted_charges",
+                now.unslotted_charges - before.unslotted_charges,
+            ),
+            (
+                "unseen_switch_ins",
+                now.unseen_switch_ins - before.unseen_switch_ins,
+            ),
+            ("recursion_misses", self.recursion_misses),
+            ("event_mishaps", self.mishaps),
+        ]
+        .into_iter()
+        .map(|(reason, count)| {
+            Sample::new(&catalog::AGENT_LOSSES, Value::Integer(count)).labelled("reason", reason)
+        })
+        .collect();
+        if let Some(cpus) = self.programs_cpus {
+            samples.push(Sample::new(&catalog::AGENT_PROGRAMS, Value::Float(cpus)));
+        }
+        samples
+    }
+}

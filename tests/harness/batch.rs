@@ -1,0 +1,99 @@
+//! What the API says.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+/// `/api/v1/containers`: one tick.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Batch {
+    /// When the counters were read, in nanoseconds since the Unix epoch.
+    pub(crate) taken: i64,
+    /// The time since the batch before.
+    pub(crate) interval_ns: i64,
+    pub(crate) containers: Vec<Entry>,
+    agent: Map<String, Json>,
+}
+
+/// One entry of a batch: a container, a unit, another cgroup, the host.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) cgroup: u64,
+    pub(crate) id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) path: String,
+    pub(crate) alive: bool,
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
+    /// The samples, by family and field.
+    #[serde(flatten)]
+    families: Map<String, Json>,
+}
+
+impl Batch {
+    /// The entry of the container with this full id.
+    pub(crate) fn container(&self, id: &str) -> Option<&Entry> {
+        self.containers
+            .iter()
+            .find(|entry| entry.id.as_deref() == Some(id))
+    }
+
+    /// The entry of the cgroup with this path.
+    pub(crate) fn at(&self, path: &str) -> Option<&Entry> {
+        self.containers.iter().find(|entry| entry.path == path)
+    }
+
+    /// The host's entry.
+    pub(crate) fn host(&self) -> &Entry {
+        let host = self.containers.iter().find(|entry| entry.kind == "host");
+        host.expect("every batch has the host")
+    }
+
+    /// What the agent says of itself, by the field's name in the catalog.
+    #[track_caller]
+    pub(crate) fn agent(&self, field: &str) -> u64 {
+        let value = self.agent.get("agent_self").and_then(|it| it.get(field));
+        value
+            .and_then(Json::as_u64)
+            .unwrap_or_else(|| panic!("no {field} in {:?}", self.agent))
+    }
+
+    /// The same of a field that stands once for each value of `label`.
+    #[track_caller]
+    pub(crate) fn agent_with(&self, field: &str, label: &str, value: &str) -> u64 {
+        let samples = self.agent.get("agent_self").and_then(|it| it.get(field));
+        let samples = samples.and_then(Json::as_array).into_iter().flatten();
+        let sample = samples
+            .filter(|sample| sample["labels"][label] == value)
+            .find_map(|sample| sample["value"].as_u64());
+        sample.unwrap_or_else(|| panic!("no {field}{{{label}={value}}} in {:?}", self.agent))
+    }
+
+    /// What was lost for `reason` since the agent started.
+    #[track_caller]
+    pub(crate) fn losses(&self, reason: &str) -> u64 {
+        self.agent_with("losses", "reason", reason)
+    }
+}
+
+impl Entry {
+    /// A total of the CPU family by the field's name in the catalog; `None` where this source does not give it.
+    pub(crate) fn total(&self, field: &str) -> Option<u64> {
+        self.families.get("cpu")?.get(field)?.as_u64()
+    }
+
+    /// The same of a total that must be there.
+    #[track_caller]
+    pub(crate) fn expect(&self, field: &str) -> u64 {
+        self.total(field)
+            .unwrap_or_else(|| panic!("no {field} in {self:?}"))
+    }
+
+    /// CPU time used since the cgroup was made, in nanoseconds.
+    #[track_caller]
+    pub(crate) fn usage_ns(&self) -> u64 {
+        self.expect("usage_ns")
+    }
+}

@@ -1,0 +1,62 @@
+//! Line protocol as written by the agent, read by somebody else's parser.
+
+use std::collections::BTreeMap;
+
+use influxdb_line_protocol::{FieldValue, parse_lines};
+
+/// One point.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) measurement: String,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) fields: BTreeMap<String, String>,
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) wall_ns: i64,
+}
+
+impl Line {
+    /// An integer field.
+    pub(crate) fn integer(&self, field: &str) -> Option<u64> {
+        self.fields.get(field)?.parse().ok()
+    }
+
+    /// A tag; empty without it.
+    pub(crate) fn tag(&self, tag: &str) -> &str {
+        self.tags.get(tag).map_or("", String::as_str)
+    }
+}
+
+/// All whole lines of `text`. Panics on one that is none.
+#[track_caller]
+pub(crate) fn parse(text: &str) -> Vec<Line> {
+    // The last one may be in the middle of being written.
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    parse_lines(whole)
+        .map(|line| {
+            let line = line.unwrap_or_else(|error| panic!("{error}: {whole}"));
+            let tags = line.series.tag_set.iter().flatten();
+            Line {
+                measurement: line.series.measurement.to_string(),
+                tags: tags
+                    .map(|(key, value)| (key.to_string(), value.to_string()))
+                    .collect(),
+                fields: line
+                    .field_set
+                    .iter()
+                    .map(|(key, value)| (key.to_string(), plain(value)))
+                    .collect(),
+                wall_ns: line.timestamp.expect("every point has its time"),
+            }
+        })
+        .collect()
+}
+
+fn plain(value: &FieldValue<'_>) -> String {
+    match value {
+        FieldValue::I64(value) => value.to_string(),
+        FieldValue::U64(value) => value.to_string(),
+        FieldValue::F64(value) => value.to_string(),
+        FieldValue::String(value) => value.to_string(),
+        FieldValue::Boolean(value) => value.to_string(),
+    }
+}

@@ -1,0 +1,39 @@
+//! What the tests speak in: agents, containers, cgroups, batches. Each thing ends what it began when it is dropped.
+//!
+//! A helper panics where it cannot do its work, at the line of the test that called it, and prints what the agent had
+//! to say. A thing that a machine may lack is an `Option`; [`skip`] has then said so.
+
+mod agent;
+mod batch;
+pub(crate) mod cgroup;
+mod docker;
+mod lines;
+mod root_counter;
+mod wait;
+
+use std::panic::Location;
+
+pub(crate) use agent::{AgentProcess, Home};
+pub(crate) use batch::{Batch, Entry};
+pub(crate) use cgroup::Cgroup;
+pub(crate) use docker::{Container, Docker};
+pub(crate) use lines::{Line, parse};
+pub(crate) use root_counter::RootCounter;
+pub(crate) use wait::{eventually, pause};
+
+/// Says that the test at the caller's line does not run here, and why. Where all must run, as in continuous
+/// integration, `CGFLUX_TESTS_SKIP=never` makes it a failure.
+#[track_caller]
+pub(crate) fn skip<T>(reason: &str) -> Option<T> {
+    let test = Location::caller();
+    println!("SKIP {test}: {reason}");
+    let may = std::env::var("CGFLUX_TESTS_SKIP").map_or(true, |may| may != "never");
+    assert!(may, "nothing may be skipped here: {reason}");
+    None
+}
+
+/// Nanoseconds since the Unix epoch.
+pub(crate) fn wall_ns() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    i64::try_from(since.unwrap().as_nanos()).unwrap()
+}

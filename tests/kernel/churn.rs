@@ -1,0 +1,86 @@
+//! Cgroups that come and go as fast as the kernel allows: each is told with all it used, and nothing is left of it.
+
+use std::{collections::HashMap, fs, path::Path, time::Duration};
+
+use crate::harness::{AgentProcess, Batch, Cgroup, Home, eventually, parse};
+
+const CGROUPS: usize = 2_000;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What an agent that keeps nothing may grow by while histories and pools, which are bounded, are full already.
+const GROWTH_BYTES: u64 = 2 << 20;
+
+#[test]
+fn of_two_thousand_cgroups_at_full_speed_none_is_lost_and_nothing_is_left() {
+    let home = Home::with("[ship]\ncgroups = true\n");
+    let points = home.path().join("points");
+    let agent = home.start(&["--file", points.to_str().unwrap()]);
+    // The first round fills histories and pools.
+    round(&points);
+    let before = settled(&agent);
+    round(&points);
+    let after = settled(&agent);
+    let rss = |batch: &Batch| batch.agent("rss_bytes");
+    let (before, grown) = (rss(&before), rss(&after).saturating_sub(rss(&before)));
+    println!("rss={before} grown={grown}");
+    assert!(grown <= GROWTH_BYTES, "rss={before} grown={grown}");
+    for reason in [
+        "slots_exhausted",
+        "events_lost",
+        "event_mishaps",
+        "nameless",
+        "regressions",
+    ] {
+        assert_eq!(after.losses(reason), 0, "{reason}");
+    }
+}
+
+/// Makes cgroups with a busy process that goes from one to the next, and waits until all their ends have been told.
+#[track_caller]
+fn round(points: &Path) {
+    let parent = Cgroup::new("churn");
+    let mut walker = Cgroup::new("walker");
+    let walker = walker.run("while :; do :; done").id().to_string();
+    let mut made = Vec::new();
+    let mut last: Option<Cgroup> = None;
+    for number in 0..CGROUPS {
+        let next = parent.child(&number.to_string());
+        next.enter(&walker);
+        made.push(next.id());
+        drop(last.replace(next));
+    }
+    drop(last);
+    let told = eventually(PATIENCE, "all ends are told", || {
+        let told = exits(points);
+        let missing = made.iter().filter(|id| !told.contains_key(id)).count();
+        (missing == 0)
+            .then_some(told)
+            .ok_or(format!("{missing} of {CGROUPS} missing"))
+    });
+    let told_ns: u64 = made.iter().map(|id| told[id]).sum();
+    let used_ns = parent.usage_us() * 1_000;
+    let part = told_ns.abs_diff(used_ns) as f64 / used_ns as f64;
+    let facts = format!("cgroups={CGROUPS} kernel={used_ns}ns told={told_ns}ns apart={part:.7}");
+    println!("{facts}");
+    assert!(part <= 0.000_1, "{facts}");
+}
+
+/// The cgroups whose exit has been told, and what each used.
+fn exits(points: &Path) -> HashMap<u64, u64> {
+    let lines = parse(&fs::read_to_string(points).unwrap()).into_iter();
+    let exits = lines.filter(|line| line.tag("event") == "exit");
+    let exits = exits.filter_map(|it| Some((it.integer("cgroup_id")?, it.integer("usage_ns")?)));
+    exits.collect()
+}
+
+/// The first batch in which every slot in use belongs to an entry that lives.
+#[track_caller]
+fn settled(agent: &AgentProcess) -> Batch {
+    eventually(PATIENCE, "all slots are given back", || {
+        let batch = agent.next_batch();
+        let slots = batch.agent("slots_in_use");
+        let live = batch.containers.iter().filter(|it| it.alive).count();
+        let facts = format!("slots={slots} live entries={live}");
+        (slots == live as u64).then_some(batch).ok_or(facts)
+    })
+}
