@@ -75,7 +75,7 @@ pub enum SupplyError {
     #[error("no temporary folder can be made")]
     Folder(#[source] io::Error),
     /// Nothing can be measured here either.
-    #[error("nothing can be measured here; `cgflux check` says what is missing")]
+    #[error("nothing can be measured here")]
     Source(#[from] SourceError),
 }
 

@@ -13,13 +13,13 @@ use nix::{
 };
 use procfs::{LockKind, LockType};
 
-use super::chain;
 use crate::{
     client::{
         GetError, Server,
         daemon::{Reply, ask},
     },
     config::Config,
+    text::chain,
 };
 
 /// What there is for the daemon.

@@ -8,7 +8,7 @@ use crate::{
     },
     config::Collect,
     host::cgroup_tree::Mode,
-    kernel::{PROGRAMS, ProgramReport, ProgramState, Role, StorageKind},
+    kernel::{Obstacle, PROGRAMS, ProgramReport, ProgramState, Role, StorageKind},
     metrics::catalog::Source,
 };
 
@@ -109,9 +109,11 @@ fn programs(facts: &mut Facts) -> &mut Vec<ProgramReport> {
     }
 }
 
-fn refused(errno: i32) -> Programs {
-    let error = std::io::Error::from_raw_os_error(errno);
-    Programs::Refused(Refusal::by_text(&format!("cannot load: {error}")))
+fn refused(obstacle: Obstacle) -> Programs {
+    Programs::Refused(Refusal {
+        text: "cannot load".to_owned(),
+        obstacle,
+    })
 }
 
 fn without(capability: Capability) -> Option<u64> {
@@ -168,7 +170,7 @@ fn a_refusal_is_explained_by_what_else_is_known() {
     let explained = |because: &str, verdict, change: &dyn Fn(&mut Facts)| {
         let item = check("programs/all programs", Level::Fail, verdict, |it| {
             it.collect.source = SourceChoice::Kernel;
-            it.programs = refused(libc::EPERM);
+            it.programs = refused(Obstacle::Privileges);
             change(it);
         });
         let why = item.why.unwrap_or_default();
@@ -199,17 +201,17 @@ fn a_refusal_is_explained_by_what_else_is_known() {
         it.kernel.release = "5.10.0".to_owned();
         it.privileges.memlock_bytes = Some(64 << 10);
     });
-    explained("no memory", kernel, &|it| {
-        it.programs = refused(libc::ENOMEM)
+    explained("ran short", Verdict::CannotStart, &|it| {
+        it.programs = refused(Obstacle::Other)
     });
     explained("does not take", kernel, &|it| {
-        it.programs = refused(libc::EINVAL)
+        it.programs = refused(Obstacle::Feature)
     });
 }
 
 #[test]
 fn refused_programs_are_no_end_unless_nothing_else_is_wanted() {
-    let refuse = |it: &mut Facts| it.programs = refused(libc::EPERM);
+    let refuse = |it: &mut Facts| it.programs = refused(Obstacle::Privileges);
     check(
         "programs/all programs",
         Level::Fail,
@@ -363,7 +365,10 @@ fn a_hash_is_second_best_only_where_there_is_better() {
             } = &mut it.programs
             {
                 *storage = StorageKind::Hash;
-                *passed_over = Some(Refusal::by_text("no such map"));
+                *passed_over = Some(Refusal {
+                    text: "no such map".to_owned(),
+                    obstacle: Obstacle::Feature,
+                });
             }
         }
     };
