@@ -4,6 +4,7 @@ mod arrival;
 mod command_line;
 mod ending;
 mod layers;
+mod looks;
 mod outage;
 mod page;
 mod served;

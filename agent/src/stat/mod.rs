@@ -68,14 +68,11 @@ pub async fn run(config: &Config, tagging: Tagging, arguments: &StatArgs) -> Res
 
 async fn print(config: &Config, tagging: Tagging, arguments: &StatArgs) -> Result<(), StatError> {
     let mut supply = Supply::open(config, arguments.url.as_ref()).await?;
-    let mut printer = Printer::new(
-        &config.host,
-        tagging,
-        arguments,
-        supply.origin(arguments.interval),
-    );
+    let is_table = arguments.format == StatFormat::Table;
+    let origin = supply.origin(arguments.interval, is_table);
+    let mut printer = Printer::new(&config.host, tagging, arguments, origin);
     // A table's rates are those between two readings of ours, wherever these come from.
-    let takes_two = arguments.format == StatFormat::Table || supply.takes_two();
+    let takes_two = is_table || supply.takes_two();
     let mut before: Option<Batch> = None;
     let mut due = Instant::now();
     loop {

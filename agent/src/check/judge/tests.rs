@@ -116,9 +116,9 @@ fn refused(obstacle: Obstacle) -> Programs {
     })
 }
 
-fn without(capability: Capability) -> Option<u64> {
+fn without(capability: Capability) -> u64 {
     let implied = capability.implied_by().map_or(0, |it| 1 << it.number);
-    Some(!(1 << capability.number | implied))
+    !(1 << capability.number | implied)
 }
 
 #[test]
@@ -137,19 +137,19 @@ fn a_kernel_that_lacks_something_is_no_end_while_files_serve() {
     use Level::{Fail, Note, Warn};
     let degraded = Verdict::Degraded;
     check("kernel/version", Fail, degraded, |it| {
-        it.kernel.release = "5.4.0".to_owned()
+        it.kernel.release = "5.4.0".to_owned();
     });
     check("kernel/version", Note, Verdict::Ready, |it| {
-        it.kernel.release.clear()
+        it.kernel.release.clear();
     });
     check("kernel/bpf system call", Fail, degraded, |it| {
-        it.kernel.bpf = Some(false)
+        it.kernel.bpf = Some(false);
     });
     check("kernel/compiler", Warn, degraded, |it| {
-        it.kernel.jit = Some(false)
+        it.kernel.jit = Some(false);
     });
     check("kernel/compiler", Note, Verdict::Ready, |it| {
-        it.kernel.jit = None
+        it.kernel.jit = None;
     });
     for access in [
         Access::Missing,
@@ -182,19 +182,19 @@ fn a_refusal_is_explained_by_what_else_is_known() {
     });
     explained("no BPF", kernel, &|it| it.kernel.bpf = Some(false));
     explained("too old", kernel, &|it| {
-        it.kernel.release = "4.19.0".to_owned()
+        it.kernel.release = "4.19.0".to_owned();
     });
     explained("user namespace", privilege, &|it| {
         it.privileges.first_user_namespace = Some(false);
     });
     explained("lacks CAP_BPF", privilege, &|it| {
-        it.privileges.effective = without(Capability::BPF);
+        it.privileges.effective = Some(without(Capability::BPF));
     });
     explained("lacks CAP_BPF and CAP_PERFMON", privilege, &|it| {
         it.privileges.effective = Some(0);
     });
     explained("seccomp", privilege, &|it| {
-        it.privileges.seccomp = Some(true)
+        it.privileges.seccomp = Some(true);
     });
     explained("security module", privilege, &|_| {});
     explained("locked memory", privilege, &|it| {
@@ -202,10 +202,10 @@ fn a_refusal_is_explained_by_what_else_is_known() {
         it.privileges.memlock_bytes = Some(64 << 10);
     });
     explained("ran short", Verdict::CannotStart, &|it| {
-        it.programs = refused(Obstacle::Other)
+        it.programs = refused(Obstacle::Other);
     });
     explained("does not take", kernel, &|it| {
-        it.programs = refused(Obstacle::Feature)
+        it.programs = refused(Obstacle::Feature);
     });
 }
 
@@ -243,7 +243,7 @@ fn refused_programs_are_no_end_unless_nothing_else_is_wanted() {
             it.collect.source = SourceChoice::Files;
             it.programs = Programs::NotWanted;
             it.kernel.type_information = Access::Missing;
-            it.privileges.effective = without(Capability::BPF);
+            it.privileges.effective = Some(without(Capability::BPF));
         },
     );
     let wanted = |it: &mut Facts| {
@@ -279,15 +279,15 @@ fn each_capability_says_what_it_buys_and_how_to_get_it() {
     ] {
         let path = format!("privileges/{}", capability.name);
         check(&path, level, verdict, |it| {
-            it.privileges.effective = without(capability)
+            it.privileges.effective = Some(without(capability));
         });
         check(&path, Level::Note, Verdict::Ready, |it| {
-            it.privileges.effective = None
+            it.privileges.effective = None;
         });
     }
     let fix = |change: &dyn Fn(&mut Privileges)| {
         let item = check("privileges/CAP_BPF", Level::Fail, Verdict::Degraded, |it| {
-            it.privileges.effective = without(Capability::BPF);
+            it.privileges.effective = Some(without(Capability::BPF));
             change(&mut it.privileges);
         });
         item.fix.unwrap_or_default()
@@ -518,13 +518,13 @@ fn a_daemon_needs_its_folder_and_its_address_unless_it_runs() {
         );
     }
     check("daemon/state folder", Level::Fail, cannot, |it| {
-        it.daemon.state = forbidden()
+        it.daemon.state = forbidden();
     });
     check("daemon/state folder", Level::Pass, Verdict::Ready, |it| {
         it.daemon.state = StateFolder::CanBeMade;
     });
     check("daemon/address", Level::Note, Verdict::Ready, |it| {
-        it.daemon.page = None
+        it.daemon.page = None;
     });
     check("daemon/state folder", Level::Note, Verdict::Ready, |it| {
         it.daemon.state = forbidden();
@@ -544,10 +544,10 @@ fn a_sink_that_takes_no_points_does_not_stop_the_daemon() {
         (SinkState::Odd(404), Level::Warn),
     ] {
         check("sinks/influxdb", level, Verdict::Degraded, |it| {
-            it.sinks[0].state = state
+            it.sinks[0].state = state;
         });
     }
     check("sinks/sinks", Level::Note, Verdict::Ready, |it| {
-        it.sinks.clear()
+        it.sinks.clear();
     });
 }
