@@ -1,6 +1,7 @@
 //! What is counted arrives: in InfluxDB, on the page, on `/metrics`; and what is asked for is what runs.
 
 mod arrival;
+mod asked;
 mod command_line;
 mod ending;
 mod layers;
