@@ -50,9 +50,7 @@ pub enum BuildError {
     #[error("nothing can be measured")]
     Source(#[from] SourceError),
     /// The page's address cannot be listened on.
-    #[error(
-        "cannot listen on {address}; choose another address with --listen, or stop what listens there"
-    )]
+    #[error("cannot listen on {address}; {}", way_out(source))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -75,6 +73,19 @@ pub enum BuildError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// What to do about an address that cannot be listened on.
+fn way_out(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "choose another address with --listen, or stop what listens there"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "choose a port above 1023 with --listen: the lower ones are for root"
+        }
+        _ => "choose another address with --listen",
+    }
 }
 
 /// A daemon that is ready to run.

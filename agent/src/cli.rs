@@ -20,8 +20,9 @@ Examples:
       Is the configuration right, and what will it write?
 
 Exit status:
-  0 done, 1 failed, 2 bad usage, 69 the kernel lacks a feature,
-  77 privileges are missing, 78 the configuration does not hold";
+  0 done, 1 failed, 2 bad usage, 3 (check) something is missing,
+  69 the kernel lacks a feature, 77 privileges are missing,
+  78 the configuration does not hold";
 
 /// What every container on this host does, exactly and for almost nothing.
 ///
@@ -91,7 +92,7 @@ pub enum Command {
     /// Print the current numbers: those of the running daemon, else measured here
     ///
     /// In the table CPU%, USER% and SYS% are of one CPU, WAIT% is of one task that waits for a CPU all the time, TOTAL
-    /// and THROTTLED are since the beginning of each container; - is what this kernel does not give.
+    /// and THROTTLED are since the beginning of each container (of the host: of measuring); - is what is not given here.
     Stat(StatArgs),
     /// Print what a shell needs to complete this program's command line
     ///

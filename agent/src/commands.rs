@@ -28,6 +28,7 @@ pub(crate) fn resolve(global: &Global, run: &RunArgs) -> anyhow::Result<Resolved
 /// `cgflux check`
 pub(crate) fn check(global: &Global, arguments: &CheckArgs) -> anyhow::Result<Exit> {
     let resolved = resolve(global, &RunArgs::default())?;
+    Tagging::of(&resolved)?;
     start_log(global, &resolved)?;
     let report = judge(&waited_for(Facts::gather(&resolved.config))?);
     let is_terminal = io::stdout().is_terminal();
@@ -47,8 +48,9 @@ pub(crate) fn check(global: &Global, arguments: &CheckArgs) -> anyhow::Result<Ex
 /// `cgflux stat`
 pub(crate) fn stat(global: &Global, arguments: &StatArgs) -> anyhow::Result<Exit> {
     let resolved = resolve(global, &RunArgs::default())?;
+    let tagging = Tagging::of(&resolved)?;
     start_log(global, &resolved)?;
-    waited_for(stat::run(&resolved.config, arguments))??;
+    waited_for(stat::run(&resolved.config, tagging, arguments))??;
     Ok(Exit::Ok)
 }
 

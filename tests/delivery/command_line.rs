@@ -119,7 +119,7 @@ fn refused(command: &mut Command, status: i32) -> String {
 
 /// Runs a command to its end, which must come.
 #[track_caller]
-fn ended(command: &mut Command) -> Output {
+pub(super) fn ended(command: &mut Command) -> Output {
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // What it prints fits into a pipe.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -71,6 +72,28 @@ fn a_file_gets_the_last_tick_too_and_no_line_twice() {
     let times = written();
     assert_eq!(times.len(), 2, "{times:?}");
     assert!(times[0] < times[1], "{times:?}");
+}
+
+#[test]
+fn an_output_that_nobody_reads_ends_the_agent_with_the_reason() {
+    let home = Home::with("[sinks.stdout]\ninterval = \"1s\"\n");
+    let mut command = home.command("run");
+    let command = command.args(["--listen", "127.0.0.1:0", "--stdout"]);
+    let mut agent = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(agent.stdout.take());
+    eventually(PATIENCE, "the agent ends", || {
+        agent.try_wait().unwrap().ok_or("it runs")
+    });
+    let ended = agent.wait_with_output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    let reason = "cgflux: sink stdout ended: nobody reads its output any more";
+    assert!(told.lines().any(|line| line.starts_with(reason)), "{told}");
+    assert!(!told.contains("the queue is full"), "{told}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What is counted arrives: in InfluxDB, on the page, on `/metrics`; and what is asked for is what runs.
 
 mod arrival;
+mod asked;
 mod command_line;
 mod ending;
 mod layers;
+mod looks;
 mod outage;
 mod page;
 mod served;

@@ -28,9 +28,9 @@ fn an_outage_that_the_queue_spans_costs_no_point_and_no_tick() {
     };
     let before = twins.agent.batch();
     twins.server.kill();
-    let mut last = twins.agent.next_batch();
     let name = cgroup::unique("during");
     docker.run_to_its_end(&["--rm", "--name", &name], "true");
+    let mut last = twins.agent.next_batch();
     for _ in 0..5 {
         last = twins.agent.batch_after(&last);
     }
@@ -90,8 +90,15 @@ fn an_outage_beyond_the_queue_costs_the_oldest_points_and_they_are_counted() {
         collected.len(),
         stored.len()
     );
-    assert!(counted > 0);
-    assert_eq!(missing.len() as u64, counted);
+    // The one shipment that was being written when the server was killed may be stored, though nobody said so.
+    let missing_and_unconfirmed = missing.len()..=missing.len() + largest_tick(&collected);
+    let counted = usize::try_from(counted).unwrap();
+    assert!(
+        missing_and_unconfirmed.contains(&counted),
+        "missing={}",
+        missing.len()
+    );
+    assert!(!missing.is_empty());
     assert_eq!(stored.len() + missing.len(), collected.len());
     assert!(same(&collected, &stored));
     // The oldest went each time: what is missing is one stretch, and what waited last stands after it.
@@ -164,6 +171,15 @@ fn by_key(lines: Vec<Line>) -> Points {
         "two points of one series have one time"
     );
     points
+}
+
+/// How many points the largest shipment has.
+fn largest_tick(collected: &Points) -> usize {
+    let mut sizes = BTreeMap::<i64, usize>::new();
+    for line in collected.values() {
+        *sizes.entry(line.wall_ns).or_default() += 1;
+    }
+    sizes.into_values().max().unwrap_or(0)
 }
 
 /// Whether all that is stored is what was collected.

@@ -42,7 +42,7 @@ fn a_container_that_starts_stands_on_the_page_by_name_and_its_chart_moves() {
     let inspect = ["inspect", "--format", "{{.State.StartedAt}}", &container.id];
     let started = docker.command(&inspect);
     let shown_ms = page.evaluate(&format!("seen['{web}'] - Date.parse('{started}')"));
-    println!("on the page {shown_ms} ms after its start");
+    println!("on the page {shown_ms} ms after Docker says it started");
     assert!(shown_ms.as_f64().unwrap() <= 2_000.0, "{shown_ms}");
 
     page.wait_until(&format!("Number(cpu('{web}')) > 0"));

@@ -1,5 +1,7 @@
 //! What the API says.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
@@ -19,8 +21,11 @@ pub(crate) struct Batch {
 pub(crate) struct Entry {
     pub(crate) id: Option<String>,
     pub(crate) name: String,
+    pub(crate) kind: String,
     pub(crate) path: String,
     pub(crate) alive: bool,
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
     /// The samples, by family and field.
     #[serde(flatten)]
     families: Map<String, Json>,

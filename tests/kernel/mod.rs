@@ -1,10 +1,12 @@
 //! What the kernel counts and what the agent says of it, side by side.
 
 mod accuracy;
+mod chains;
 mod churn;
 mod environment;
 mod files_source;
 mod finals;
+mod names;
 mod remains;
 mod restart;
 mod slots;

@@ -7,10 +7,13 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
     process::Command,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::{apt, command, failure::Failure, output::Output, packages};
@@ -23,10 +26,11 @@ const MARK: &str = "by `cargo xtask setup` of cgflux";
 
 /// Installs `names`, with fresh lists if `refresh`.
 pub(crate) fn install(output: &Output, refresh: bool, names: &[String]) -> Result<()> {
-    // Registered, never read: what matters is that none of them ends us before the policy file is
-    // gone. Ctrl-C reaches apt too, which stops where it safely can.
+    // None of them may end us before the policy file is gone. Ctrl-C reaches apt too, which stops
+    // where it safely can, and that may be at its end.
+    let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     let policy = NoServiceStart::impose()?;
     if refresh {
@@ -56,7 +60,12 @@ pub(crate) fn install(output: &Output, refresh: bool, names: &[String]) -> Resul
     let installed = command::run_hidden(output, "packages", &mut install);
     // Also when apt was interrupted: part of it may be installed.
     leave_off(output, new_units)?;
-    installed
+    installed?;
+    ensure!(
+        !interrupted.load(Ordering::Relaxed),
+        "interrupted; the packages are installed"
+    );
+    Ok(())
 }
 
 fn units_of(names: &[String]) -> impl Iterator<Item = &'static str> {

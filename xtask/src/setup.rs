@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     apt, command, compiler, elevate,
     failure::Failure,
-    linker,
+    guard, linker,
     packages::{self, Facts, Need, Package},
     services,
     session::Session,
@@ -122,15 +122,12 @@ fn install(session: &Session, missing: &[&Package]) -> Result<()> {
     task.extend(names);
     let mut install = elevate::as_root(session, task)?;
     session.output.command(&install);
-    let status = install
-        .status()
-        .with_context(|| command::cannot_run(&install))?;
-    match status.code() {
-        Some(0) => Ok(()),
-        code => {
-            Err(Failure::Reported(code.and_then(|code| code.try_into().ok()).unwrap_or(1)).into())
-        }
+    // Guarded, so that after Ctrl-C it is waited for: it has something to put away.
+    let status = guard::run_elevated(&mut install, |_| Ok(()))?;
+    if status.success() {
+        return Ok(());
     }
+    Err(Failure::Reported(guard::exit_code(status)).into())
 }
 
 /// For a system without apt: everything that is missing and how to get it, in one message.

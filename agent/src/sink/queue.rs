@@ -49,7 +49,7 @@ pub struct Backlog {
 pub struct Dropped {
     /// Points dropped to make room.
     pub points: usize,
-    /// Whether they are the first since the queue was last empty.
+    /// Whether they are the first since the queue was last empty, and it was the bounds that cost them.
     pub first: bool,
 }
 
@@ -87,7 +87,11 @@ impl Queue {
     pub fn push(&self, payload: Payload) -> Dropped {
         let mut state = self.state();
         if state.closed {
-            return state.lose(payload.points());
+            state.lost_points += payload.points();
+            return Dropped {
+                points: payload.points(),
+                first: false,
+            };
         }
         state.bytes += payload.lines().len();
         state.waiting.push_back(payload);
@@ -182,10 +186,6 @@ impl State {
             self.bytes -= oldest.lines().len();
             points += oldest.points();
         }
-        self.lose(points)
-    }
-
-    fn lose(&mut self, points: usize) -> Dropped {
         let first = self.lost_points == 0 && points > 0;
         self.lost_points += points;
         Dropped { points, first }
@@ -237,7 +237,11 @@ mod tests {
         queue.push(payload(1));
         queue.close();
         queue.closed().await;
-        assert_eq!(queue.push(payload(5)).points, 5);
+        let lost = Dropped {
+            points: 5,
+            first: false,
+        };
+        assert_eq!(queue.push(payload(5)), lost);
         assert_eq!(queue.take().await, Some(payload(1)));
         queue.acknowledge();
         assert_eq!(queue.take().await, None);

@@ -16,7 +16,7 @@ use crate::{
         Runtimes,
         cgroup_tree::{Layout, LayoutError},
     },
-    kernel::{Anchor, Kernel, KernelError, Options, ProgramReport},
+    kernel::{Anchor, Kernel, KernelError, Options, ProgramReport, Role},
     metrics::Sample,
     snapshot::{Snapshot, Timestamp},
     state::{SavedTotals, TotalsError},
@@ -63,8 +63,8 @@ impl Source {
         let ticks = u64::try_from(ticks).unwrap_or(u64::MAX);
         let kernel = match collect.source {
             SourceChoice::Files => None,
-            SourceChoice::Kernel => Some(Kernel::load(&options(collect, &layout)?)?),
-            SourceChoice::Auto => match Kernel::load(&options(collect, &layout)?) {
+            SourceChoice::Kernel => Some(attached(&options(collect, &layout)?)?),
+            SourceChoice::Auto => match attached(&options(collect, &layout)?) {
                 Ok(kernel) => Some(kernel),
                 Err(error) => {
                     tracing::warn!(
@@ -184,6 +184,15 @@ impl Source {
             Kind::Files(source) => &mut source.roster,
         }
     }
+}
+
+/// The kernel programs, loaded and attached. Births first, then counting: a cgroup made from here on has its slot
+/// before its first task runs.
+fn attached(options: &Options) -> Result<Kernel, KernelError> {
+    let mut kernel = Kernel::load(options)?;
+    kernel.attach(|role| !role.counts())?;
+    kernel.attach(Role::counts)?;
+    Ok(kernel)
 }
 
 /// How to load the kernel programs for these hierarchies.

@@ -25,7 +25,7 @@ pub use supply::SupplyError;
 use crate::{
     cli::{StatArgs, StatFormat},
     config::Config,
-    encode::TagError,
+    encode::Tagging,
     metrics::Batch,
 };
 use choice::{choose, near};
@@ -46,9 +46,6 @@ pub enum StatError {
         /// Names that look like it, best first.
         near: Vec<String>,
     },
-    /// The configured tags make no line protocol.
-    #[error("the tags cannot be used")]
-    Tags(#[from] TagError),
     /// Standard output is of no use.
     #[error("cannot print")]
     Print(#[source] io::Error),
@@ -57,23 +54,25 @@ pub enum StatError {
     Signals(#[source] io::Error),
 }
 
-/// Prints once, or each interval until a signal comes or nobody reads any more.
-pub async fn run(config: &Config, arguments: &StatArgs) -> Result<(), StatError> {
+/// Prints once, or each interval until a signal comes or nobody reads any more. Line protocol has the tags of `tagging`.
+pub async fn run(config: &Config, tagging: Tagging, arguments: &StatArgs) -> Result<(), StatError> {
     // Caught before anything starts, so that programs and folders are always taken away again.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StatError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(StatError::Signals)?;
     tokio::select! {
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
-        ended = print(config, arguments) => ended,
+        ended = print(config, tagging, arguments) => ended,
     }
 }
 
-async fn print(config: &Config, arguments: &StatArgs) -> Result<(), StatError> {
+async fn print(config: &Config, tagging: Tagging, arguments: &StatArgs) -> Result<(), StatError> {
     let mut supply = Supply::open(config, arguments.url.as_ref()).await?;
-    let mut printer = Printer::new(config, arguments, supply.origin(arguments.interval))?;
+    let is_table = arguments.format == StatFormat::Table;
+    let origin = supply.origin(arguments.interval, is_table);
+    let mut printer = Printer::new(&config.host, tagging, arguments, origin);
     // A table's rates are those between two readings of ours, wherever these come from.
-    let takes_two = arguments.format == StatFormat::Table || supply.takes_two();
+    let takes_two = is_table || supply.takes_two();
     let mut before: Option<Batch> = None;
     let mut due = Instant::now();
     loop {

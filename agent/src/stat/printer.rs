@@ -7,10 +7,9 @@ use std::{
 
 use serde_json::Value;
 
-use super::{StatError, choice::choose, rates::rows, supply::Reading, table::table};
+use super::{choice::choose, rates::rows, supply::Reading, table::table};
 use crate::{
     cli::{StatArgs, StatFormat},
-    config::Config,
     encode::{LineEncoder, Tagging, json},
     metrics::Batch,
     shipment::{Point, Shipment},
@@ -37,12 +36,7 @@ pub(super) struct Printer {
 
 impl Printer {
     /// A printer of what was asked for. `origin` is told at once, or stands above each table.
-    pub(super) fn new(
-        config: &Config,
-        arguments: &StatArgs,
-        origin: String,
-    ) -> Result<Self, StatError> {
-        let tagging = Tagging::new(&config.host, &config.tags, &config.labels.allow)?;
+    pub(super) fn new(host: &str, tagging: Tagging, arguments: &StatArgs, origin: String) -> Self {
         let is_table = arguments.format == StatFormat::Table;
         let redraws = is_table && !arguments.once && io::stdout().is_terminal();
         if !redraws {
@@ -50,14 +44,14 @@ impl Printer {
             // Numbers are printed all the same if there is nobody to tell.
             io::stderr().write_all(line.as_bytes()).unwrap_or_default();
         }
-        Ok(Self {
+        Self {
             name: arguments.name.clone(),
             format: arguments.format,
-            host: config.host.clone(),
+            host: host.to_owned(),
             encoder: LineEncoder::new(tagging),
             redrawn: redraws.then_some(origin),
             printed: false,
-        })
+        }
     }
 
     /// Prints a reading; returns whether anybody reads on.

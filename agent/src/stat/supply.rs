@@ -75,7 +75,7 @@ pub enum SupplyError {
     #[error("no temporary folder can be made")]
     Folder(#[source] io::Error),
     /// Nothing can be measured here either.
-    #[error("nothing can be measured here; `cgflux check` says what is missing")]
+    #[error("nothing can be measured here")]
     Source(#[from] SourceError),
 }
 
@@ -138,9 +138,11 @@ impl Supply {
     }
 
     /// One line for people: whose numbers these are.
-    pub(super) fn origin(&self, interval: Duration) -> String {
+    pub(super) fn origin(&self, interval: Duration, is_table: bool) -> String {
         let every = format_duration(interval);
         match self {
+            // What is not a table has the daemon's rates.
+            Self::Daemon(server, _) if !is_table => format!("from the daemon at {server}"),
             Self::Daemon(server, _) => format!("from the daemon at {server}, rates over {every}"),
             Self::Here(here) if here.source.programs().is_empty() => format!(
                 "measured here over {every} from cgroup files, without run-queue wait and switches (`cgflux check` \

@@ -2,10 +2,12 @@
 
 use std::{fs, path::PathBuf};
 
-use super::chain;
-use crate::host::{
-    cgroup_tree::{Hierarchy, Layout, LayoutError, Mode},
-    cpu_files::CpuFiles,
+use crate::{
+    host::{
+        cgroup_tree::{Hierarchy, Layout, LayoutError, Mode},
+        cpu_files::CpuFiles,
+    },
+    text::chain,
 };
 
 /// Cgroups that are counted; more are "many".

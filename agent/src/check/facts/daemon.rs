@@ -13,13 +13,13 @@ use nix::{
 };
 use procfs::{LockKind, LockType};
 
-use super::chain;
 use crate::{
     client::{
         GetError, Server,
         daemon::{Reply, ask},
     },
     config::Config,
+    text::chain,
 };
 
 /// What there is for the daemon.
@@ -140,10 +140,13 @@ async fn page(listen: SocketAddr) -> Page {
         Err(GetError::Connect { .. }) => match TcpListener::bind(listen) {
             Ok(_) => Page::Free,
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                Page::Taken("not by HTTP".to_owned())
+                Page::Taken("it refuses connections".to_owned())
             }
             Err(error) => Page::Unusable(error.raw_os_error(), error.to_string()),
         },
+        Err(GetError::Timeout { .. }) => {
+            Page::Taken("it takes connections and does not answer".to_owned())
+        }
         Err(error) => Page::Taken(chain(&error)),
     }
 }

@@ -1,13 +1,11 @@
 //! What became of the kernel programs: each is loaded and attached for a moment, which is the only probe that tells.
 
-use std::{error::Error, io};
-
-use super::chain;
 use crate::{
     config::{Collect, SourceChoice},
     host::cgroup_tree::Layout,
-    kernel::{Kernel, KernelError, Options, ProgramReport, Role, StorageKind},
-    source,
+    kernel::{Kernel, KernelError, Obstacle, Options, ProgramReport, Role, StorageKind},
+    source::{self, SourceError},
+    text::chain,
 };
 
 /// What became of the programs.
@@ -35,8 +33,8 @@ pub enum Programs {
 pub struct Refusal {
     /// The error and its causes in one line.
     pub text: String,
-    /// The error number within, as in errno(3).
-    pub errno: Option<i32>,
+    /// What stands in the way, as far as the error tells.
+    pub obstacle: Obstacle,
 }
 
 /// Attaches all programs and takes them out again.
@@ -48,7 +46,13 @@ pub(super) fn attach(collect: &Collect, layout: Option<&Layout>) -> Programs {
         return Programs::NoHierarchy;
     };
     let tried = source::options(collect, layout)
-        .map_err(|error| Refusal::of(&error))
+        .map_err(|error| match error {
+            SourceError::Kernel(error) => Refusal::of(&error),
+            other => Refusal {
+                text: chain(&other),
+                obstacle: Obstacle::Other,
+            },
+        })
         .and_then(|options| load(&options))
         .and_then(|(mut kernel, passed_over)| {
             attach_all(&mut kernel).map_err(|error| Refusal::of(&error))?;
@@ -82,51 +86,10 @@ fn attach_all(kernel: &mut Kernel) -> Result<(), KernelError> {
 }
 
 impl Refusal {
-    fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut errno = None;
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            let io = error.downcast_ref::<io::Error>();
-            errno = io.and_then(io::Error::raw_os_error).or(errno);
-            cause = error.source();
-        }
-        let text = chain(error);
+    fn of(error: &KernelError) -> Self {
         Self {
-            errno: errno.or_else(|| errno_in(&text)),
-            text,
+            text: chain(error),
+            obstacle: error.obstacle(),
         }
-    }
-
-    /// A refusal of which only the text was kept.
-    pub fn by_text(text: &str) -> Self {
-        Self {
-            text: text.to_owned(),
-            errno: errno_in(text),
-        }
-    }
-}
-
-/// The number in a text that an error was made part of, as in `Operation not permitted (os error 1)`.
-fn errno_in(text: &str) -> Option<i32> {
-    let (_, rest) = text.rsplit_once("(os error ")?;
-    rest.split_once(')')?.0.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_error_number_is_found_however_deep_it_lies() {
-        let error = KernelError::Mmap(io::Error::from_raw_os_error(libc::EPERM));
-        assert_eq!(Refusal::of(&error).errno, Some(libc::EPERM));
-        let error = KernelError::Program {
-            program: "cgroup_rmdir",
-            reason: io::Error::from_raw_os_error(libc::EINVAL).to_string(),
-            forbidden: false,
-        };
-        assert_eq!(Refusal::of(&error).errno, Some(libc::EINVAL));
-        let error = KernelError::Layout("no member".to_owned());
-        assert_eq!(Refusal::of(&error).errno, None);
     }
 }

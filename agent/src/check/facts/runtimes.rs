@@ -2,10 +2,11 @@
 
 use std::{io, path::PathBuf};
 
-use super::{Access, PATIENCE, chain};
+use super::{Access, PATIENCE};
 use crate::{
     client::{GetError, Server, get},
     host::{Runtimes, docker_api::DEFAULT_SOCKET},
+    text::chain,
 };
 
 /// One runtime.

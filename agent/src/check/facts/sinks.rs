@@ -8,10 +8,11 @@ use std::{
 
 use nix::unistd::{AccessFlags, eaccess};
 
-use super::{PATIENCE, chain};
+use super::PATIENCE;
 use crate::{
     client::{Server, get},
     config::{Influxdb, Sink, SinkKind},
+    text::chain,
 };
 
 /// One sink.

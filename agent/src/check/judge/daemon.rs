@@ -80,11 +80,12 @@ fn page(facts: &Facts) -> Item {
             name,
             format!("the running daemon does not answer at {address}"),
         ),
-        Page::Taken(who) => {
-            Item::fail(name, format!("another program answers at {address}: {who}"))
-                .because(why)
-                .fixed_by(elsewhere)
-        }
+        Page::Taken(who) => Item::fail(
+            name,
+            format!("{address} is taken by another program: {who}"),
+        )
+        .because(why)
+        .fixed_by(elsewhere),
         Page::Unusable(Some(libc::EACCES), _) => {
             Item::fail(name, format!("{address} may not be listened on"))
                 .because("ports below 1024 are for root, or for CAP_NET_BIND_SERVICE")

@@ -42,13 +42,16 @@ pub fn judge(facts: &Facts) -> Report {
 
 fn verdict(facts: &Facts, sections: &[Section]) -> (Verdict, String) {
     if let Some(cause) = cannot_measure(facts) {
-        let lacking = match cause {
-            Cause::Kernel => "the kernel, or how it is set up, lacks something",
-            Cause::Privilege => "this process lacks privileges",
-        };
-        let verdict = match cause {
-            Cause::Kernel => Verdict::KernelLacks,
-            Cause::Privilege => Verdict::NotPrivileged,
+        let (verdict, lacking) = match cause {
+            Cause::Kernel => (
+                Verdict::KernelLacks,
+                "the kernel, or how it is set up, lacks something",
+            ),
+            Cause::Privilege => (Verdict::NotPrivileged, "this process lacks privileges"),
+            Cause::Chance => (
+                Verdict::CannotStart,
+                "the kernel programs do not load now; see `programs`",
+            ),
         };
         let asked = match facts.collect.source {
             SourceChoice::Kernel => " with collect.source = \"kernel\"",

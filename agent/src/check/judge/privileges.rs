@@ -20,7 +20,7 @@ const PURCHASES: [Purchase; 5] = [
     Purchase {
         capability: Capability::BPF,
         buys: "kernel programs and their maps",
-        without: "no kernel program can be loaded; CPU time comes from cgroup files, and short-lived containers are \
+        without: "no counting program can be loaded; CPU time comes from cgroup files, and short-lived containers are \
                   missed",
         level: Level::Fail,
     },

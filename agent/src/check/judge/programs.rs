@@ -6,7 +6,7 @@ use crate::{
         facts::{Facts, Programs, Refusal},
         report::Item,
     },
-    kernel::{ProgramReport, ProgramState, Role, StorageKind},
+    kernel::{Obstacle, ProgramReport, ProgramState, Role, StorageKind},
     metrics::catalog::Source,
 };
 
@@ -85,7 +85,14 @@ fn program(facts: &Facts, report: &ProgramReport) -> Item {
                 .fixed_by("none but another kernel")
                 .detail("state", "unsupported");
         }
-        ProgramState::Refused(text) => Refusal::by_text(text),
+        ProgramState::Refused(text) => Refusal {
+            text: text.clone(),
+            obstacle: if report.forbidden {
+                Obstacle::Privileges
+            } else {
+                Obstacle::Feature
+            },
+        },
     };
     let item = Item::warn(name, format!("refused: {}", refusal.text)).detail("state", "refused");
     if report.spec.role == Role::Path && facts.kernel.lockdown.as_deref() == Some("confidentiality")

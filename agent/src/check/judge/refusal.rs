@@ -1,6 +1,9 @@
 //! Why the kernel said no. An error number alone tells nobody what to do; together with the other facts it does.
 
-use crate::check::facts::{Access, Capability, Facts, Refusal};
+use crate::{
+    check::facts::{Access, Capability, Facts, Refusal},
+    kernel::Obstacle,
+};
 
 /// What a refusal comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,6 +23,8 @@ pub(super) enum Cause {
     Kernel,
     /// This process's privileges.
     Privilege,
+    /// Neither's: it may go better next time.
+    Chance,
 }
 
 /// What tracing programs take.
@@ -73,19 +78,19 @@ pub(super) fn explain(facts: &Facts, refusal: &Refusal) -> Explanation {
         );
         return privilege(&why, &how_to_get(facts, &missing));
     }
-    match refusal.errno {
-        Some(libc::EPERM) if before(FIRST_WITHOUT_MEMLOCK) && is_short_of_memlock(facts) => {
+    match refusal.obstacle {
+        Obstacle::Privileges if before(FIRST_WITHOUT_MEMLOCK) && is_short_of_memlock(facts) => {
             let why =
                 "before Linux 5.11 kernel maps count as locked memory, and its limit is too low";
             privilege(why, MORE_MEMLOCK)
         }
-        Some(libc::EPERM) if facts.privileges.seccomp == Some(true) => {
+        Obstacle::Privileges if facts.privileges.seccomp == Some(true) => {
             let why = "the capabilities are held, but a seccomp filter on this process refuses `bpf` calls";
             let fix = "admit `bpf` in the filter: `docker run --security-opt seccomp=unconfined`, or take it out of \
                        SystemCallFilter= of the unit";
             privilege(why, fix)
         }
-        Some(libc::EPERM) => {
+        Obstacle::Privileges => {
             let why = "the capabilities are held, but a security module (SELinux, AppArmor, lockdown) or the hypervisor's \
                  kernel refuses";
             privilege(
@@ -93,16 +98,17 @@ pub(super) fn explain(facts: &Facts, refusal: &Refusal) -> Explanation {
                 "look for the denial in `dmesg` or `ausearch -m avc`, and admit it there",
             )
         }
-        Some(libc::ENOMEM) => {
-            let why = format!(
-                "there is no memory for kernel maps of {} slots",
-                facts.collect.slots
-            );
-            kernel(&why, "lower `slots` in [collect]")
-        }
-        _ => {
+        Obstacle::Feature => {
             let why = "this kernel does not take what this version of cgflux brings";
             kernel(why, "please report it with what `cgflux check --json` says")
+        }
+        Obstacle::Other => {
+            let why = format!(
+                "memory or file descriptors ran short, or something got in between; the maps have {} slots",
+                facts.collect.slots
+            );
+            let fix = "try again; with memory short, lower `slots` in [collect]";
+            explanation(Cause::Chance, &why, fix)
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     },
     config::Collect,
     host::cgroup_tree::Mode,
-    kernel::{PROGRAMS, ProgramReport, ProgramState, Role, StorageKind},
+    kernel::{Obstacle, PROGRAMS, ProgramReport, ProgramState, Role, StorageKind},
     metrics::catalog::Source,
 };
 
@@ -109,14 +109,16 @@ fn programs(facts: &mut Facts) -> &mut Vec<ProgramReport> {
     }
 }
 
-fn refused(errno: i32) -> Programs {
-    let error = std::io::Error::from_raw_os_error(errno);
-    Programs::Refused(Refusal::by_text(&format!("cannot load: {error}")))
+fn refused(obstacle: Obstacle) -> Programs {
+    Programs::Refused(Refusal {
+        text: "cannot load".to_owned(),
+        obstacle,
+    })
 }
 
-fn without(capability: Capability) -> Option<u64> {
+fn without(capability: Capability) -> u64 {
     let implied = capability.implied_by().map_or(0, |it| 1 << it.number);
-    Some(!(1 << capability.number | implied))
+    !(1 << capability.number | implied)
 }
 
 #[test]
@@ -135,19 +137,19 @@ fn a_kernel_that_lacks_something_is_no_end_while_files_serve() {
     use Level::{Fail, Note, Warn};
     let degraded = Verdict::Degraded;
     check("kernel/version", Fail, degraded, |it| {
-        it.kernel.release = "5.4.0".to_owned()
+        it.kernel.release = "5.4.0".to_owned();
     });
     check("kernel/version", Note, Verdict::Ready, |it| {
-        it.kernel.release.clear()
+        it.kernel.release.clear();
     });
     check("kernel/bpf system call", Fail, degraded, |it| {
-        it.kernel.bpf = Some(false)
+        it.kernel.bpf = Some(false);
     });
     check("kernel/compiler", Warn, degraded, |it| {
-        it.kernel.jit = Some(false)
+        it.kernel.jit = Some(false);
     });
     check("kernel/compiler", Note, Verdict::Ready, |it| {
-        it.kernel.jit = None
+        it.kernel.jit = None;
     });
     for access in [
         Access::Missing,
@@ -168,7 +170,7 @@ fn a_refusal_is_explained_by_what_else_is_known() {
     let explained = |because: &str, verdict, change: &dyn Fn(&mut Facts)| {
         let item = check("programs/all programs", Level::Fail, verdict, |it| {
             it.collect.source = SourceChoice::Kernel;
-            it.programs = refused(libc::EPERM);
+            it.programs = refused(Obstacle::Privileges);
             change(it);
         });
         let why = item.why.unwrap_or_default();
@@ -180,36 +182,36 @@ fn a_refusal_is_explained_by_what_else_is_known() {
     });
     explained("no BPF", kernel, &|it| it.kernel.bpf = Some(false));
     explained("too old", kernel, &|it| {
-        it.kernel.release = "4.19.0".to_owned()
+        it.kernel.release = "4.19.0".to_owned();
     });
     explained("user namespace", privilege, &|it| {
         it.privileges.first_user_namespace = Some(false);
     });
     explained("lacks CAP_BPF", privilege, &|it| {
-        it.privileges.effective = without(Capability::BPF);
+        it.privileges.effective = Some(without(Capability::BPF));
     });
     explained("lacks CAP_BPF and CAP_PERFMON", privilege, &|it| {
         it.privileges.effective = Some(0);
     });
     explained("seccomp", privilege, &|it| {
-        it.privileges.seccomp = Some(true)
+        it.privileges.seccomp = Some(true);
     });
     explained("security module", privilege, &|_| {});
     explained("locked memory", privilege, &|it| {
         it.kernel.release = "5.10.0".to_owned();
         it.privileges.memlock_bytes = Some(64 << 10);
     });
-    explained("no memory", kernel, &|it| {
-        it.programs = refused(libc::ENOMEM)
+    explained("ran short", Verdict::CannotStart, &|it| {
+        it.programs = refused(Obstacle::Other);
     });
     explained("does not take", kernel, &|it| {
-        it.programs = refused(libc::EINVAL)
+        it.programs = refused(Obstacle::Feature);
     });
 }
 
 #[test]
 fn refused_programs_are_no_end_unless_nothing_else_is_wanted() {
-    let refuse = |it: &mut Facts| it.programs = refused(libc::EPERM);
+    let refuse = |it: &mut Facts| it.programs = refused(Obstacle::Privileges);
     check(
         "programs/all programs",
         Level::Fail,
@@ -241,7 +243,7 @@ fn refused_programs_are_no_end_unless_nothing_else_is_wanted() {
             it.collect.source = SourceChoice::Files;
             it.programs = Programs::NotWanted;
             it.kernel.type_information = Access::Missing;
-            it.privileges.effective = without(Capability::BPF);
+            it.privileges.effective = Some(without(Capability::BPF));
         },
     );
     let wanted = |it: &mut Facts| {
@@ -277,15 +279,15 @@ fn each_capability_says_what_it_buys_and_how_to_get_it() {
     ] {
         let path = format!("privileges/{}", capability.name);
         check(&path, level, verdict, |it| {
-            it.privileges.effective = without(capability)
+            it.privileges.effective = Some(without(capability));
         });
         check(&path, Level::Note, Verdict::Ready, |it| {
-            it.privileges.effective = None
+            it.privileges.effective = None;
         });
     }
     let fix = |change: &dyn Fn(&mut Privileges)| {
         let item = check("privileges/CAP_BPF", Level::Fail, Verdict::Degraded, |it| {
-            it.privileges.effective = without(Capability::BPF);
+            it.privileges.effective = Some(without(Capability::BPF));
             change(&mut it.privileges);
         });
         item.fix.unwrap_or_default()
@@ -363,7 +365,10 @@ fn a_hash_is_second_best_only_where_there_is_better() {
             } = &mut it.programs
             {
                 *storage = StorageKind::Hash;
-                *passed_over = Some(Refusal::by_text("no such map"));
+                *passed_over = Some(Refusal {
+                    text: "no such map".to_owned(),
+                    obstacle: Obstacle::Feature,
+                });
             }
         }
     };
@@ -513,13 +518,13 @@ fn a_daemon_needs_its_folder_and_its_address_unless_it_runs() {
         );
     }
     check("daemon/state folder", Level::Fail, cannot, |it| {
-        it.daemon.state = forbidden()
+        it.daemon.state = forbidden();
     });
     check("daemon/state folder", Level::Pass, Verdict::Ready, |it| {
         it.daemon.state = StateFolder::CanBeMade;
     });
     check("daemon/address", Level::Note, Verdict::Ready, |it| {
-        it.daemon.page = None
+        it.daemon.page = None;
     });
     check("daemon/state folder", Level::Note, Verdict::Ready, |it| {
         it.daemon.state = forbidden();
@@ -539,10 +544,10 @@ fn a_sink_that_takes_no_points_does_not_stop_the_daemon() {
         (SinkState::Odd(404), Level::Warn),
     ] {
         check("sinks/influxdb", level, Verdict::Degraded, |it| {
-            it.sinks[0].state = state
+            it.sinks[0].state = state;
         });
     }
     check("sinks/sinks", Level::Note, Verdict::Ready, |it| {
-        it.sinks.clear()
+        it.sinks.clear();
     });
 }

@@ -93,49 +93,6 @@ async fn it_ends_when_nobody_listens() {
     assert_eq!(ended, Ended::NoReceiver);
 }
 
-#[tokio::test]
-#[ignore = "needs a Docker that answers at the default socket and has an image `busybox-local`"]
-async fn a_real_docker_tells_name_rename_and_exit_code() {
-    let name = format!("cgflux-test-{}", std::process::id());
-    let renamed = format!("{name}-renamed");
-    let (api, mut messages) = DockerApi::new(Path::new(DEFAULT_SOCKET));
-    let test = async {
-        let is_root = |message: &DockerMessage| matches!(message, DockerMessage::DataRoot(_));
-        until(&mut messages, is_root).await;
-        docker(&[
-            "run",
-            "-d",
-            "--name",
-            &name,
-            "--label",
-            "a=b",
-            "busybox-local",
-            "sleep",
-            "60",
-        ])
-        .await;
-        let is = |wanted: &str, message: &DockerMessage| match message {
-            DockerMessage::Container { info, .. } => info.name.as_deref() == Some(wanted),
-            DockerMessage::DataRoot(_) | DockerMessage::Ended { .. } => false,
-        };
-        let (id, info) = container(until(&mut messages, |message| is(&name, message)).await);
-        assert_eq!(info.labels["a"], "b");
-        docker(&["rename", &name, &renamed]).await;
-        until(&mut messages, |message| is(&renamed, message)).await;
-        docker(&["rm", "-f", &renamed]).await;
-        let ended = DockerMessage::Ended {
-            id,
-            exit_code: Some(137),
-        };
-        until(&mut messages, |message| *message == ended).await;
-    };
-
-    tokio::select! {
-        () = test => {}
-        ended = api.run(std::future::pending()) => panic!("ended: {ended:?}"),
-    }
-}
-
 /// Answers each request as the captured daemon did; the events' stream stays open.
 async fn serve(daemon: UnixListener) {
     let mut streams = Vec::new();
@@ -203,18 +160,4 @@ fn container(message: DockerMessage) -> (String, RuntimeInfo) {
         DockerMessage::Container { id, info } => (id, info),
         other => panic!("not a container: {other:?}"),
     }
-}
-
-async fn docker(arguments: &[&str]) {
-    let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
-    let run = move || {
-        std::process::Command::new("docker")
-            .args(&arguments)
-            .output()
-    };
-    let output = tokio::task::spawn_blocking(run)
-        .await
-        .expect("ran")
-        .expect("started");
-    assert!(output.status.success(), "{output:?}");
 }

@@ -307,35 +307,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "needs a Docker that answers at the default socket and has an image `busybox-local`"]
-    fn a_real_dockers_containers_are_found_wherever_its_root_is() {
-        let docker = |arguments: &[&str]| {
-            let output = std::process::Command::new("docker")
-                .args(arguments)
-                .output();
-            let output = output.expect("started");
-            assert!(output.status.success(), "{output:?}");
-            String::from_utf8_lossy(&output.stdout).trim().to_owned()
-        };
-        let name = format!("cgflux-test-files-{}", std::process::id());
-        let id = docker(&[
-            "run",
-            "-d",
-            "--rm",
-            "--name",
-            &name,
-            "busybox-local",
-            "sleep",
-            "60",
-        ]);
-
-        let info = Runtimes::new("/").lookup(&identify(&format!("/docker/{id}")));
-
-        docker(&["rm", "-f", &name]);
-        assert_eq!(info.and_then(|info| info.name), Some(name));
-    }
-
-    #[test]
     fn what_a_user_wrote_is_bounded() {
         let info = bounded(RuntimeInfo {
             name: Some("é".repeat(1000)),

@@ -68,9 +68,7 @@ async fn a_real_browser_shows_hostile_names_as_text_and_follows_the_ticks() {
     };
     let publish = |second, names: &[&str]| {
         let subjects = names.iter().zip(100..).map(|(name, at)| named(name, at));
-        let mut batch = tick_of(second, subjects.collect());
-        let lost = Sample::new(&catalog::AGENT_LOSSES, Value::Integer(3));
-        batch.agent.push(lost.labelled("reason", "events_lost"));
+        let batch = tick_of(second, subjects.collect());
         server.live.publish(batch);
     };
     publish(1, HOSTILE);

@@ -17,7 +17,7 @@ use agent_ebpf::slot::SlotEntry;
 use super::{Coverage, roster::Roster};
 use crate::{
     container::{CgroupId, Kind},
-    kernel::{Event, Kernel, KernelError, ProgramReport, Role},
+    kernel::{Event, Kernel, KernelError, ProgramReport},
     metrics::{
         Sample, Value,
         catalog::{self, Source},
@@ -63,16 +63,13 @@ struct Holding {
 }
 
 impl KernelSource {
-    /// Attaches the programs and adopts what is there.
+    /// Adopts what is there; the programs are attached already.
     pub(super) fn start(
-        mut kernel: Kernel,
+        kernel: Kernel,
         roster: Roster,
         saved: SavedTotals,
         old: &HashMap<CgroupId, Saved>,
     ) -> Result<Self, KernelError> {
-        // Births first, then counting: a cgroup made from here on has its slot before its first task.
-        kernel.attach(|role| !role.counts())?;
-        kernel.attach(Role::counts)?;
         let coverage = Coverage::of(kernel.programs());
         let mut source = Self {
             kernel,
