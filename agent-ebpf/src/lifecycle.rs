@@ -16,7 +16,8 @@ pub struct CgroupEvent {
     pub boot_ns: u64,
     /// One of the constants below.
     pub kind: u32,
-    /// [`CgroupEvent::MKDIR`]: the slot it was given, 0 if none was free. [`CgroupEvent::ATTACH`]: the task's pid.
+    /// [`CgroupEvent::MKDIR`]: the slot it was given, 0 if none was free. [`CgroupEvent::RELEASE`]: the slot that was
+    /// its own, 0 if none was. [`CgroupEvent::ATTACH`]: the task's pid.
     pub argument: u32,
 }
 

@@ -176,15 +176,20 @@ impl App {
         tracing::info!("stopping");
         // The collector first: its last tick still reaches the sinks.
         self.stop_collector.write(1)?;
-        let collected = tokio::task::spawn_blocking(move || collector.join()).await?;
+        let joined = tokio::task::spawn_blocking(move || collector.join());
+        let Ok(collected) = tokio::time::timeout(DRAIN, joined).await else {
+            anyhow::bail!("the collector does not end; what it held is not shipped");
+        };
+        let collected = collected?;
         stop.send_replace(true);
         if tokio::time::timeout(DRAIN, all_ended(tasks)).await.is_err() {
             tracing::warn!("not everything under way could be finished in time");
         }
-        match (fault, collected) {
-            (Some(fault), _) => Err(anyhow::anyhow!(fault)),
-            (None, Err(_)) => Err(anyhow::anyhow!("the collector panicked")),
-            (None, Ok(ended)) => Ok(ended?),
+        match (collected, fault) {
+            (Err(_), _) => Err(anyhow::anyhow!("the collector panicked")),
+            (Ok(Err(error)), _) => Err(error.into()),
+            (Ok(Ok(())), Some(fault)) => Err(anyhow::anyhow!(fault)),
+            (Ok(Ok(())), None) => Ok(()),
         }
     }
 }

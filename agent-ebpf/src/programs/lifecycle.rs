@@ -86,9 +86,11 @@ pub(crate) fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
 /// `trace_cgroup_release(struct cgroup *cgrp, const char *path)`, from `css_release_work_fn`. Checked on 6.18.
 #[btf_tracepoint(function = "cgroup_release")]
 pub(crate) fn cgroup_release(ctx: BtfTracePointContext) -> i32 {
+    let released: *mut Cgroup = ctx.arg(0);
     // SAFETY: the cgroup is the hook's argument.
     unsafe {
-        if let Some(event) = event(ctx.arg(0), CgroupEvent::RELEASE, 0) {
+        if let Some(mut event) = event(released, CgroupEvent::RELEASE, 0) {
+            event.argument = slots::get(released, event.cgroup).map_or(0, |entry| entry.own_slot());
             slots::remove(event.cgroup);
             send(event, BPF_RB_NO_WAKEUP);
         }
@@ -130,7 +132,7 @@ unsafe fn birth(new: *mut Cgroup) -> Option<CgroupEvent> {
             slots::get(parent, cgroup::id(parent))
         };
         if let Some(entry) = inherited.filter(|entry| entry.owns_subtree())
-            && slots::insert(new, event.cgroup, entry)
+            && slots::insert(new, event.cgroup, entry.inherited())
         {
             event.argument = entry.slot;
             return Some(event);

@@ -27,6 +27,8 @@ pub enum Event {
     Released {
         /// Which cgroup.
         cgroup: CgroupId,
+        /// The slot that was its own.
+        slot: Option<u32>,
     },
     /// A task was moved into it.
     Joined {
@@ -66,7 +68,10 @@ impl Event {
                     .and_then(path),
             },
             CgroupEvent::RMDIR => Self::Removed { cgroup, boot_ns },
-            CgroupEvent::RELEASE => Self::Released { cgroup },
+            CgroupEvent::RELEASE => Self::Released {
+                cgroup,
+                slot: (argument != 0).then_some(argument),
+            },
             CgroupEvent::ATTACH => Self::Joined {
                 cgroup,
                 pid: argument,

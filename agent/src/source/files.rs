@@ -3,7 +3,7 @@
 //! The tree is walked each tick. What lives between two walks is missed, and an entry's final values are those of the
 //! walk before; both are why this source is second choice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::roster::Roster;
 use crate::{
@@ -16,6 +16,8 @@ pub(super) struct FileSource {
     pub(super) roster: Roster,
     /// Live entries with their last totals.
     last: HashMap<CgroupId, CpuTotals>,
+    /// Entries that are no containers and have or had others below them.
+    enclosing: HashSet<CgroupId>,
     /// What is in no other entry, in nanoseconds, since the start.
     host_ns: u64,
     /// The root's total at the last tick.
@@ -30,6 +32,7 @@ impl FileSource {
         Self {
             roster,
             last: HashMap::new(),
+            enclosing: HashSet::new(),
             host_ns: 0,
             root_ns: None,
             finished: Vec::new(),
@@ -38,32 +41,27 @@ impl FileSource {
 
     /// All entries' counters now.
     pub(super) fn snapshot(&mut self, taken: Timestamp) -> Snapshot {
-        let there: Vec<CgroupId> = self
-            .roster
-            .walk()
-            .into_iter()
-            .filter(|(cgroup, path)| self.roster.arrive(*cgroup, path) == *cgroup)
-            .map(|(cgroup, _)| cgroup)
-            .collect();
+        let there = self.look();
         self.roster.tick();
         let mut entries = Vec::with_capacity(there.len() + 1);
         let mut grown_ns = 0;
         let mut now = HashMap::with_capacity(there.len());
-        for cgroup in there {
-            if !self.counts(cgroup) {
+        for cgroup in &there {
+            let before = self.last.remove(cgroup);
+            // What an enclosing cgroup uses itself is left to the host.
+            if self.enclosing.contains(cgroup) {
                 continue;
             }
-            let Some(usage) = self.roster.usage(cgroup) else {
+            let Some(usage) = self.roster.usage(*cgroup) else {
                 continue;
             };
-            let mut cpu = self.roster.file_metrics(cgroup, Some(usage.run_ns), true);
+            let mut cpu = self.roster.file_metrics(*cgroup, Some(usage.run_ns), true);
             cpu.run_ns = Some(usage.run_ns);
-            let before = self.last.remove(&cgroup);
             let then_ns = before.and_then(|cpu| cpu.run_ns).unwrap_or_default();
             grown_ns += usage.run_ns.saturating_sub(then_ns);
-            now.insert(cgroup, cpu.clone());
+            now.insert(*cgroup, cpu.clone());
             entries.push(Entry {
-                cgroup,
+                cgroup: *cgroup,
                 alive: true,
                 cpu,
             });
@@ -90,20 +88,33 @@ impl FileSource {
         Snapshot { taken, entries }
     }
 
+    /// The entries in the tree. A unit or plain cgroup around other entries is remembered as enclosing, for good: its
+    /// file counts for those too, also for those that are gone.
+    fn look(&mut self) -> Vec<CgroupId> {
+        let mut there = Vec::new();
+        let mut around = HashSet::new();
+        for (cgroup, path) in self.roster.walk() {
+            if self.roster.arrive(cgroup, &path) == cgroup {
+                around.extend(ancestors(&path).map(str::to_owned));
+                there.push((cgroup, path));
+            }
+        }
+        let ids: HashSet<CgroupId> = there.iter().map(|(cgroup, _)| *cgroup).collect();
+        self.enclosing.retain(|cgroup| ids.contains(cgroup));
+        for (cgroup, path) in &there {
+            if self.roster.kind(*cgroup) != Some(Kind::Container) && around.contains(path.as_str())
+            {
+                self.enclosing.insert(*cgroup);
+            }
+        }
+        there.into_iter().map(|(cgroup, _)| cgroup).collect()
+    }
+
     /// Forgets the entries whose final values have been published.
     pub(super) fn forget_finished(&mut self) {
         for id in std::mem::take(&mut self.finished) {
             self.roster.forget(id);
         }
-    }
-
-    /// Whether an entry's file counts for it alone: the file of a cgroup around others counts for those too, so what
-    /// it uses itself is left to the host.
-    fn counts(&self, cgroup: CgroupId) -> bool {
-        self.roster
-            .entry(cgroup)
-            .is_some_and(|entry| entry.kind() == Kind::Container)
-            || self.roster.has_subtree_to_itself(cgroup)
     }
 
     /// The host's share grows by what the root's total grew beyond all entries' together.
@@ -114,5 +125,23 @@ impl FileSource {
         }
         self.root_ns = Some(root_ns);
         Some(self.host_ns)
+    }
+}
+
+/// The paths above a path, the root's left out.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    path.rmatch_indices('/')
+        .map(|(at, _)| &path[..at])
+        .filter(|above| !above.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_paths_above_are_ancestors_and_the_root_is_none() {
+        assert_eq!(ancestors("/a/b/c").collect::<Vec<_>>(), ["/a/b", "/a"]);
+        assert_eq!(ancestors("/a").count(), 0);
     }
 }

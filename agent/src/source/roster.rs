@@ -76,6 +76,9 @@ impl Roster {
     /// Takes in a cgroup and returns its entry: itself, or the one it is part of. What belongs to an entry that is
     /// not there any more is the host's.
     pub(super) fn arrive(&mut self, cgroup: CgroupId, path: &str) -> CgroupId {
+        if let Some(owner) = self.directory.owner_of(cgroup) {
+            return owner;
+        }
         let info = self.runtimes.lookup(&identify(path));
         match self.directory.insert(cgroup, path, info) {
             Placement::Nested(owner) => owner,

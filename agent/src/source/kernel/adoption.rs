@@ -10,6 +10,7 @@ use crate::{
     container::{CgroupId, Kind},
     kernel::KernelError,
     state::Saved,
+    text::printable,
 };
 
 /// How long after a cgroup was removed its slot is given back though the kernel did not let go of it, or was not seen
@@ -31,7 +32,7 @@ impl KernelSource {
         let folder = self.roster.folder("/");
         self.kernel
             .assign(&folder, root, SlotEntry { slot: 0, flags: 0 })?;
-        self.adopt_unknown(old)?;
+        self.adopt_unknown(old);
         for gone in self
             .saved
             .entries()
@@ -44,33 +45,42 @@ impl KernelSource {
     }
 
     /// Adopts every cgroup that is not known yet.
-    fn adopt_unknown(&mut self, old: &HashMap<CgroupId, Saved>) -> Result<(), KernelError> {
+    fn adopt_unknown(&mut self, old: &HashMap<CgroupId, Saved>) {
         let mut entries = Vec::new();
         for (cgroup, path) in self.roster.walk() {
             if self.roster.knows(cgroup) {
                 continue;
             }
-            match self.kernel.slot(&self.roster.folder(&path), cgroup) {
+            let folder = self.roster.folder(&path);
+            let adopted = match self.kernel.slot(&folder, cgroup) {
                 // Made since the programs run, and its event was lost.
                 Ok(Some(given)) if self.resyncing => {
                     let owner = self.roster.arrive(cgroup, &path);
-                    self.count_in(cgroup, owner, Some(given.slot))?;
-                }
-                // Its event is on the way; or it was removed since the walk.
-                Ok(Some(_)) | Err(KernelError::Directory { .. }) => {}
-                Ok(None) => {
-                    if self.adopt(cgroup, &path)? == cgroup {
-                        entries.push(cgroup);
+                    if given.own_slot() != 0 && self.roster.kind(cgroup) == Some(Kind::Container) {
+                        self.own_subtree(cgroup, &path, given.slot);
                     }
+                    self.count_in(cgroup, owner, Some(given.slot))
+                        .map(|()| None)
                 }
-                Err(error) => return Err(error),
+                // Its event is on the way.
+                Ok(Some(_)) => Ok(None),
+                Ok(None) => self.adopt(cgroup, &path).map(Some),
+                Err(error) => Err(error),
+            };
+            match adopted {
+                Ok(owner) => entries.extend(owner.filter(|owner| *owner == cgroup)),
+                // Removed since the walk.
+                Err(_) if !folder.exists() => {}
+                Err(error) => {
+                    self.health.mishap();
+                    tracing::warn!(%error, path = printable(&path).as_ref(), "a cgroup could not be adopted");
+                }
             }
         }
         // Only now is known which entries have others below them.
         for entry in entries {
             self.begin_with(entry, old.get(&entry));
         }
-        Ok(())
     }
 
     /// Gives a cgroup its slot: its entry's where it is part of one, else one of its own. Returns its entry.
@@ -85,6 +95,9 @@ impl KernelSource {
             Some(slot) => Some(slot),
             None => self.kernel.take_slot()?,
         };
+        if slot.is_none() {
+            self.health.exhausted();
+        }
         self.count_in(cgroup, owner, slot)?;
         if let Some(slot) = slot {
             let container = owner == cgroup && self.roster.kind(cgroup) == Some(Kind::Container);
@@ -93,14 +106,14 @@ impl KernelSource {
             } else {
                 0
             };
-            match self
-                .kernel
-                .assign(&self.roster.folder(path), cgroup, SlotEntry { slot, flags })
-            {
-                // Removed since the walk; its event is on the way.
-                Ok(()) | Err(KernelError::Directory { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            let entry = SlotEntry { slot, flags };
+            let entry = if inherited.is_some() {
+                entry.inherited()
+            } else {
+                entry
+            };
+            self.kernel
+                .assign(&self.roster.folder(path), cgroup, entry)?;
         }
         Ok(owner)
     }
@@ -112,8 +125,11 @@ impl KernelSource {
             split,
         } = old.copied().unwrap_or_default();
         // A cgroup's file counts for all below it, also for cgroups that are gone. Only an entry that has its subtree
-        // to itself can begin with it.
-        if self.roster.has_subtree_to_itself(entry)
+        // to itself can begin with it; a plain cgroup, which containers may have come and gone in, only if nothing was
+        // saved of it.
+        let is_plain = self.roster.kind(entry) == Some(Kind::Cgroup);
+        if !(is_plain && old.is_some())
+            && self.roster.has_subtree_to_itself(entry)
             && let Some(run_ns) = self.used_before(entry)
         {
             // The file cuts to microseconds what was told to the nanosecond before.
@@ -148,10 +164,7 @@ impl KernelSource {
     /// Finds births and deaths in the tree, where events were lost.
     pub(super) fn look_through_tree(&mut self) {
         self.resyncing = true;
-        if let Err(error) = self.adopt_unknown(&HashMap::new()) {
-            self.health.mishap();
-            tracing::warn!(error = %error, "not all cgroups could be adopted");
-        }
+        self.adopt_unknown(&HashMap::new());
         self.resyncing = false;
         let there: HashSet<CgroupId> = self.roster.walk().into_iter().map(|(id, _)| id).collect();
         let now = clock::boot_ns();
@@ -175,7 +188,8 @@ impl KernelSource {
             .map(|(cgroup, _)| *cgroup)
             .collect();
         for cgroup in due {
-            if let Err(error) = self.release(cgroup) {
+            self.released_early.insert(cgroup);
+            if let Err(error) = self.release(cgroup, None) {
                 self.health.mishap();
                 tracing::debug!(error = %error, "a slot could not be given back");
             }

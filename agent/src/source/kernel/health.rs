@@ -19,6 +19,8 @@ pub(super) struct Health {
     measuring: Option<(CostMeasurement, u64)>,
     /// What they cost when last measured.
     programs_cpus: Option<f64>,
+    /// Cgroups that were there before the programs and found no free slot.
+    unadopted: u64,
     /// Events that made no sense or could not be acted on.
     mishaps: u64,
 }
@@ -36,6 +38,23 @@ impl Health {
     /// From here on losses count.
     pub(super) fn begin(&mut self, before: Losses) {
         (self.before, self.losses) = (before, before);
+    }
+
+    /// From here on charges without a slot are losses: before, what ran had none because it was not adopted yet.
+    pub(super) fn charges_begin(&mut self, before: Losses) {
+        self.before.unslotted_charges = before.unslotted_charges;
+        self.before.unseen_switch_ins = before.unseen_switch_ins;
+    }
+
+    /// A cgroup that was there before the programs found no free slot.
+    pub(super) fn exhausted(&mut self) {
+        if self.unadopted == 0 {
+            tracing::error!(
+                "more cgroups are here than there are slots; what got none is told by its file alone: raise \
+                 collect.slots"
+            );
+        }
+        self.unadopted += 1;
     }
 
     /// Something could not be done.
@@ -88,7 +107,7 @@ impl Health {
         let mut samples: Vec<Sample> = [
             (
                 "slots_exhausted",
-                now.slots_exhausted - before.slots_exhausted,
+                now.slots_exhausted - before.slots_exhausted + self.unadopted,
             ),
             ("events_lost", now.events_lost - before.events_lost),
             (

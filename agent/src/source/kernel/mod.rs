@@ -32,6 +32,9 @@ use overflow::Overflow;
 /// but some cgroups linger, held by a page or a socket.
 const LINGER_NS: u64 = 2_000_000_000;
 
+/// Events taken in at once; a user who makes and removes cgroups without end must not hold up the ticks.
+const EVENTS_AT_ONCE: usize = 16_384;
+
 /// Cgroups counted by the kernel programs.
 pub(super) struct KernelSource {
     kernel: Kernel,
@@ -50,6 +53,8 @@ pub(super) struct KernelSource {
     finished: Vec<CgroupId>,
     /// Cgroups with a slot that were removed, with the time of it, until the kernel lets go of them.
     unreleased: HashMap<CgroupId, u64>,
+    /// Cgroups whose slots were taken before the kernel let go of them.
+    released_early: HashSet<CgroupId>,
     /// Whether the tree is being looked through because events were lost.
     resyncing: bool,
     health: Health,
@@ -83,11 +88,14 @@ impl KernelSource {
             ending: HashMap::new(),
             finished: Vec::new(),
             unreleased: HashMap::new(),
+            released_early: HashSet::new(),
             resyncing: false,
             health: Health::default(),
         };
-        source.adopt_all(old)?;
+        // What is lost from here on is looked for in the tree at the first tick.
         source.health.begin(source.kernel.losses()?);
+        source.adopt_all(old)?;
+        source.health.charges_begin(source.kernel.losses()?);
         Ok(source)
     }
 
@@ -98,7 +106,10 @@ impl KernelSource {
 
     /// Acts on all that happened to cgroups.
     pub(super) fn take_events(&mut self) {
-        while let Some(event) = self.kernel.next_event() {
+        for _ in 0..EVENTS_AT_ONCE {
+            let Some(event) = self.kernel.next_event() else {
+                return;
+            };
             if let Err(error) = self.act(event) {
                 self.health.mishap();
                 tracing::debug!(error = %error, "a cgroup event could not be acted on");
@@ -133,8 +144,11 @@ impl KernelSource {
                 user_ns: cpu.user_ns.unwrap_or_default(),
                 system_ns: cpu.system_ns.unwrap_or_default(),
             };
-            // Saved before it is published: what was once told is never taken back.
-            self.saved.save(id, &Saved { totals, split });
+            // Saved before it is published: what was once told is never taken back. What has no slot is told by its
+            // file, which needs no help over a restart.
+            if !self.overflow.contains(id) {
+                self.saved.save(id, &Saved { totals, split });
+            }
             entries.push(Entry {
                 cgroup: id,
                 alive: !last,
@@ -205,7 +219,7 @@ impl KernelSource {
             }
             Event::Joined { cgroup, pid } => self.roster.joined(cgroup, pid),
             Event::Removed { cgroup, boot_ns } => self.remove(cgroup, boot_ns),
-            Event::Released { cgroup } => self.release(cgroup)?,
+            Event::Released { cgroup, slot } => self.release(cgroup, slot)?,
         }
         Ok(())
     }
@@ -255,11 +269,19 @@ impl KernelSource {
         }
     }
 
-    /// The kernel let go of `cgroup`: its slot's last word is added to the entry's account and the slot is free.
-    fn release(&mut self, cgroup: CgroupId) -> Result<(), KernelError> {
+    /// The kernel let go of `cgroup`: its slot's last word is added to the entry's account and the slot is free. The
+    /// slot of a cgroup whose birth went unseen counts for the host.
+    fn release(&mut self, cgroup: CgroupId, own: Option<u32>) -> Result<(), KernelError> {
         self.unreleased.remove(&cgroup);
         let Some(Holding { slot, owner }) = self.holders.remove(&cgroup) else {
-            return Ok(());
+            let early = self.released_early.remove(&cgroup);
+            let Some(slot) = own.filter(|slot| !early && !self.in_use.contains(slot)) else {
+                return Ok(());
+            };
+            self.kernel.hold(slot)?;
+            self.ledger
+                .add_base(self.roster.root(), &self.kernel.totals(slot));
+            return self.kernel.give_back(slot, cgroup);
         };
         self.ledger.settle(owner, slot, &self.kernel.totals(slot));
         self.in_use.remove(&slot);
@@ -286,6 +308,7 @@ impl KernelSource {
             ..self.roster.file_metrics(id, run_ns, readable)
         }
     }
+
     /// An entry's CPU time, of which its slots counted `counted_ns`.
     fn run_ns(&mut self, id: CgroupId, counted_ns: u64, readable: bool) -> Option<u64> {
         let usage_ns = |roster: &Roster| roster.usage(id).map(|usage| usage.run_ns);
