@@ -28,19 +28,16 @@ fn forty_short_containers_stand_in_influxdb_by_name_with_all_their_cpu() {
             (name, parent)
         })
         .collect();
-    let told = eventually(PATIENCE, "all forty stand in InfluxDB", || {
-        let told = finals(&server);
-        let missing = containers
+    let told: BTreeMap<&str, u64> = eventually(PATIENCE, "all forty stand in InfluxDB", || {
+        let points = server.points(DATABASE);
+        let told = containers
             .iter()
-            .filter(|(name, _)| !told.contains_key(name));
-        match missing.count() {
-            0 => Ok(told),
-            missing => Err(format!("{missing} missing")),
-        }
+            .map(|(name, _)| Some((name.as_str(), told_at_the_end(&points, name)?)));
+        told.collect::<Option<_>>().ok_or("not all of them")
     });
     let (mut least, mut all_told_us, mut all_used_us) = (f64::INFINITY, 0, 0);
     for (name, parent) in &containers {
-        let (told_us, used_us) = (told[name] / 1_000, parent.usage_us());
+        let (told_us, used_us) = (told[name.as_str()] / 1_000, parent.usage_us());
         let facts = format!("{name}: kernel={used_us}us stored={told_us}us");
         assert!(told_us * 1_000 >= used_us * 998, "{facts}");
         assert!(told_us <= used_us, "{facts}");
@@ -167,25 +164,17 @@ fn ship_to(server: &InfluxServer, home: &Home, more: &[&str]) -> AgentProcess {
     home.start(&[&arguments, more].concat())
 }
 
-/// Name → CPU time of each container that has an exit event and a final point, which must be equal.
-fn finals(server: &InfluxServer) -> BTreeMap<String, u64> {
-    let points = server.points(DATABASE);
+/// CPU time of a container that has ended: what its exit event says and its last point, which must be equal.
+#[track_caller]
+fn told_at_the_end(points: &[Line], name: &str) -> Option<u64> {
     let of = |measurement: &'static str| {
-        points
-            .iter()
-            .filter(move |it| it.measurement == measurement)
+        let of_it = points.iter().filter(|it| it.tag("container") == name);
+        of_it.filter(move |it| it.measurement == measurement)
     };
-    let mut finals = BTreeMap::new();
-    for exit in of("container_event").filter(|it| it.tag("event") == "exit") {
-        let name = exit.tag("container");
-        let last = of("container_cpu").filter(|it| it.tag("container") == name);
-        let last = last.max_by_key(|it| it.wall_ns);
-        if let Some(usage_ns) = last.and_then(|it| it.integer("usage_ns")) {
-            assert_eq!(exit.integer("usage_ns"), Some(usage_ns), "{name}");
-            finals.insert(name.to_owned(), usage_ns);
-        }
-    }
-    finals
+    let exit = of("container_event").find(|it| it.tag("event") == "exit")?;
+    let last = of("container_cpu").max_by_key(|it| it.wall_ns)?;
+    assert_eq!(exit.integer("usage_ns"), last.integer("usage_ns"), "{name}");
+    exit.integer("usage_ns")
 }
 
 fn agent_host(agent: &AgentProcess) -> String {

@@ -168,11 +168,12 @@ function drawTable() {
   const list = [...entries.values()].filter((entry) => visible[entry.who.kind] && !idle(entry));
   byId("empty").hidden = [...entries.values()].some((entry) => entry.who.kind === "container");
   byId("table").hidden = list.length === 0;
-  // By the mean of the last minute, so that rows do not jump with every tick.
+  // By the mean of the last minute, so that rows do not jump with every tick; what has ended stands last.
   const rank = { name: (entry) => entry.who.name, cpu: (entry) => mean(entry.cpu), wait: (entry) => mean(entry.wait) }[sort.by];
   const ranked = list.map((entry) => [rank(entry), entry]);
   const order = sort.descending ? -1 : 1;
-  ranked.sort(([a, x], [b, y]) => order * compare(a, b) || compare(x.who.name, y.who.name));
+  const ended = (entry) => entry.endedAt > 0;
+  ranked.sort(([a, x], [b, y]) => ended(x) - ended(y) || order * compare(a, b) || compare(x.who.name, y.who.name));
 
   const body = byId("rows");
   const focused = document.activeElement;
@@ -259,7 +260,7 @@ function newChart(key, format, atLeast) {
     {
       width: place.clientWidth,
       height: place.clientHeight,
-      padding: [8, 18, 0, 0],
+      padding: [8, 28, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: "time" }, drag: { x: false, y: false }, y: false },
       scales: {
