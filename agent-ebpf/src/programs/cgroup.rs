@@ -15,7 +15,7 @@ use crate::slots;
 pub(crate) enum Task {}
 
 #[btf_map]
-static RUNNING: Array<RunningTask, 1, { super::MMAPABLE }> = Array::new();
+static RUNNING: Array<RunningTask, 1> = Array::new();
 
 /// This CPU's [`RunningTask`].
 #[inline(always)]

@@ -31,8 +31,8 @@ static WAIT_BUCKETS: Array<WaitBuckets, 1, { super::MMAPABLE }> = Array::new();
 ///
 /// `trace_sched_stat_runtime(struct task_struct *tsk, u64 runtime)`; before 6.8 with a third argument `vruntime`.
 /// Called by `update_curr` for every class since 5.16 (kernel/sched/fair.c: `account_group_exec_runtime`), beside the
-/// charge to cpuacct and `cpu.stat`, so both agree to the nanosecond. Checked on 6.1, 6.12, 6.18. Misses nothing; the
-/// idle task is never charged.
+/// charge to cpuacct and `cpu.stat`, so both agree to the nanosecond. Checked on 6.1, 6.12, 6.18. The idle task is never
+/// charged. Before 5.16 it misses real-time and deadline tasks.
 #[btf_tracepoint(function = "sched_stat_runtime")]
 pub(crate) fn sched_stat_runtime(ctx: BtfTracePointContext) -> i32 {
     let task: *const Task = ctx.arg(0);
@@ -55,7 +55,8 @@ pub(crate) fn sched_stat_runtime(ctx: BtfTracePointContext) -> i32 {
 /// `trace_sched_switch(bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)`;
 /// without `prev_state` before 5.18. Checked on 6.1, 6.12, 6.18. The wait of a turn is `sched_info.run_delay` at its
 /// end less that at its beginning: the scheduler adds to it in `sched_info_arrive`, after this hook
-/// (kernel/sched/stats.h). It includes throttled time.
+/// (kernel/sched/stats.h). It includes throttled time. It misses what a task waited in a queue that it was then moved
+/// out of: `sched_info_dequeue` adds that before the turn begins.
 #[btf_tracepoint(function = "sched_switch")]
 pub(crate) fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     let preempt: u64 = ctx.arg(0);
@@ -98,12 +99,13 @@ unsafe fn end_turn(prev: *const Task, preempt: bool, running: *mut RunningTask, 
         if constant(&SETTINGS.charge_at_switch) != 0 {
             add_own(&raw mut (*counters).run_ns, turn_ns(prev, running, seen));
         }
-        if !seen {
+        let run_delay_ns: u64 = load(prev, constant(&LAYOUT.task_run_delay));
+        // Less than before is another task at the same address.
+        if !seen || run_delay_ns < (*running).run_delay_ns {
             lost(offset_of!(Losses, unseen_switch_ins));
             return;
         }
-        let run_delay_ns: u64 = load(prev, constant(&LAYOUT.task_run_delay));
-        let wait_ns = run_delay_ns.wrapping_sub((*running).run_delay_ns);
+        let wait_ns = run_delay_ns - (*running).run_delay_ns;
         add_own(&raw mut (*counters).wait_ns, wait_ns);
         if let Some(histogram) = WAIT_BUCKETS.get_ptr_mut(record(slot, cpu)) {
             let bucket = wait_bucket(wait_ns);

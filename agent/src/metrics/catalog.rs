@@ -230,7 +230,7 @@ pub static RUNQ_WAIT: Metric = Metric {
     prometheus: "",
     unit: Unit::Nanoseconds,
     sources: &[Source::SchedSwitch],
-    help: "Time tasks were runnable but not running, throttled time included.",
+    help: "Time tasks were runnable but not running, throttled time included; without what they waited before they were moved to another CPU.",
     ..NO_METRIC
 };
 /// Voluntary switches.
