@@ -1,9 +1,9 @@
 //! The daemon: build it, then run it. Building can fail, running ends only by a signal or a fault.
 
 use std::{
-    io,
+    env, io,
     net::SocketAddr,
-    path::Path,
+    path::PathBuf,
     sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
@@ -118,7 +118,7 @@ impl App {
         };
         let source = Source::start(&config.collect, &config.state_dir, Runtimes::new("/"))?;
         process::trim_memory();
-        let (docker, news) = DockerApi::new(Path::new(DEFAULT_SOCKET));
+        let (docker, news) = DockerApi::new(&docker_socket());
         let collector = Collector::new(source, config.collect.interval, stats, live, outlets, news);
         Ok(Self {
             collector,
@@ -192,6 +192,13 @@ impl App {
             (Ok(Ok(())), None) => Ok(()),
         }
     }
+}
+
+/// The socket that `DOCKER_HOST` names, as for Docker's own programs, else the usual one. A daemon elsewhere runs no
+/// containers here.
+fn docker_socket() -> PathBuf {
+    let host = env::var("DOCKER_HOST").unwrap_or_default();
+    PathBuf::from(host.strip_prefix("unix://").unwrap_or(DEFAULT_SOCKET))
 }
 
 /// What the process lacks when an operation for `what` fails.

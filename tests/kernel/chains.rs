@@ -50,13 +50,13 @@ fn each_chain_agrees_with_the_kernels_own_counter() {
                     }
                     Err(error) => panic!("{chain}: {error}"),
                 };
-                agrees(kernel, &hierarchy.mount, file, &chain);
+                agrees(kernel, exact, &hierarchy.mount, file, &chain);
             }
         }
     }
 }
 
-fn agrees(mut kernel: Kernel, mount: &Path, file: &str, chain: &str) {
+fn agrees(mut kernel: Kernel, exact: bool, mount: &Path, file: &str, chain: &str) {
     kernel.attach(|_| true).unwrap();
     let folder = Removed(mount.join(cgroup::unique("chain")));
     fs::create_dir(&folder.0).unwrap();
