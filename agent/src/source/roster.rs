@@ -140,7 +140,11 @@ impl Roster {
     /// What the roster says of itself.
     pub(super) fn samples(&self) -> Vec<Sample> {
         let collisions = Value::Integer(self.directory.collisions());
-        vec![Sample::new(&catalog::AGENT_NAME_COLLISIONS, collisions)]
+        let failures = Value::Integer(self.runtimes.failures());
+        vec![
+            Sample::new(&catalog::AGENT_NAME_COLLISIONS, collisions),
+            Sample::new(&catalog::AGENT_LOSSES, failures).labelled("reason", "runtime_files"),
+        ]
     }
 
     /// Whether the cgroup has been taken in.
