@@ -304,7 +304,11 @@ fn a_sink_is_complained_about_in_full() {
         ),
         (
             "[sinks.influxdb]\ntimeout = \"1s\"",
-            "sinks.influxdb.url: is missing; write the address of the server, as in \"http://127.0.0.1:8086\"",
+            "sinks.influxdb.url: is missing; write the address of the server, as in \"http://127.0.0.1:8086\", or give it with --influx",
+        ),
+        (
+            "[sinks.far]\ntype = \"influxdb\"",
+            "sinks.far.url: is missing; write the address of the server, as in \"http://127.0.0.1:8086\"",
         ),
         (
             "[sinks.influxdb]\nurl = \"https://a:1\"",
