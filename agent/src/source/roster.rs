@@ -147,6 +147,14 @@ impl Roster {
         ]
     }
 
+    /// How many containers there are, ended ones that are not forgotten included.
+    pub(super) fn containers(&self) -> usize {
+        let entries = self.directory.iter();
+        entries
+            .filter(|entry| entry.kind() == Kind::Container)
+            .count()
+    }
+
     /// Whether the cgroup has been taken in.
     pub(super) fn knows(&self, cgroup: CgroupId) -> bool {
         self.directory.owner_of(cgroup).is_some()
