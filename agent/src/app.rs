@@ -117,6 +117,11 @@ impl App {
             None => None,
         };
         let source = Source::start(&config.collect, &config.state_dir, Runtimes::new("/"))?;
+        tracing::info!(
+            containers = source.containers(),
+            "what counts: {}",
+            source.counts()
+        );
         process::trim_memory();
         let (docker, news) = DockerApi::new(&docker_socket());
         let collector = Collector::new(source, config.collect.interval, stats, live, outlets, news);

@@ -19,8 +19,7 @@ use crate::text::is_unprintable;
 pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
     let mut reader = Reader::of(around.given()?);
     let mut warnings = Vec::new();
-    let state_dir = folder(&mut reader, "state_dir");
-    let run_dir = folder(&mut reader, "run_dir");
+    let state_dir = state_dir(&mut reader);
     let collect = collect(&mut reader);
     let host = host(&mut reader);
     let tags = tags(&mut reader);
@@ -30,35 +29,29 @@ pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
     let sinks = sinks::read(&mut reader, around, collect.interval, &mut warnings);
     let log = log(&mut reader);
     reader.finish();
-    match (state_dir, run_dir, host) {
-        (Some(state_dir), Some(run_dir), Some(host)) if reader.complaints.is_empty() => {
-            Ok(Resolved {
-                config: Config {
-                    collect,
-                    host,
-                    tags,
-                    labels,
-                    ship,
-                    http,
-                    sinks,
-                    log,
-                    state_dir,
-                    run_dir,
-                },
-                settings: reader.settings,
-                warnings,
-            })
-        }
+    match (state_dir, host) {
+        (Some(state_dir), Some(host)) if reader.complaints.is_empty() => Ok(Resolved {
+            config: Config {
+                collect,
+                host,
+                tags,
+                labels,
+                ship,
+                http,
+                sinks,
+                log,
+                state_dir,
+            },
+            settings: reader.settings,
+            warnings,
+        }),
         _ => Err(Complaints(reader.complaints)),
     }
 }
 
-fn folder(reader: &mut Reader, name: &str) -> Option<PathBuf> {
-    let missing = format!(
-        "cannot be told without HOME; set {name} or CGFLUX_{}",
-        name.to_uppercase()
-    );
-    reader.required(&Key::of(name), &missing, absolute)
+fn state_dir(reader: &mut Reader) -> Option<PathBuf> {
+    let missing = "cannot be told without HOME; set state_dir or CGFLUX_STATE_DIR";
+    reader.required(&Key::of("state_dir"), missing, absolute)
 }
 
 fn collect(reader: &mut Reader) -> Collect {

@@ -7,8 +7,8 @@ use super::{Given, Key, Origin, Surroundings, Value};
 
 const PREFIX: &str = "CGFLUX_";
 
-/// Settings outside of all sections, whose variables hold no double underscore.
-const TOP_LEVEL: [&str; 2] = ["STATE_DIR", "RUN_DIR"];
+/// The setting outside of all sections, whose variable holds no double underscore.
+const TOP_LEVEL: &str = "STATE_DIR";
 
 /// The values among `environment`.
 ///
@@ -20,7 +20,7 @@ pub(super) fn read(environment: &BTreeMap<String, String>) -> Vec<Given> {
         let Some(name) = variable.strip_prefix(PREFIX) else {
             continue;
         };
-        if name.contains("__") || TOP_LEVEL.contains(&name) {
+        if name.contains("__") || name == TOP_LEVEL {
             let parts = name.split("__").map(str::to_lowercase).collect();
             given.push(Given {
                 key: Key::from_parts(parts),
@@ -32,7 +32,7 @@ pub(super) fn read(environment: &BTreeMap<String, String>) -> Vec<Given> {
     given
 }
 
-/// What the surroundings suggest: the host's name and the two folders. The lowest layer but for the built-in one.
+/// What the surroundings suggest: the host's name and the state folder. The lowest layer but for the built-in one.
 pub(super) fn suggested(around: &Surroundings<'_>) -> Vec<Given> {
     let host = [
         around.variable("CGFLUX_HOST", str::to_owned),
@@ -41,19 +41,13 @@ pub(super) fn suggested(around: &Surroundings<'_>) -> Vec<Given> {
     ];
     // systemd names several folders with colons between; the unit asks for one.
     let first = |folders: &str| folders.split(':').next().unwrap_or_default().to_owned();
-    let ours = |parent: &str| format!("{parent}/cgflux");
-    let fixed = |folder: &str| around.is_root.then(|| (folder.to_owned(), Origin::Default));
+    let fixed = ("/var/lib/cgflux".to_owned(), Origin::Default);
+    let fixed = around.is_root.then_some(fixed);
     let state = [
         around.variable("STATE_DIRECTORY", first),
-        fixed("/var/lib/cgflux"),
-        around.variable("XDG_STATE_HOME", ours),
+        fixed,
+        around.variable("XDG_STATE_HOME", |parent| format!("{parent}/cgflux")),
         around.variable("HOME", |home| format!("{home}/.local/state/cgflux")),
-    ];
-    let run = [
-        around.variable("RUNTIME_DIRECTORY", first),
-        fixed("/run/cgflux"),
-        around.variable("XDG_RUNTIME_DIR", ours),
-        around.variable("HOME", |home| format!("{home}/.local/state/cgflux/run")),
     ];
     let given = |key: &str, (text, origin): (String, Origin)| Given {
         key: Key::of(key),
@@ -70,7 +64,6 @@ pub(super) fn suggested(around: &Surroundings<'_>) -> Vec<Given> {
     [
         first_of("host.name", host.into()),
         first_of("state_dir", state.into()),
-        first_of("run_dir", run.into()),
     ]
     .into_iter()
     .flatten()

@@ -98,8 +98,6 @@ pub struct Config {
     pub log: Log,
     /// Folder for what must survive a restart; absolute.
     pub state_dir: PathBuf,
-    /// Folder for what must not: lock and sockets; absolute.
-    pub run_dir: PathBuf,
 }
 
 /// What is measured, how often, and from where.

@@ -114,7 +114,13 @@ fn influxdb(
     warnings: &mut Vec<String>,
 ) -> Option<Influxdb> {
     let missing = "is missing; write the address of the server, as in \"http://127.0.0.1:8086\"";
-    let url = reader.required(&section.child("url"), missing, any);
+    // The flag belongs to the sink of this name.
+    let missing = if *section == Key::of("sinks.influxdb") {
+        format!("{missing}, or give it with --influx")
+    } else {
+        missing.to_owned()
+    };
+    let url = reader.required(&section.child("url"), &missing, any);
     // Stands in for a URL that has been complained about, so that the rest is read.
     let default = Influxdb::at(url.clone().unwrap_or(Endpoint {
         host: "localhost".to_owned(),

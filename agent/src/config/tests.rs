@@ -69,7 +69,6 @@ fn an_empty_configuration_is_the_built_in_one() {
             sinks: Vec::new(),
             log: Log::default(),
             state_dir: PathBuf::from("/var/lib/cgflux"),
-            run_dir: PathBuf::from("/run/cgflux"),
         }
     );
 }
@@ -305,7 +304,11 @@ fn a_sink_is_complained_about_in_full() {
         ),
         (
             "[sinks.influxdb]\ntimeout = \"1s\"",
-            "sinks.influxdb.url: is missing; write the address of the server, as in \"http://127.0.0.1:8086\"",
+            "sinks.influxdb.url: is missing; write the address of the server, as in \"http://127.0.0.1:8086\", or give it with --influx",
+        ),
+        (
+            "[sinks.far]\ntype = \"influxdb\"",
+            "sinks.far.url: is missing; write the address of the server, as in \"http://127.0.0.1:8086\"",
         ),
         (
             "[sinks.influxdb]\nurl = \"https://a:1\"",
@@ -485,7 +488,7 @@ fn a_password_comes_from_a_file_that_nobody_else_reads() {
 }
 
 #[test]
-fn host_and_folders_follow_the_surroundings() {
+fn host_and_state_folder_follow_the_surroundings() {
     let mut around = Surroundings {
         is_root: false,
         host_name: None,
@@ -495,27 +498,16 @@ fn host_and_folders_follow_the_surroundings() {
         &around,
         &[
             "state_dir: cannot be told without HOME; set state_dir or CGFLUX_STATE_DIR",
-            "run_dir: cannot be told without HOME; set run_dir or CGFLUX_RUN_DIR",
             "host.name: cannot be told from inside a container; set it, or CGFLUX_HOST or NODE_NAME",
         ],
     );
     for (variable, text, expected) in [
-        (
-            "HOME",
-            "/h",
-            ["/h/.local/state/cgflux", "/h/.local/state/cgflux/run", "k"],
-        ),
-        (
-            "XDG_STATE_HOME",
-            "/s",
-            ["/s/cgflux", "/h/.local/state/cgflux/run", "k"],
-        ),
-        ("XDG_RUNTIME_DIR", "/r", ["/s/cgflux", "/r/cgflux", "k"]),
-        ("STATE_DIRECTORY", "/sd:/other", ["/sd", "/r/cgflux", "k"]),
-        ("RUNTIME_DIRECTORY", "/rd", ["/sd", "/rd", "k"]),
-        ("CGFLUX_STATE_DIR", "/set", ["/set", "/rd", "k"]),
-        ("CGFLUX_HOST", "named", ["/set", "/rd", "named"]),
-        ("CGFLUX_HOST__NAME", "set", ["/set", "/rd", "set"]),
+        ("HOME", "/h", ["/h/.local/state/cgflux", "k"]),
+        ("XDG_STATE_HOME", "/s", ["/s/cgflux", "k"]),
+        ("STATE_DIRECTORY", "/sd:/other", ["/sd", "k"]),
+        ("CGFLUX_STATE_DIR", "/set", ["/set", "k"]),
+        ("CGFLUX_HOST", "named", ["/set", "named"]),
+        ("CGFLUX_HOST__NAME", "set", ["/set", "set"]),
     ] {
         around
             .environment
@@ -524,11 +516,7 @@ fn host_and_folders_follow_the_surroundings() {
             .environment
             .insert(variable.to_owned(), text.to_owned());
         let config = config(&around);
-        let seen = [
-            config.state_dir.to_string_lossy().into_owned(),
-            config.run_dir.to_string_lossy().into_owned(),
-            config.host,
-        ];
+        let seen = [config.state_dir.to_string_lossy().into_owned(), config.host];
         assert_eq!(seen, expected, "{variable}");
     }
 }

@@ -84,7 +84,6 @@ mod tests {
             after: &after,
             run_ns,
             wait_ns,
-            born: false,
         };
         samples(&span, SECOND)
     }

@@ -26,8 +26,6 @@ pub struct Span<'a> {
     pub run_ns: Option<u64>,
     /// Time spent waiting for a CPU within the interval, in nanoseconds.
     pub wait_ns: Option<u64>,
-    /// Whether the entry is not in the earlier snapshot.
-    pub born: bool,
 }
 
 impl<'a> Interval<'a> {
@@ -47,7 +45,6 @@ impl<'a> Interval<'a> {
                         after: entry,
                         run_ns: None,
                         wait_ns: None,
-                        born: true,
                     };
                 };
                 let earlier = before
@@ -67,7 +64,6 @@ impl<'a> Interval<'a> {
                     run_ns: grown(|cpu| cpu.run_ns),
                     wait_ns: grown(|cpu| cpu.wait_ns),
                     after: entry,
-                    born: earlier.is_none(),
                 }
             })
             .collect();
@@ -160,7 +156,6 @@ mod tests {
         );
         assert_eq!(busy.cpus(interval.length), Some(2.0));
         assert_eq!(busy.waiting(interval.length), Some(0.2));
-        assert!(!busy.born);
     }
 
     #[test]
@@ -204,10 +199,7 @@ mod tests {
         let first = at(SECOND_NS, vec![entry(1, Some(50))]);
         let interval = Interval::between(None, &first);
         assert_eq!(interval.length, Duration::ZERO);
-        assert_eq!(
-            (interval.spans[0].run_ns, interval.spans[0].born),
-            (None, true)
-        );
+        assert_eq!(interval.spans[0].run_ns, None);
     }
 
     #[test]

@@ -27,16 +27,26 @@ pub(super) struct FileSource {
 }
 
 impl FileSource {
-    /// A source that has read nothing yet.
+    /// Takes in what is there, with its totals.
     pub(super) fn start(roster: Roster) -> Self {
-        Self {
+        let mut source = Self {
             roster,
             last: HashMap::new(),
             enclosing: HashSet::new(),
             host_ns: 0,
             root_ns: None,
             finished: Vec::new(),
+        };
+        for cgroup in source.look() {
+            if !source.enclosing.contains(&cgroup) {
+                let cpu = CpuTotals {
+                    run_ns: source.roster.usage(cgroup).map(|usage| usage.run_ns),
+                    ..CpuTotals::default()
+                };
+                source.last.insert(cgroup, cpu);
+            }
         }
+        source
     }
 
     /// All entries' counters now.

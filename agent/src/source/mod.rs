@@ -44,7 +44,11 @@ pub enum SourceError {
 }
 
 /// Where snapshots come from.
-pub struct Source(Kind);
+pub struct Source {
+    kind: Kind,
+    /// What counts, in words.
+    counts: String,
+}
 
 enum Kind {
     Kernel(Box<KernelSource>),
@@ -77,19 +81,35 @@ impl Source {
             },
         };
         let roster = Roster::new(layout, runtimes, ticks).map_err(SourceError::Root)?;
-        Ok(Self(match kernel {
+        Ok(match kernel {
             Some(kernel) => {
+                let counts = format!("kernel programs, slots in {}", kernel.storage().as_str());
                 // An entry without a slot has nothing to save.
                 let (saved, old) = SavedTotals::open(state, collect.slots as usize)?;
-                Kind::Kernel(Box::new(KernelSource::start(kernel, roster, saved, &old)?))
+                let source = KernelSource::start(kernel, roster, saved, &old)?;
+                let kind = Kind::Kernel(Box::new(source));
+                Self { kind, counts }
             }
-            None => Kind::Files(Box::new(FileSource::start(roster))),
-        }))
+            None => Self {
+                kind: Kind::Files(Box::new(FileSource::start(roster))),
+                counts: "cgroup files".to_owned(),
+            },
+        })
+    }
+
+    /// What counts, for people: `kernel programs, slots in cgrp_storage`.
+    pub fn counts(&self) -> &str {
+        &self.counts
+    }
+
+    /// How many containers are known, ended ones included until they are forgotten.
+    pub fn containers(&self) -> usize {
+        self.roster().containers()
     }
 
     /// Readable when there are events that [`Source::take_events`] should act on; `None` if there are never any.
     pub fn events_fd(&self) -> Option<BorrowedFd<'_>> {
-        match &self.0 {
+        match &self.kind {
             Kind::Kernel(source) => Some(source.events_fd()),
             Kind::Files(_) => None,
         }
@@ -97,14 +117,14 @@ impl Source {
 
     /// Acts on births and deaths of cgroups at once, while what tells their names is still there.
     pub fn take_events(&mut self) {
-        if let Kind::Kernel(source) = &mut self.0 {
+        if let Kind::Kernel(source) = &mut self.kind {
             source.take_events();
         }
     }
 
     /// All entries' counters now.
     pub fn snapshot(&mut self, taken: Timestamp) -> Snapshot {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Kernel(source) => source.snapshot(taken),
             Kind::Files(source) => source.snapshot(taken),
         }
@@ -112,7 +132,7 @@ impl Source {
 
     /// Forgets the entries whose final values stood in the last snapshot, now that they are published.
     pub fn forget_finished(&mut self) {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Kernel(source) => source.forget_finished(),
             Kind::Files(source) => source.forget_finished(),
         }
@@ -120,7 +140,7 @@ impl Source {
 
     /// Reads what costs too much for every tick.
     pub fn read_slowly(&mut self, now: Timestamp) {
-        if let Kind::Kernel(source) = &mut self.0 {
+        if let Kind::Kernel(source) = &mut self.kind {
             source.read_slowly(now);
         }
     }
@@ -147,7 +167,7 @@ impl Source {
 
     /// Which metric comes from where.
     pub fn coverage(&self) -> Coverage {
-        match &self.0 {
+        match &self.kind {
             Kind::Kernel(source) => source.coverage().clone(),
             Kind::Files(_) => Coverage::files(),
         }
@@ -155,7 +175,7 @@ impl Source {
 
     /// What became of each kernel program; none with the file source.
     pub fn programs(&self) -> &[ProgramReport] {
-        match &self.0 {
+        match &self.kind {
             Kind::Kernel(source) => source.programs(),
             Kind::Files(_) => &[],
         }
@@ -164,7 +184,7 @@ impl Source {
     /// What the source says of itself.
     pub fn samples(&self) -> Vec<Sample> {
         let mut samples = self.roster().samples();
-        if let Kind::Kernel(source) = &self.0 {
+        if let Kind::Kernel(source) = &self.kind {
             samples.extend(source.samples());
         }
         samples.extend(self.coverage().samples());
@@ -172,14 +192,14 @@ impl Source {
     }
 
     fn roster(&self) -> &Roster {
-        match &self.0 {
+        match &self.kind {
             Kind::Kernel(source) => &source.roster,
             Kind::Files(source) => &source.roster,
         }
     }
 
     fn roster_mut(&mut self) -> &mut Roster {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Kernel(source) => &mut source.roster,
             Kind::Files(source) => &mut source.roster,
         }

@@ -140,7 +140,19 @@ impl Roster {
     /// What the roster says of itself.
     pub(super) fn samples(&self) -> Vec<Sample> {
         let collisions = Value::Integer(self.directory.collisions());
-        vec![Sample::new(&catalog::AGENT_NAME_COLLISIONS, collisions)]
+        let failures = Value::Integer(self.runtimes.failures());
+        vec![
+            Sample::new(&catalog::AGENT_NAME_COLLISIONS, collisions),
+            Sample::new(&catalog::AGENT_LOSSES, failures).labelled("reason", "runtime_files"),
+        ]
+    }
+
+    /// How many containers there are, ended ones that are not forgotten included.
+    pub(super) fn containers(&self) -> usize {
+        let entries = self.directory.iter();
+        entries
+            .filter(|entry| entry.kind() == Kind::Container)
+            .count()
     }
 
     /// Whether the cgroup has been taken in.

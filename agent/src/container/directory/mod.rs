@@ -162,23 +162,6 @@ impl Directory {
         self.nested.get(&cgroup).copied()
     }
 
-    /// The entry that has `path` now.
-    pub fn at_path(&self, path: &str) -> Option<CgroupId> {
-        self.by_path.get(path).copied()
-    }
-
-    /// The nearest entry above an entry; the host has none. The kernel's own files of an entry count for what is
-    /// below it too, so an entry's share is its file less those of the entries it encloses.
-    pub fn enclosing(&self, cgroup: CgroupId) -> Option<CgroupId> {
-        let path = &self.entries.get(&cgroup)?.container.path;
-        self.above(path).next()
-    }
-
-    /// The newest live or not yet removed entry of the runtime's container `runtime_id`.
-    pub fn with_runtime_id(&self, runtime_id: &str) -> Option<CgroupId> {
-        self.by_runtime_id.get(runtime_id).copied()
-    }
-
     /// A task was moved into the entry; the first is remembered.
     pub fn joined(&mut self, cgroup: CgroupId, pid: u32) {
         if let Some(entry) = self.entries.get_mut(&cgroup)

@@ -18,7 +18,6 @@ fn a_container_is_called_by_its_short_id_until_its_runtime_says_more() {
 
     assert_eq!(name(&directory, 10), "web");
     assert_eq!(directory.undescribed().count(), 0);
-    assert_eq!(directory.with_runtime_id(ID_A), Some(CgroupId(10)));
     assert!(!directory.describe(ID_B, named("web")), "not known yet");
 }
 
@@ -73,13 +72,31 @@ fn a_restarted_container_gets_its_name_back_when_the_old_final_values_are_shippe
         "its final values go to its own series"
     );
     assert_eq!(name(&directory, 11), "web~2");
-    assert_eq!(directory.with_runtime_id(ID_A), Some(CgroupId(11)));
 
     directory.remove(CgroupId(10));
 
     assert_eq!(name(&directory, 11), "web");
     assert_eq!(directory.collisions(), 0);
-    assert_eq!(directory.with_runtime_id(ID_A), Some(CgroupId(11)));
+}
+
+#[test]
+fn what_is_said_of_a_restarted_container_goes_to_the_newest_entry_with_its_id() {
+    let mut directory = directory();
+    directory.insert(CgroupId(10), &docker(ID_A), None);
+    directory.end(CgroupId(10));
+    directory.insert(CgroupId(11), &docker(ID_A), None);
+    directory.exited(ID_A, Some(3));
+    let exit_code = |directory: &Directory, cgroup| {
+        let container = directory.container(CgroupId(cgroup)).expect("an entry");
+        container.exit_code
+    };
+    assert_eq!(exit_code(&directory, 10), None);
+    assert_eq!(exit_code(&directory, 11), Some(3));
+
+    directory.remove(CgroupId(10));
+
+    assert!(directory.describe(ID_A, named("web")));
+    assert_eq!(name(&directory, 11), "web");
 }
 
 #[test]
@@ -164,21 +181,8 @@ fn a_cgroup_that_only_its_runtime_knows_to_be_a_container_owns_what_lies_in_it()
     let placement = directory.insert(CgroupId(12), "/demo/web1/a/b.service", None);
 
     assert_eq!(placement, Placement::Nested(CgroupId(11)));
-    assert_eq!(directory.with_runtime_id("web1"), Some(CgroupId(11)));
-}
-
-#[test]
-fn an_entry_is_enclosed_by_the_nearest_entry_above() {
-    let mut directory = directory();
-    directory.insert(CgroupId(10), "/system.slice", None);
-    directory.insert(CgroupId(11), "/system.slice/quad.service", None);
-    let path = format!("/system.slice/quad.service/libpod-payload-{ID_A}");
-    directory.insert(CgroupId(12), &path, None);
-
-    assert_eq!(directory.enclosing(CgroupId(12)), Some(CgroupId(11)));
-    assert_eq!(directory.enclosing(CgroupId(11)), Some(CgroupId(10)));
-    assert_eq!(directory.enclosing(CgroupId(10)), Some(CgroupId(1)));
-    assert_eq!(directory.enclosing(CgroupId(1)), None);
+    assert!(directory.describe("web1", named("demo/web2")));
+    assert_eq!(name(&directory, 11), "demo/web2");
 }
 
 #[test]
@@ -245,9 +249,11 @@ mod any_history {
                 match step {
                     Step::Insert(path, name) => {
                         // A path is free again only when what was there has ended.
-                        if let Some(before) = directory.at_path(path) {
-                            directory.end(before);
-                            ended.insert(before);
+                        let at_path = directory.iter().filter(|it| it.path == path);
+                        let before: Vec<_> = at_path.map(|it| it.cgroup).collect();
+                        for cgroup in before {
+                            directory.end(cgroup);
+                            ended.insert(cgroup);
                         }
                         let cgroup = CgroupId(100 + at as u64);
                         directory.insert(cgroup, path, name.map(named));

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::runtimes::{bounded, docker::info};
-use crate::container::RuntimeInfo;
+use crate::{container::RuntimeInfo, text::chain};
 
 /// The daemon's socket unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
@@ -107,8 +107,8 @@ impl DockerApi {
                 return Ended::NoReceiver;
             }
             if is_answered || !is_failing {
-                let error = &failure as &dyn Error;
-                tracing::info!(socket = %self.socket.display(), error, "no word from Docker");
+                let socket = self.socket.display();
+                tracing::info!(%socket, reason = chain(&failure), "no word from Docker");
                 is_failing = true;
             }
             if began.elapsed() > LONGEST_PAUSE {

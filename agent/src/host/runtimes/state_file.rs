@@ -13,6 +13,8 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
+use crate::text::chain;
+
 /// Reads state files and keeps count of those it could not read.
 #[derive(Debug, Default)]
 pub(super) struct StateFiles {
@@ -79,8 +81,8 @@ impl StateFiles {
             Err(error) => {
                 self.failures += 1;
                 if self.failing.len() < N_FAILING && self.failing.insert(path.to_owned()) {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(path = %path.display(), error, "cannot read state file");
+                    let reason = chain(&error);
+                    tracing::warn!(path = %path.display(), reason, "cannot read state file");
                 }
                 None
             }
