@@ -110,7 +110,9 @@ impl FileSource {
             }
         }
         let ids: HashSet<CgroupId> = there.iter().map(|(cgroup, _)| *cgroup).collect();
-        self.enclosing.retain(|cgroup| ids.contains(cgroup));
+        for gone in self.enclosing.extract_if(|cgroup| !ids.contains(cgroup)) {
+            self.roster.forget(gone);
+        }
         for (cgroup, path) in &there {
             if self.roster.kind(*cgroup) != Some(Kind::Container) && around.contains(path.as_str())
             {
