@@ -242,11 +242,13 @@ impl Kernel {
     }
 
     /// What `slot` has counted.
+    #[inline]
     pub fn totals(&self, slot: u32) -> SlotTotals {
         self.records.totals(slot)
     }
 
     /// What `slot` has counted, without its histogram.
+    #[inline]
     pub fn counters(&self, slot: u32) -> CpuCounters {
         self.records.counters(slot)
     }

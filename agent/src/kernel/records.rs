@@ -98,6 +98,7 @@ impl Records {
     ///
     /// Each counter is read as one aligned word. The counters of a slot that is being written may be a few events
     /// apart from each other; none is ever torn or goes backwards.
+    #[inline]
     pub(super) fn totals(&self, slot: u32) -> SlotTotals {
         let mut totals = SlotTotals {
             counters: self.counters(slot),
@@ -116,6 +117,7 @@ impl Records {
     }
 
     /// [`Records::totals`] without the histogram.
+    #[inline]
     pub(super) fn counters(&self, slot: u32) -> CpuCounters {
         const WORDS: usize = size_of::<CpuCounters>() / size_of::<u64>();
         let mut sums = [0_u64; WORDS];
@@ -186,6 +188,7 @@ impl Chunks {
     }
 
     /// All words of `slot`, stripe by stripe; none if its chunk is not mapped.
+    #[inline]
     fn words(&self, slot: u32, chunk_shift: u32) -> &[AtomicU64] {
         let Some(Some(map)) = self.maps.get((slot >> chunk_shift) as usize) else {
             return &[];
