@@ -29,6 +29,7 @@ use crate::{
     },
     http::{self, Server},
     live::{Limits, Live},
+    metrics,
     outlet::Outlet,
     self_stats::SelfStats,
     shipment::{Selection, Shipper},
@@ -110,7 +111,7 @@ impl App {
         let stop_collector =
             EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(lacks("an event"))?;
         let stats = Arc::new(SelfStats::default());
-        let (outlets, workers) = outlets(config, tagging, &stats)?;
+        let (mut outlets, workers) = outlets(config, tagging, &stats)?;
         let live = Arc::new(Live::new(limits(config)));
         let server = match &config.http {
             Some(http) => Some(server(http, config, &live).await?),
@@ -122,6 +123,12 @@ impl App {
             "what counts: {}",
             source.counts()
         );
+        for (kind, ended) in source.ended() {
+            let ended = metrics::totals(ended);
+            outlets
+                .iter_mut()
+                .for_each(|outlet| outlet.begin_with(kind, &ended));
+        }
         process::trim_memory();
         let (docker, news) = DockerApi::new(&docker_socket());
         let collector = Collector::new(source, config.collect.interval, stats, live, outlets, news);

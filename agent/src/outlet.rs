@@ -1,8 +1,9 @@
 //! One sink as the collector sees it: fold, encode, offer. Never waits.
 
 use crate::{
+    container::Kind,
     encode::LineEncoder,
-    metrics::Batch,
+    metrics::{Batch, Sample},
     shipment::{Shipment, Shipper},
     sink::Sink,
 };
@@ -23,6 +24,11 @@ impl Outlet {
             encoder,
             sink,
         }
+    }
+
+    /// Counts in what ended before the first tick.
+    pub fn begin_with(&mut self, kind: Kind, ended: &[Sample]) {
+        self.shipper.begin_with(kind, ended);
     }
 
     /// Takes in one tick and offers the sink what is due.

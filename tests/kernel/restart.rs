@@ -1,8 +1,10 @@
 //! An agent that is killed and comes back takes nothing back, misses no CPU time, and mixes nothing up.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
-use crate::harness::{AgentProcess, Container, Docker, Entry, Home, cgroup, pause};
+use crate::harness::{
+    AgentProcess, Cgroup, Container, Docker, Entry, Home, Line, cgroup, eventually, parse, pause,
+};
 
 const KILLS: u32 = 4;
 
@@ -71,6 +73,53 @@ fn a_new_container_begins_with_nothing_of_an_old_one() {
     assert_eq!(new.expect("forks"), 0, "{facts}");
     assert!(new.expect("voluntary_switches") < 50, "{facts}");
     assert_eq!(new.name, name, "{facts}");
+}
+
+#[test]
+fn the_shipped_host_keeps_what_ended_cgroups_used() {
+    let home = Home::with("[sinks.file]\ninterval = \"1s\"\n");
+    let file = home.path().join("points");
+    let arguments = ["--file", file.to_str().unwrap()];
+    let told = || -> Vec<u64> {
+        let lines = parse(&fs::read_to_string(&file).unwrap_or_default());
+        let of_host =
+            |line: &&Line| line.measurement == "container_cpu" && line.tag("container") == "_host";
+        lines
+            .iter()
+            .filter(of_host)
+            .filter_map(|line| line.integer("usage_ns"))
+            .collect()
+    };
+    let mut agent = home.start(&arguments);
+    let mut used_us = 0;
+    for end in 0..2 {
+        let mut cgroup = Cgroup::new("ended");
+        cgroup.run("i=0; while [ $i -lt 1000000 ]; do i=$((i+1)); done");
+        cgroup.wait();
+        used_us += cgroup.usage_us();
+        if end == 0 {
+            // It ends before the agent does, the second one while there is none.
+            drop(cgroup);
+            pause(Duration::from_secs(4));
+            agent.kill();
+        } else {
+            pause(Duration::from_secs(2));
+            agent.kill();
+            drop(cgroup);
+        }
+        let before = told();
+        agent = home.start(&arguments);
+        let after = eventually(Duration::from_secs(20), "the host is told again", || {
+            told().get(before.len()).copied().ok_or("not yet")
+        });
+        let last = *before.last().unwrap();
+        println!("host: {last}ns before the kill, {after}ns after; the cgroups used {used_us}us");
+        assert!(
+            last > used_us * 1_000,
+            "the cgroups used {used_us}us: {last}ns"
+        );
+        assert!(after >= last, "{last}ns before the kill, {after}ns after");
+    }
 }
 
 /// A fresh look at a container; its CPU time is what the kernel says.

@@ -9,7 +9,7 @@ use agent_ebpf::cpu::WAIT_BUCKETS;
 
 use crate::{
     container::{CgroupId, Container},
-    snapshot::{Interval, Timestamp},
+    snapshot::{CpuTotals, Entry, Interval, Span, Timestamp},
 };
 pub use catalog::Metric;
 
@@ -110,6 +110,23 @@ impl Sample {
         self.labels.push((name, value.to_owned()));
         self
     }
+}
+
+/// Totals alone as samples, of something that is no entry any more.
+pub fn totals(cpu: CpuTotals) -> Vec<Sample> {
+    let entry = Entry {
+        cgroup: CgroupId(0),
+        alive: false,
+        cpu,
+    };
+    cpu::samples(
+        &Span {
+            after: &entry,
+            run_ns: None,
+            wait_ns: None,
+        },
+        Duration::ZERO,
+    )
 }
 
 impl Batch {

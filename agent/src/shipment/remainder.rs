@@ -38,6 +38,14 @@ impl Remainder {
         *counted = totals(samples);
     }
 
+    /// Adds totals of entries that ended before.
+    pub(super) fn begin_with(&mut self, ended: &[Sample]) {
+        // No cgroup has this id.
+        const ENDED: CgroupId = CgroupId(0);
+        self.add(ENDED, ended);
+        self.forget(ENDED);
+    }
+
     /// Takes the totals of an entry as added already: they were published as its own.
     pub(super) fn skip(&mut self, cgroup: CgroupId, samples: &[Sample]) {
         self.counted.insert(cgroup, totals(samples));

@@ -49,6 +49,14 @@ impl Shipper {
         }
     }
 
+    /// Counts in what entries of a kind used that ended before the first tick: without a series of their own, it is
+    /// the host's.
+    pub fn begin_with(&mut self, kind: Kind, ended: &[Sample]) {
+        if !self.selects(kind) {
+            self.remainder.begin_with(ended);
+        }
+    }
+
     /// Takes in one tick. Returns what is to be sent now, if anything is.
     pub fn fold<'a>(&mut self, batch: &'a Batch) -> Option<Shipment<'a>> {
         self.ship(batch, self.is_due(batch))

@@ -11,20 +11,23 @@ pub use coverage::Coverage;
 
 use crate::{
     config::{Collect, SourceChoice},
-    container::{CgroupId, Container, RuntimeInfo},
+    container::{self, CgroupId, Container, RuntimeInfo},
     host::{
         Runtimes,
         cgroup_tree::{Layout, LayoutError},
     },
     kernel::{Anchor, Kernel, KernelError, Options, ProgramReport, Role},
     metrics::Sample,
-    snapshot::{Snapshot, Timestamp},
+    snapshot::{CpuTotals, Snapshot, Timestamp},
     state::{SavedTotals, TotalsError},
     text::chain,
 };
 use files::FileSource;
 use kernel::KernelSource;
 use roster::Roster;
+
+/// Records that hold no entry, but what ended.
+const ENDED_SUMS: usize = 2;
 
 /// Why no source can be used.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +88,7 @@ impl Source {
             Some(kernel) => {
                 let counts = format!("kernel programs, slots in {}", kernel.storage().as_str());
                 // An entry without a slot has nothing to save.
-                let (saved, old) = SavedTotals::open(state, collect.slots as usize)?;
+                let (saved, old) = SavedTotals::open(state, collect.slots as usize + ENDED_SUMS)?;
                 let source = KernelSource::start(kernel, roster, saved, &old)?;
                 let kind = Kind::Kernel(Box::new(source));
                 Self { kind, counts }
@@ -163,6 +166,14 @@ impl Source {
     /// Where Docker keeps its files, as its API tells.
     pub fn set_docker_root(&mut self, path: &Path) {
         self.roster_mut().set_docker_root(path);
+    }
+
+    /// What units and plain cgroups used that ended, also before this process began; nothing with the file source.
+    pub fn ended(&self) -> Vec<(container::Kind, CpuTotals)> {
+        match &self.kind {
+            Kind::Kernel(source) => source.ended(),
+            Kind::Files(_) => Vec::new(),
+        }
     }
 
     /// Which metric comes from where.

@@ -16,18 +16,18 @@ use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::{
-    container::CgroupId,
+    container::{CgroupId, Kind},
     snapshot::{SlotTotals, Split},
 };
 
 /// Where the kernel tells the boot's id.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-const MAGIC: [u8; 8] = *b"cgfluxT2";
+const MAGIC: [u8; 8] = *b"cgfluxT3";
 /// Magic, boot id as text (36 bytes), padding.
 const HEAD_BYTES: usize = 64;
-/// Cgroup id, eight counters, two parts, the buckets.
-const WORDS: usize = 1 + 8 + 2 + WAIT_BUCKETS;
+/// Cgroup id, eight counters, two parts, the kind, the buckets.
+const WORDS: usize = 1 + 8 + 2 + 1 + WAIT_BUCKETS;
 const RECORD_BYTES: usize = WORDS * size_of::<u64>();
 
 /// Why totals cannot be saved.
@@ -53,6 +53,8 @@ pub struct Saved {
     pub totals: SlotTotals,
     /// How its CPU time was parted: the kernel's own parts are only good for a ratio, so these cannot be found again.
     pub split: Split,
+    /// What kind of thing it is, for when it is gone.
+    pub kind: Option<Kind>,
 }
 
 /// The saved totals of all entries.
@@ -193,9 +195,18 @@ fn values(saved: &Saved) -> impl Iterator<Item = u64> {
         it.exits,
         saved.split.user_ns,
         saved.split.system_ns,
+        kind_word(saved.kind),
     ]
     .into_iter()
     .chain(saved.totals.waits)
+}
+
+const KINDS: [Kind; 4] = [Kind::Container, Kind::Unit, Kind::Cgroup, Kind::Host];
+
+/// A kind as it stands in the file; 0 is none.
+fn kind_word(kind: Option<Kind>) -> u64 {
+    kind.and_then(|kind| KINDS.iter().position(|it| *it == kind))
+        .map_or(0, |at| at as u64 + 1)
 }
 
 /// The records of a former file; one that is cut is left out.
@@ -224,9 +235,20 @@ fn records(bytes: &[u8]) -> HashMap<CgroupId, Saved> {
             user_ns: next(),
             system_ns: next(),
         };
+        let word = next();
+        let kind = KINDS
+            .into_iter()
+            .find(|kind| kind_word(Some(*kind)) == word);
         let waits = std::array::from_fn(|_| next());
         let totals = SlotTotals { counters, waits };
-        found.insert(CgroupId(id), Saved { totals, split });
+        found.insert(
+            CgroupId(id),
+            Saved {
+                totals,
+                split,
+                kind,
+            },
+        );
     }
     found
 }
@@ -293,7 +315,7 @@ mod tests {
     fn a_damaged_file_is_no_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("totals");
-        for damage in [&b""[..], b"cgfluxT2", &[0xff; 4000]] {
+        for damage in [&b""[..], b"cgfluxT3", &[0xff; 4000]] {
             fs::write(&path, damage).unwrap();
             let (_, saved) = SavedTotals::open_file(&path, "boot-1", 2).unwrap();
             assert!(saved.is_empty());

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use agent_ebpf::slot::SlotEntry;
 
-use super::KernelSource;
+use super::{KernelSource, ended::Ended};
 use crate::{
     clock,
     container::{CgroupId, Kind},
@@ -33,13 +33,16 @@ impl KernelSource {
         self.kernel
             .assign(&folder, root, SlotEntry { slot: 0, flags: 0 })?;
         self.adopt_unknown(old);
-        for gone in self
+        let gone: Vec<CgroupId> = self
             .saved
             .entries()
-            .filter(|id| !self.ledger.contains(*id))
-            .collect::<Vec<_>>()
-        {
-            self.saved.remove(gone);
+            .filter(|id| !self.ledger.contains(*id) && !Ended::is_sum(*id))
+            .collect();
+        for id in gone {
+            if let Some(old) = old.get(&id) {
+                self.ended.add(old.kind, &old.totals, &mut self.saved);
+            }
+            self.saved.remove(id);
         }
         Ok(())
     }
@@ -123,6 +126,7 @@ impl KernelSource {
         let Saved {
             totals: mut base,
             split,
+            ..
         } = old.copied().unwrap_or_default();
         // A cgroup's file counts for all below it, also for cgroups that are gone. Only an entry that has its subtree
         // to itself can begin with it; a plain cgroup, which containers may have come and gone in, only if nothing was

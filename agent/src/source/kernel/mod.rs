@@ -4,6 +4,7 @@
 //! get their slots here, and their entries begin with what their own files say they had used.
 
 mod adoption;
+mod ended;
 mod health;
 mod overflow;
 
@@ -25,6 +26,7 @@ use crate::{
     snapshot::{CpuTotals, Entry, Ledger, SlotTotals, Snapshot, Split, Timestamp, WaitHistogram},
     state::{Saved, SavedTotals},
 };
+use ended::Ended;
 use health::{Health, Lost};
 use overflow::Overflow;
 
@@ -57,6 +59,8 @@ pub(super) struct KernelSource {
     released_early: HashSet<CgroupId>,
     /// Whether the tree is being looked through because events were lost.
     resyncing: bool,
+    /// What units and plain cgroups used that ended.
+    ended: Ended,
     health: Health,
 }
 
@@ -90,6 +94,7 @@ impl KernelSource {
             unreleased: HashMap::new(),
             released_early: HashSet::new(),
             resyncing: false,
+            ended: Ended::go_on_from(old),
             health: Health::default(),
         };
         // What is lost from here on is looked for in the tree at the first tick.
@@ -147,7 +152,14 @@ impl KernelSource {
             // Saved before it is published: what was once told is never taken back. What has no slot is told by its
             // file, which needs no help over a restart.
             if !self.overflow.contains(id) {
-                self.saved.save(id, &Saved { totals, split });
+                self.saved.save(
+                    id,
+                    &Saved {
+                        totals,
+                        split,
+                        kind: self.roster.kind(id),
+                    },
+                );
             }
             entries.push(Entry {
                 cgroup: id,
@@ -166,11 +178,24 @@ impl KernelSource {
     pub(super) fn forget_finished(&mut self) {
         for id in std::mem::take(&mut self.finished) {
             self.ending.remove(&id);
+            if let Some(totals) = self.ledger.total(id, |slot| self.kernel.totals(slot)) {
+                self.ended
+                    .add(self.roster.kind(id), &totals, &mut self.saved);
+            }
             self.ledger.close(id);
             self.overflow.remove(id);
             self.saved.remove(id);
             self.roster.forget(id);
         }
+    }
+
+    /// What units and plain cgroups used that ended, also before this process began.
+    pub(super) fn ended(&self) -> Vec<(Kind, CpuTotals)> {
+        let totals = |sum| self.counted(sum, true);
+        self.ended
+            .sums()
+            .map(|(kind, sum)| (kind, totals(sum)))
+            .collect()
     }
 
     /// Which metric comes from where.
@@ -290,13 +315,26 @@ impl KernelSource {
 
     /// An entry's CPU family: what the programs count, and beside it what its files say.
     fn cpu(&mut self, id: CgroupId, total: &SlotTotals, readable: bool) -> CpuTotals {
-        let counters = &total.counters;
-        let counted = !self.overflow.contains(id);
-        let run_ns = self.run_ns(id, counters.run_ns, readable);
-        let from = |source, value: u64| (counted && self.coverage.has(source)).then_some(value);
-        let switches = |value| from(Source::SchedSwitch, value);
+        let counted = self.counted(total, !self.overflow.contains(id));
+        let run_ns = self.run_ns(id, total.counters.run_ns, readable);
+        let files = self.roster.file_metrics(id, run_ns, readable);
         CpuTotals {
             run_ns,
+            user_ns: files.user_ns,
+            system_ns: files.system_ns,
+            bandwidth: files.bandwidth,
+            limit: files.limit,
+            ..counted
+        }
+    }
+
+    /// What the programs that run here counted, if they did.
+    fn counted(&self, total: &SlotTotals, did: bool) -> CpuTotals {
+        let counters = &total.counters;
+        let from = |source, value: u64| (did && self.coverage.has(source)).then_some(value);
+        let switches = |value| from(Source::SchedSwitch, value);
+        CpuTotals {
+            run_ns: did.then_some(counters.run_ns),
             voluntary_switches: switches(counters.voluntary_switches),
             involuntary_switches: switches(counters.involuntary_switches),
             wait_ns: switches(counters.wait_ns),
@@ -305,7 +343,7 @@ impl KernelSource {
             forks: from(Source::SchedProcessFork, counters.forks),
             execs: from(Source::SchedProcessExec, counters.execs),
             exits: from(Source::SchedProcessExit, counters.exits),
-            ..self.roster.file_metrics(id, run_ns, readable)
+            ..CpuTotals::default()
         }
     }
 
