@@ -125,9 +125,9 @@ impl App {
         );
         for (kind, ended) in source.ended() {
             let ended = metrics::totals(ended);
-            outlets
-                .iter_mut()
-                .for_each(|outlet| outlet.begin_with(kind, &ended));
+            for outlet in &mut outlets {
+                outlet.begin_with(kind, &ended);
+            }
         }
         process::trim_memory();
         let (docker, news) = DockerApi::new(&docker_socket());

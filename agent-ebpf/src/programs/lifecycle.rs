@@ -90,7 +90,7 @@ pub(crate) fn cgroup_release(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the cgroup is the hook's argument.
     unsafe {
         if let Some(mut event) = event(released, CgroupEvent::RELEASE, 0) {
-            event.argument = slots::get(released, event.cgroup).map_or(0, |entry| entry.own_slot());
+            event.argument = slots::get(released, event.cgroup).map_or(0, SlotEntry::own_slot);
             slots::remove(event.cgroup);
             send(event, BPF_RB_NO_WAKEUP);
         }
