@@ -98,7 +98,7 @@ fn batch(with_histogram: bool) -> Batch {
 }
 
 fn samples(index: u64, with_histogram: bool) -> Vec<Sample> {
-    let metrics = catalog::CONTAINER.into_iter();
+    let metrics = catalog::container();
     let sample = |metric: &'static catalog::Metric| {
         let value = match (metric.kind, metric.unit) {
             (catalog::Kind::Histogram, _) => Value::Histogram(Box::new(Histogram {

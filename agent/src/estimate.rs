@@ -158,8 +158,7 @@ fn usual_batch(config: &Config) -> Batch {
         labels: labels.map(|label| (label.clone(), name())).collect(),
         ..Container::host(CgroupId(1))
     };
-    let samples = catalog::CONTAINER
-        .into_iter()
+    let samples = catalog::container()
         // The shipper adds it.
         .filter(|metric| **metric != catalog::CPU_RATE_MAX)
         .map(usual_sample);
@@ -205,7 +204,7 @@ fn own_samples(sinks: &[Sink]) -> Vec<Sample> {
         &catalog::SINK_LAST_ACK,
     ];
     let mut samples = Vec::new();
-    for metric in catalog::AGENT {
+    for metric in catalog::agent() {
         let sample = usual_sample(metric);
         if *metric == catalog::AGENT_ENTRIES {
             let kinds = ["container", "unit", "cgroup"].into_iter();
@@ -214,9 +213,8 @@ fn own_samples(sinks: &[Sink]) -> Vec<Sample> {
             let reasons = (0..LOSS_REASONS).map(|reason| format!("{reason:-<15}"));
             samples.extend(reasons.map(|reason| sample.clone().labelled("reason", &reason)));
         } else if *metric == catalog::AGENT_METRIC_SOURCE {
-            let described = catalog::CONTAINER
-                .into_iter()
-                .filter_map(|of| Some((of.field, of.sources.first()?)));
+            let described =
+                catalog::container().filter_map(|of| Some((of.field, of.sources.first()?)));
             samples.extend(described.map(|(field, source)| {
                 let sample = sample.clone().labelled("metric", field);
                 sample.labelled("source", source.as_str())
@@ -301,9 +299,8 @@ mod tests {
                 other => panic!("no usual value for {other}"),
             }))
         };
-        let samples = catalog::CONTAINER
-            .into_iter()
-            .filter_map(|metric| Some(Sample::new(metric, value(metric)?)));
+        let samples =
+            catalog::container().filter_map(|metric| Some(Sample::new(metric, value(metric)?)));
         subject_of(container, samples.collect())
     }
 

@@ -185,17 +185,15 @@ fn agent_host(agent: &AgentProcess) -> String {
 
 /// The type of a container's field, as `SHOW FIELD KEYS` says it.
 fn type_of(field: &str) -> &'static str {
-    let is_field = |metric: &&&Metric| {
+    let is_field = |metric: &&Metric| {
         metric.field == field
             || metric.kind == Kind::Histogram
                 && field
                     .strip_prefix(metric.field)
                     .is_some_and(|rest| rest.starts_with('_'))
     };
-    let metric = catalog::CONTAINER
-        .iter()
-        .find(|metric| metric.field == field);
-    let metric = metric.or_else(|| catalog::CONTAINER.iter().find(is_field));
+    let metric = catalog::container().find(|metric| metric.field == field);
+    let metric = metric.or_else(|| catalog::container().find(is_field));
     match metric.map(|metric| metric.unit) {
         Some(Unit::Cpus | Unit::Ratio) => "float",
         Some(_) => "integer",

@@ -69,8 +69,8 @@ pub(crate) fn every_sample() -> Vec<Sample> {
         _ => Value::Integer(1_234_567_890),
     };
     let sample =
-        |metric: &&'static catalog::Metric| Sample::new(metric, value(metric.kind, metric.unit));
-    catalog::CONTAINER.iter().map(sample).collect()
+        |metric: &'static catalog::Metric| Sample::new(metric, value(metric.kind, metric.unit));
+    catalog::container().map(sample).collect()
 }
 
 /// The batch of a tick at `seconds` on both clocks.

@@ -321,7 +321,7 @@ mod tests {
         );
         assert_eq!(web["labels"]["tier"], "front");
         assert_eq!(web["alive"], true);
-        for metric in catalog::CONTAINER {
+        for metric in catalog::container() {
             assert!(
                 !web["cpu"][metric.field].is_null(),
                 "{}: {web}",

@@ -282,16 +282,16 @@ fn is_containers(key: &str) -> bool {
     CONTAINER_TAGS.contains(&key)
         || CONTAINER_FIELDS.contains(&key)
         || RESERVED.contains(&key)
-        || is_field(key, &catalog::CONTAINER)
+        || is_field(key, catalog::container())
 }
 
 /// Whether `key` is taken on the points of the agent itself.
 fn is_agents(key: &str) -> bool {
-    AGENT_TAGS.contains(&key) || is_field(key, &catalog::AGENT)
+    AGENT_TAGS.contains(&key) || is_field(key, catalog::agent())
 }
 
-fn is_field(key: &str, metrics: &[&Metric]) -> bool {
-    metrics.iter().any(|metric| {
+fn is_field(key: &str, mut metrics: impl Iterator<Item = &'static Metric>) -> bool {
+    metrics.any(|metric| {
         let rest = key.strip_prefix(metric.field);
         rest.is_some_and(|rest| match metric.kind {
             Kind::Histogram => rest.is_empty() || rest.starts_with("_le_") || rest == "_count",

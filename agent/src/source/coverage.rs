@@ -52,7 +52,7 @@ impl Coverage {
 
     /// The source of each metric of a container, as samples.
     pub fn samples(&self) -> impl Iterator<Item = Sample> {
-        catalog::CONTAINER.into_iter().filter_map(|metric| {
+        catalog::container().filter_map(|metric| {
             let source = self.source_of(metric)?;
             Some(
                 Sample::new(&catalog::AGENT_METRIC_SOURCE, Value::Integer(1))
@@ -89,10 +89,10 @@ mod tests {
     #[test]
     fn with_all_programs_each_metric_has_its_best_source() {
         let all = without(&[]);
-        for metric in catalog::CONTAINER {
+        for metric in catalog::container() {
             assert_eq!(all.source_of(metric), metric.sources.first().copied());
         }
-        assert_eq!(all.samples().count(), catalog::CONTAINER.len());
+        assert_eq!(all.samples().count(), catalog::container().count());
     }
 
     #[test]
@@ -112,8 +112,7 @@ mod tests {
     #[test]
     fn files_alone_give_time_and_limits_but_no_waits() {
         let files = Coverage::files();
-        let given: Vec<&str> = catalog::CONTAINER
-            .into_iter()
+        let given: Vec<&str> = catalog::container()
             .filter(|metric| files.source_of(metric).is_some())
             .map(|metric| metric.field)
             .collect();

@@ -68,7 +68,7 @@ struct Entry {
 
 impl Entry {
     fn into_subject(self) -> Subject {
-        let samples = catalog::CONTAINER.iter().filter_map(|metric| {
+        let samples = catalog::container().filter_map(|metric| {
             let value = self.families.get(family(metric.measurement))?;
             Some(Sample::new(
                 metric,

@@ -31,8 +31,7 @@ pub(super) fn items(facts: &Facts) -> Vec<Item> {
         Programs::Attached { reports, .. } => Coverage::of(reports),
         Programs::NotWanted | Programs::NoHierarchy | Programs::Refused(_) => Coverage::files(),
     };
-    catalog::CONTAINER
-        .iter()
+    catalog::container()
         .map(|metric| item(facts, &coverage, metric))
         .collect()
 }

@@ -1,0 +1,158 @@
+//! What the agent says of itself.
+
+use super::{Kind, Metric, NO_METRIC, Source, Unit};
+
+/// All of them, in the order of publication.
+pub(super) static AGENT_METRICS: &[&Metric] = &[
+    &AGENT_CPU,
+    &AGENT_PROGRAMS,
+    &AGENT_RSS,
+    &AGENT_MAPPED,
+    &AGENT_ENTRIES,
+    &AGENT_SLOTS,
+    &AGENT_TICK,
+    &AGENT_TICKS_SKIPPED,
+    &AGENT_LOSSES,
+    &AGENT_NAME_COLLISIONS,
+    &AGENT_METRIC_SOURCE,
+    &SINK_SENT,
+    &SINK_DROPPED,
+    &SINK_ERRORS,
+    &SINK_BYTES,
+    &SINK_LAST_ACK,
+];
+
+const AGENT_METRIC: Metric = Metric {
+    measurement: "agent_self",
+    kind: Kind::Gauge,
+    sources: &[Source::Agent],
+    ..NO_METRIC
+};
+
+/// CPU time the agent used itself.
+pub static AGENT_CPU: Metric = Metric {
+    field: "cpu_ns",
+    prometheus: "process_cpu_seconds_total",
+    unit: Unit::Nanoseconds,
+    kind: Kind::Counter,
+    help: "CPU time the agent itself used, in user and kernel mode.",
+    ..AGENT_METRIC
+};
+/// CPUs that the kernel programs use.
+pub static AGENT_PROGRAMS: Metric = Metric {
+    field: "programs_cpus",
+    prometheus: "cgflux_kernel_programs_cpus",
+    unit: Unit::Cpus,
+    help: "CPUs that the kernel programs used, measured for one tick a minute; includes some 45 ns a call of measuring.",
+    ..AGENT_METRIC
+};
+/// Resident memory of the agent.
+pub static AGENT_RSS: Metric = Metric {
+    field: "rss_bytes",
+    prometheus: "process_resident_memory_bytes",
+    unit: Unit::Bytes,
+    help: "Resident memory of the agent, mapped kernel records included.",
+    ..AGENT_METRIC
+};
+/// Kernel records mapped.
+pub static AGENT_MAPPED: Metric = Metric {
+    field: "mapped_record_bytes",
+    prometheus: "cgflux_mapped_record_bytes",
+    unit: Unit::Bytes,
+    help: "Kernel records mapped into the agent: chunks in use x slots x stripes x 256 bytes.",
+    ..AGENT_METRIC
+};
+/// Entries by kind.
+pub static AGENT_ENTRIES: Metric = Metric {
+    field: "entries",
+    prometheus: "cgflux_entries",
+    help: "Live entries, by kind: containers, systemd units, other cgroups.",
+    ..AGENT_METRIC
+};
+/// Slots in use.
+pub static AGENT_SLOTS: Metric = Metric {
+    field: "slots_in_use",
+    prometheus: "cgflux_slots_in_use",
+    help: "Kernel slots that count for a cgroup, of `collect.slots`.",
+    ..AGENT_METRIC
+};
+/// Time a tick took.
+pub static AGENT_TICK: Metric = Metric {
+    field: "tick_ns",
+    prometheus: "cgflux_tick_duration_seconds",
+    unit: Unit::Nanoseconds,
+    help: "Time the last collection took, from reading the counters to handing the batch on.",
+    ..AGENT_METRIC
+};
+/// Ticks left out.
+pub static AGENT_TICKS_SKIPPED: Metric = Metric {
+    field: "ticks_skipped",
+    prometheus: "cgflux_ticks_skipped_total",
+    kind: Kind::Counter,
+    help: "Collections left out because the one before was late.",
+    ..AGENT_METRIC
+};
+/// What went unrecorded.
+pub static AGENT_LOSSES: Metric = Metric {
+    field: "losses",
+    prometheus: "cgflux_losses_total",
+    kind: Kind::Counter,
+    help: "What could not be recorded, by reason.",
+    ..AGENT_METRIC
+};
+/// Names that collided.
+pub static AGENT_NAME_COLLISIONS: Metric = Metric {
+    field: "name_collisions",
+    prometheus: "cgflux_name_collisions_total",
+    kind: Kind::Counter,
+    help: "Containers whose name was in use by another live one, so that the short id was appended.",
+    ..AGENT_METRIC
+};
+/// Source in use per metric.
+pub static AGENT_METRIC_SOURCE: Metric = Metric {
+    field: "source",
+    prometheus: "cgflux_metric_source",
+    help: "1 for the source that each metric is read from.",
+    ..AGENT_METRIC
+};
+/// Points acknowledged.
+pub static SINK_SENT: Metric = Metric {
+    field: "points_sent",
+    prometheus: "cgflux_sink_points_sent_total",
+    kind: Kind::Counter,
+    help: "Points that the sink acknowledged.",
+    ..AGENT_METRIC
+};
+/// Points lost.
+pub static SINK_DROPPED: Metric = Metric {
+    field: "points_dropped",
+    prometheus: "cgflux_sink_points_dropped_total",
+    kind: Kind::Counter,
+    help: "Points lost: the queue was full, or the sink refused them for good.",
+    ..AGENT_METRIC
+};
+/// Failed writes.
+pub static SINK_ERRORS: Metric = Metric {
+    field: "write_errors",
+    prometheus: "cgflux_sink_write_errors_total",
+    kind: Kind::Counter,
+    help: "Writes that failed and were tried again.",
+    ..AGENT_METRIC
+};
+/// Bytes sent.
+pub static SINK_BYTES: Metric = Metric {
+    field: "bytes_sent",
+    prometheus: "cgflux_sink_sent_bytes_total",
+    unit: Unit::Bytes,
+    kind: Kind::Counter,
+    help: "Bytes of the bodies sent, failed attempts included.",
+    ..AGENT_METRIC
+};
+/// When the sink last acknowledged.
+pub static SINK_LAST_ACK: Metric = Metric {
+    field: "last_ack_ns",
+    prometheus: "cgflux_sink_last_ack_timestamp_seconds",
+    unit: Unit::Nanoseconds,
+    help: "When the sink last acknowledged a write, since the Unix epoch; absent before the first.",
+    ..AGENT_METRIC
+};

@@ -1,0 +1,192 @@
+//! The one table of what is published: names, units, meaning, sources, resolution.
+//!
+//! The README's metric table, the HELP texts of `/metrics` and the field types of the line protocol all come from
+//! here: one file per subject. A field's type never changes once released: InfluxDB fixes it per shard.
+
+mod agent;
+mod cpu;
+mod sched;
+
+pub use agent::*;
+pub use cpu::*;
+pub use sched::*;
+
+/// Every metric of a container, in the order of publication.
+pub fn container() -> impl Iterator<Item = &'static Metric> {
+    [CPU_METRICS, SCHED_METRICS].into_iter().flatten().copied()
+}
+
+/// Every metric of the agent itself, in the order of publication.
+pub fn agent() -> impl Iterator<Item = &'static Metric> {
+    AGENT_METRICS.iter().copied()
+}
+
+/// One published metric.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Metric {
+    /// Measurement in line protocol.
+    pub measurement: &'static str,
+    /// Field within the measurement; a histogram's buckets append `_le_<bound>ns`.
+    pub field: &'static str,
+    /// Name on `/metrics`.
+    pub prometheus: &'static str,
+    /// Unit of the value and of the field; `/metrics` converts to base units.
+    pub unit: Unit,
+    /// How it behaves over time.
+    pub kind: Kind,
+    /// How often it is read.
+    pub resolution: Resolution,
+    /// Where it can come from, best first.
+    pub sources: &'static [Source],
+    /// What it means, in one sentence.
+    pub help: &'static str,
+}
+
+/// Unit of a value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Unit {
+    /// Nanoseconds.
+    Nanoseconds,
+    /// Microseconds.
+    Microseconds,
+    /// A plain number of things.
+    Count,
+    /// CPUs: 1.0 is one CPU fully used.
+    Cpus,
+    /// A share without unit; 1.0 is all.
+    Ratio,
+    /// Bytes.
+    Bytes,
+    /// Seconds.
+    Seconds,
+}
+
+/// How a metric behaves over time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Only grows while its cgroup lives.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Distribution of durations, lifetime totals.
+    Histogram,
+}
+
+/// How often a metric is read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Resolution {
+    /// Every tick.
+    Tick,
+    /// From files, at the slower cadence of `collect.file_interval`, and at once when the entry ends.
+    Files,
+}
+
+/// Where a metric comes from.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Source {
+    /// The kernel's own charge: `tp_btf/sched_stat_runtime`.
+    SchedStatRuntime,
+    /// `tp_btf/sched_switch`.
+    SchedSwitch,
+    /// `tp_btf/sched_migrate_task`.
+    SchedMigrateTask,
+    /// `tp_btf/sched_process_fork`.
+    SchedProcessFork,
+    /// `tp_btf/sched_process_exec`.
+    SchedProcessExec,
+    /// `tp_btf/sched_process_exit`.
+    SchedProcessExit,
+    /// A file of the cgroup.
+    CgroupFile,
+    /// A file of `/proc`.
+    ProcFile,
+    /// The agent itself.
+    Agent,
+}
+
+impl Source {
+    /// The word used in `cgflux check`, labels and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SchedStatRuntime => "sched_stat_runtime",
+            Self::SchedSwitch => "sched_switch",
+            Self::SchedMigrateTask => "sched_migrate_task",
+            Self::SchedProcessFork => "sched_process_fork",
+            Self::SchedProcessExec => "sched_process_exec",
+            Self::SchedProcessExit => "sched_process_exit",
+            Self::CgroupFile => "cgroup_file",
+            Self::ProcFile => "proc_file",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+/// What most metrics share.
+const NO_METRIC: Metric = Metric {
+    measurement: "",
+    field: "",
+    prometheus: "",
+    unit: Unit::Count,
+    kind: Kind::Counter,
+    resolution: Resolution::Tick,
+    sources: &[],
+    help: "",
+};
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, fmt::Write as _};
+
+    use super::*;
+
+    const README: &str = include_str!("../../../../README.md");
+
+    #[test]
+    fn the_readme_has_this_table() {
+        let mut table = String::new();
+        for metric in container().chain(agent()) {
+            let sources: Vec<&str> = metric
+                .sources
+                .iter()
+                .map(|source| source.as_str())
+                .collect();
+            let exposed = match metric.prometheus {
+                "" => "–".to_owned(),
+                name => format!("`{name}`"),
+            };
+            writeln!(
+                table,
+                "| `{}` | `{}` | {exposed} | {:?}, {:?} | {} | {:?} | {} |",
+                metric.measurement,
+                metric.field,
+                metric.unit,
+                metric.kind,
+                sources.join(", "),
+                metric.resolution,
+                metric.help
+            )
+            .unwrap();
+        }
+        assert!(
+            README.contains(&table),
+            "README.md lacks this table:\n{table}"
+        );
+    }
+
+    #[test]
+    fn no_two_metrics_share_a_field_or_a_name() {
+        let (mut fields, mut names) = (HashSet::new(), HashSet::new());
+        for metric in container().chain(agent()) {
+            assert!(
+                fields.insert((metric.measurement, metric.field)),
+                "{}",
+                metric.field
+            );
+            assert!(
+                metric.prometheus.is_empty() || names.insert(metric.prometheus),
+                "{}",
+                metric.prometheus
+            );
+        }
+    }
+}
