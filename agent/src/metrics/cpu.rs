@@ -5,10 +5,9 @@ use std::time::Duration;
 use super::{Histogram, Sample, Value, catalog};
 use crate::snapshot::{CpuTotals, Span};
 
-/// All CPU samples of one entry, in catalog order.
-pub(super) fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
-    let cpu = &span.after.cpu;
-    let mut samples = Vec::new();
+/// Adds all CPU samples of one entry, in catalog order.
+pub(super) fn add(samples: &mut Vec<Sample>, span: &Span<'_>, length: Duration) {
+    let cpu = &span.after.totals.cpu;
     let mut push = |metric, value: Option<Value>| {
         samples.extend(value.map(|value| Sample::new(metric, value)));
     };
@@ -54,7 +53,6 @@ pub(super) fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
     push(&catalog::EXITS, integer(cpu.exits));
     push(&catalog::RUNQ_WAIT_RATE, float(span.waiting(length)));
     push(&catalog::RUNQ_WAITS, waits(cpu));
-    samples
 }
 
 fn waits(cpu: &CpuTotals) -> Option<Value> {
@@ -69,7 +67,7 @@ mod tests {
     use super::*;
     use crate::{
         container::CgroupId,
-        snapshot::{Bandwidth, CpuLimit, Entry, WaitHistogram},
+        snapshot::{Bandwidth, CpuLimit, Entry, Totals, WaitHistogram},
     };
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -78,14 +76,16 @@ mod tests {
         let after = Entry {
             cgroup: CgroupId(1),
             alive: true,
-            cpu,
+            totals: Totals { cpu },
         };
         let span = Span {
             after: &after,
             run_ns,
             wait_ns,
         };
-        samples(&span, SECOND)
+        let mut samples = Vec::new();
+        add(&mut samples, &span, SECOND);
+        samples
     }
 
     fn everything() -> CpuTotals {

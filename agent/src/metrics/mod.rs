@@ -9,7 +9,7 @@ use agent_ebpf::cpu::WAIT_BUCKETS;
 
 use crate::{
     container::{CgroupId, Container},
-    snapshot::{CpuTotals, Entry, Interval, Span, Timestamp},
+    snapshot::{Entry, Interval, Span, Timestamp, Totals},
 };
 pub use catalog::Metric;
 
@@ -113,20 +113,25 @@ impl Sample {
 }
 
 /// Totals alone as samples, of something that is no entry any more.
-pub fn totals(cpu: CpuTotals) -> Vec<Sample> {
+pub fn totals(totals: Totals) -> Vec<Sample> {
     let entry = Entry {
         cgroup: CgroupId(0),
         alive: false,
-        cpu,
+        totals,
     };
-    cpu::samples(
-        &Span {
-            after: &entry,
-            run_ns: None,
-            wait_ns: None,
-        },
-        Duration::ZERO,
-    )
+    let span = Span {
+        after: &entry,
+        run_ns: None,
+        wait_ns: None,
+    };
+    samples(&span, Duration::ZERO)
+}
+
+/// All samples of one entry, in catalog order.
+fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    cpu::add(&mut samples, span, length);
+    samples
 }
 
 impl Batch {
@@ -144,7 +149,7 @@ impl Batch {
                 nameless += 1;
                 continue;
             };
-            let samples = cpu::samples(span, interval.length);
+            let samples = samples(span, interval.length);
             subjects.push(Subject {
                 container,
                 alive: span.after.alive,

@@ -53,8 +53,8 @@ impl<'a> Interval<'a> {
                     .ok()
                     .and_then(|at| before.entries.get(at));
                 let mut grown = |total: fn(&CpuTotals) -> Option<u64>| {
-                    let now = total(&entry.cpu)?;
-                    let then = earlier.map_or(Some(0), |earlier| total(&earlier.cpu))?;
+                    let now = total(&entry.totals.cpu)?;
+                    let then = earlier.map_or(Some(0), |earlier| total(&earlier.totals.cpu))?;
                     if now < then {
                         regressions += 1;
                     }
@@ -107,7 +107,7 @@ fn per_second(ns: u64, length: Duration) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::CgroupId;
+    use crate::{container::CgroupId, snapshot::Totals};
 
     const SECOND_NS: u64 = 1_000_000_000;
 
@@ -115,10 +115,12 @@ mod tests {
         Entry {
             cgroup: CgroupId(cgroup),
             alive: true,
-            cpu: CpuTotals {
-                run_ns,
-                wait_ns: run_ns.map(|ns| ns / 10),
-                ..CpuTotals::default()
+            totals: Totals {
+                cpu: CpuTotals {
+                    run_ns,
+                    wait_ns: run_ns.map(|ns| ns / 10),
+                    ..CpuTotals::default()
+                },
             },
         }
     }

@@ -3,6 +3,7 @@
 //! Every total here counts from the making of its cgroup and never goes backwards while the cgroup lives. `None`
 //! means that this kernel or these privileges do not give the number; zero means zero.
 
+mod cpu;
 mod interval;
 mod ledger;
 mod split;
@@ -11,6 +12,7 @@ use std::ops::AddAssign;
 
 use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
 
+pub use cpu::{Bandwidth, CpuLimit, CpuTotals, WaitHistogram};
 pub use interval::{Interval, Span};
 pub use ledger::Ledger;
 pub use split::Split;
@@ -42,63 +44,15 @@ pub struct Entry {
     pub cgroup: CgroupId,
     /// Whether the cgroup still exists. A dead entry stands in exactly one snapshot, with its final values.
     pub alive: bool,
-    /// Its CPU family.
-    pub cpu: CpuTotals,
+    /// What it used and holds.
+    pub totals: Totals,
 }
 
-/// CPU totals since the making of the cgroup.
+/// What one entry used and holds, family by family.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct CpuTotals {
-    /// CPU time used, in nanoseconds.
-    pub run_ns: Option<u64>,
-    /// The part of `run_ns` in user mode; `user_ns + system_ns == run_ns`.
-    pub user_ns: Option<u64>,
-    /// The part of `run_ns` in kernel mode.
-    pub system_ns: Option<u64>,
-    /// Switches where the task gave the CPU up by itself.
-    pub voluntary_switches: Option<u64>,
-    /// Switches where the task was preempted.
-    pub involuntary_switches: Option<u64>,
-    /// Moves of a task to another CPU.
-    pub migrations: Option<u64>,
-    /// Time spent runnable but not running, in nanoseconds, throttled time included.
-    pub wait_ns: Option<u64>,
-    /// How the waits were distributed.
-    pub wait_histogram: Option<Box<WaitHistogram>>,
-    /// Tasks created in the cgroup.
-    pub forks: Option<u64>,
-    /// Programs started by `execve`.
-    pub execs: Option<u64>,
-    /// Tasks that ended.
-    pub exits: Option<u64>,
-    /// What the bandwidth controller did.
-    pub bandwidth: Option<Bandwidth>,
-    /// The limit in force.
-    pub limit: Option<CpuLimit>,
-}
-
-/// Waits by length, not cumulative; bucket `i` is bounded by [`agent_ebpf::cpu::wait_bucket_bound_ns`].
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct WaitHistogram(pub [u64; WAIT_BUCKETS]);
-
-/// `nr_periods`, `nr_throttled` and the throttled time of `cpu.stat`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Bandwidth {
-    /// Enforcement periods that elapsed.
-    pub periods: u64,
-    /// Periods in which the cgroup was throttled.
-    pub throttled_periods: u64,
-    /// Time throttled, in nanoseconds.
-    pub throttled_ns: u64,
-}
-
-/// `cpu.max`, or `cpu.cfs_quota_us` and `cpu.cfs_period_us`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct CpuLimit {
-    /// CPU time allowed in a period, in microseconds; `None` is no limit.
-    pub quota_us: Option<u64>,
-    /// The period, in microseconds.
-    pub period_us: u64,
+pub struct Totals {
+    /// CPU time, switches and run-queue wait.
+    pub cpu: CpuTotals,
 }
 
 /// What a slot, or several, counted.

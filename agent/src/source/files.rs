@@ -8,14 +8,14 @@ use std::collections::{HashMap, HashSet};
 use super::roster::Roster;
 use crate::{
     container::{CgroupId, Kind},
-    snapshot::{CpuTotals, Entry, Snapshot, Timestamp},
+    snapshot::{CpuTotals, Entry, Snapshot, Timestamp, Totals},
 };
 
 /// Cgroups counted by their own files.
 pub(super) struct FileSource {
     pub(super) roster: Roster,
     /// Live entries with their last totals.
-    last: HashMap<CgroupId, CpuTotals>,
+    last: HashMap<CgroupId, Totals>,
     /// Entries that are no containers and have or had others below them.
     enclosing: HashSet<CgroupId>,
     /// What is in no other entry, in nanoseconds, since the start.
@@ -39,11 +39,8 @@ impl FileSource {
         };
         for cgroup in source.look() {
             if !source.enclosing.contains(&cgroup) {
-                let cpu = CpuTotals {
-                    run_ns: source.roster.usage(cgroup).map(|usage| usage.run_ns),
-                    ..CpuTotals::default()
-                };
-                source.last.insert(cgroup, cpu);
+                let usage = source.roster.usage(cgroup);
+                source.last.insert(cgroup, ran(usage.map(|it| it.run_ns)));
             }
         }
         source
@@ -65,34 +62,31 @@ impl FileSource {
             let Some(usage) = self.roster.usage(*cgroup) else {
                 continue;
             };
-            let mut cpu = self.roster.file_metrics(*cgroup, Some(usage.run_ns), true);
-            cpu.run_ns = Some(usage.run_ns);
-            let then_ns = before.and_then(|cpu| cpu.run_ns).unwrap_or_default();
+            let mut totals = self.roster.read(*cgroup, Some(usage.run_ns), true);
+            totals.cpu.run_ns = Some(usage.run_ns);
+            let then_ns = before.and_then(|before| before.cpu.run_ns);
+            let then_ns = then_ns.unwrap_or_default();
             grown_ns += usage.run_ns.saturating_sub(then_ns);
-            now.insert(*cgroup, cpu.clone());
+            now.insert(*cgroup, totals.clone());
             entries.push(Entry {
                 cgroup: *cgroup,
                 alive: true,
-                cpu,
+                totals,
             });
         }
-        for (cgroup, cpu) in std::mem::replace(&mut self.last, now) {
+        for (cgroup, totals) in std::mem::replace(&mut self.last, now) {
             self.roster.ended(cgroup);
             self.finished.push(cgroup);
             entries.push(Entry {
                 cgroup,
                 alive: false,
-                cpu,
+                totals,
             });
         }
-        let cpu = CpuTotals {
-            run_ns: self.advance_host(grown_ns),
-            ..CpuTotals::default()
-        };
         entries.push(Entry {
             cgroup: self.roster.root(),
             alive: true,
-            cpu,
+            totals: ran(self.advance_host(grown_ns)),
         });
         entries.sort_unstable_by_key(|entry| entry.cgroup);
         Snapshot { taken, entries }
@@ -137,6 +131,16 @@ impl FileSource {
         }
         self.root_ns = Some(root_ns);
         Some(self.host_ns)
+    }
+}
+
+/// A total of CPU time and nothing else.
+fn ran(run_ns: Option<u64>) -> Totals {
+    Totals {
+        cpu: CpuTotals {
+            run_ns,
+            ..CpuTotals::default()
+        },
     }
 }
 

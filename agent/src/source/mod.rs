@@ -1,6 +1,7 @@
 //! Where snapshots come from: the kernel programs, or cgroup files where those cannot run.
 
 mod coverage;
+mod entry_files;
 mod files;
 mod kernel;
 mod roster;
@@ -18,7 +19,7 @@ use crate::{
     },
     kernel::{Anchor, Kernel, KernelError, Options, ProgramReport, Role},
     metrics::Sample,
-    snapshot::{CpuTotals, Snapshot, Timestamp},
+    snapshot::{Snapshot, Timestamp, Totals},
     state::{SavedTotals, TotalsError},
     text::chain,
 };
@@ -169,7 +170,7 @@ impl Source {
     }
 
     /// What units and plain cgroups used that ended, also before this process began; nothing with the file source.
-    pub fn ended(&self) -> Vec<(container::Kind, CpuTotals)> {
+    pub fn ended(&self) -> Vec<(container::Kind, Totals)> {
         match &self.kind {
             Kind::Kernel(source) => source.ended(),
             Kind::Files(_) => Vec::new(),

@@ -7,15 +7,12 @@ use std::{
     sync::Arc,
 };
 
+use super::entry_files::{EntryFiles, Pass, cpu_files};
 use crate::{
     container::{CgroupId, Container, Directory, Kind, Placement, RuntimeInfo, identify},
-    host::{
-        Runtimes,
-        cgroup_tree::{Hierarchy, Layout},
-        cpu_files::{CpuFiles, Usage},
-    },
+    host::{Runtimes, cgroup_tree::Layout, cpu_files::Usage},
     metrics::{Sample, Value, catalog},
-    snapshot::{Bandwidth, CpuLimit, CpuTotals, Split},
+    snapshot::{Split, Totals},
 };
 
 /// Ticks after its birth in which a container's name is looked up again each tick, if no runtime has told it yet.
@@ -31,25 +28,9 @@ pub(super) struct Roster {
     runtimes: Runtimes,
     files: HashMap<CgroupId, EntryFiles>,
     root: CgroupId,
-    /// Ticks so far, and how many make up the cadence of slow files.
-    ticks: u64,
-    ticks_per_pass: u64,
+    pass: Pass,
     /// Entries so far; spreads the slow files evenly over a pass.
     arrivals: u64,
-}
-
-/// An entry's files, and what was read from them last.
-struct EntryFiles {
-    cpu: CpuFiles,
-    split: Split,
-    /// The total that `split` is of; a total that has not moved needs no new split.
-    split_of_ns: Option<u64>,
-    bandwidth: Option<Bandwidth>,
-    limit: Option<CpuLimit>,
-    /// Its turn in a pass.
-    turn: u64,
-    /// When it arrived.
-    since_tick: u64,
 }
 
 impl Roster {
@@ -62,8 +43,7 @@ impl Roster {
             runtimes,
             files: HashMap::new(),
             root,
-            ticks: 0,
-            ticks_per_pass: ticks_per_pass.max(1),
+            pass: Pass::of(ticks_per_pass),
             arrivals: 0,
         })
     }
@@ -204,69 +184,40 @@ impl Roster {
 
     /// What an entry's files say it used so far.
     pub(super) fn usage(&self, id: CgroupId) -> Option<Usage> {
-        self.files.get(&id)?.cpu.usage().ok()
+        self.files.get(&id)?.usage()
     }
 
     /// The parts of an entry's CPU time as they were last published, by a former process: they grow from there.
     pub(super) fn go_on_from(&mut self, id: CgroupId, split: Split) {
         if let Some(files) = self.files.get_mut(&id) {
-            files.split = split;
+            files.go_on_from(split);
         }
     }
 
-    /// What comes from an entry's files, for a total of `run_ns`. Files of an entry that ended are not there to read;
-    /// what was read last stands.
-    pub(super) fn file_metrics(
-        &mut self,
-        id: CgroupId,
-        run_ns: Option<u64>,
-        readable: bool,
-    ) -> CpuTotals {
-        let (ticks, per_pass) = (self.ticks, self.ticks_per_pass);
+    /// What comes from an entry's files, for a CPU total of `run_ns`. Files of an entry that ended are not there to
+    /// read; what was read last stands.
+    pub(super) fn read(&mut self, id: CgroupId, run_ns: Option<u64>, readable: bool) -> Totals {
+        let pass = self.pass;
         let Some(files) = self.files.get_mut(&id) else {
-            return CpuTotals::default();
+            return Totals::default();
         };
-        if readable && (files.since_tick == ticks || files.turn == ticks % per_pass) {
-            files.bandwidth = files.cpu.bandwidth();
-            files.limit = files.cpu.limit();
+        if readable {
+            files.read(pass);
         }
-        if let Some(run_ns) = run_ns
-            && files.split_of_ns != Some(run_ns)
-        {
-            let usage = if readable {
-                files.cpu.usage().ok()
-            } else {
-                None
-            };
-            // The ratio of the split so far serves a total that grew after the last reading.
-            let ratio = usage.map(|usage| (usage.user, usage.system)).or(files
-                .split_of_ns
-                .map(|_| (files.split.user_ns, files.split.system_ns)));
-            if let Some((user, system)) = ratio {
-                files.split = files.split.advance(run_ns, user, system);
-                files.split_of_ns = Some(run_ns);
-            }
-        }
-        CpuTotals {
-            user_ns: files.split_of_ns.map(|_| files.split.user_ns),
-            system_ns: files.split_of_ns.map(|_| files.split.system_ns),
-            bandwidth: files.bandwidth,
-            limit: files.limit,
-            ..CpuTotals::default()
-        }
+        files.totals(run_ns, readable)
     }
 
     /// Counts a tick, and looks up names that no runtime has told yet.
     pub(super) fn tick(&mut self) {
-        self.ticks += 1;
-        let (ticks, per_pass) = (self.ticks, self.ticks_per_pass);
+        self.pass.advance();
+        let pass = self.pass;
         let nameless: Vec<Arc<Container>> = self
             .directory
             .undescribed()
             .filter(|container| {
-                self.files.get(&container.cgroup).is_some_and(|files| {
-                    ticks - files.since_tick <= EAGER_TICKS || files.turn == ticks % per_pass
-                })
+                self.files
+                    .get(&container.cgroup)
+                    .is_some_and(|files| files.age(pass) <= EAGER_TICKS || files.has_turn(pass))
             })
             .cloned()
             .collect();
@@ -279,20 +230,8 @@ impl Roster {
 
     /// The total of the root, in nanoseconds; `None` where its files do not tell.
     pub(super) fn root_run_ns(&self) -> Option<u64> {
-        self.cpu_files("/")
-            .ok()?
-            .usage()
-            .ok()
-            .map(|usage| usage.run_ns)
-    }
-
-    fn cpu_files(&self, path: &str) -> io::Result<CpuFiles> {
-        let folder = |hierarchy: Option<&Hierarchy>| hierarchy.map(|it| it.folder(path));
-        CpuFiles::open(
-            folder(self.layout.unified()).as_deref(),
-            folder(self.layout.legacy_with("cpuacct")).as_deref(),
-            folder(self.layout.legacy_with("cpu")).as_deref(),
-        )
+        let usage = cpu_files(&self.layout, "/").ok()?.usage().ok()?;
+        Some(usage.run_ns)
     }
 
     fn open_files(&mut self, cgroup: CgroupId, path: &str) {
@@ -300,19 +239,9 @@ impl Roster {
             return;
         }
         // An entry without readable files still has all that the kernel programs count.
-        let Ok(cpu) = self.cpu_files(path) else {
-            return;
-        };
-        let files = EntryFiles {
-            cpu,
-            split: Split::default(),
-            split_of_ns: None,
-            bandwidth: None,
-            limit: None,
-            turn: self.arrivals % self.ticks_per_pass,
-            since_tick: self.ticks + 1,
-        };
-        self.arrivals += 1;
-        self.files.insert(cgroup, files);
+        if let Ok(files) = EntryFiles::open(&self.layout, path, self.pass, self.arrivals) {
+            self.arrivals += 1;
+            self.files.insert(cgroup, files);
+        }
     }
 }

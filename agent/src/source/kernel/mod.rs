@@ -23,7 +23,9 @@ use crate::{
         Sample, Value,
         catalog::{self, Source},
     },
-    snapshot::{CpuTotals, Entry, Ledger, SlotTotals, Snapshot, Split, Timestamp, WaitHistogram},
+    snapshot::{
+        CpuTotals, Entry, Ledger, SlotTotals, Snapshot, Split, Timestamp, Totals, WaitHistogram,
+    },
     state::{Saved, SavedTotals},
 };
 use ended::Ended;
@@ -143,7 +145,8 @@ impl KernelSource {
             let last = ended.is_some_and(|at| {
                 !self.holders.contains_key(&id) || taken.boot_ns.saturating_sub(at) >= LINGER_NS
             });
-            let cpu = self.cpu(id, &totals, ended.is_none());
+            let told = self.told(id, &totals, ended.is_none());
+            let cpu = &told.cpu;
             totals.counters.run_ns = cpu.run_ns.unwrap_or(totals.counters.run_ns);
             let split = Split {
                 user_ns: cpu.user_ns.unwrap_or_default(),
@@ -164,7 +167,7 @@ impl KernelSource {
             entries.push(Entry {
                 cgroup: id,
                 alive: !last,
-                cpu,
+                totals: told,
             });
             if last {
                 self.finished.push(id);
@@ -190,8 +193,10 @@ impl KernelSource {
     }
 
     /// What units and plain cgroups used that ended, also before this process began.
-    pub(super) fn ended(&self) -> Vec<(Kind, CpuTotals)> {
-        let totals = |sum| self.counted(sum, true);
+    pub(super) fn ended(&self) -> Vec<(Kind, Totals)> {
+        let totals = |sum| Totals {
+            cpu: self.counted(sum, true),
+        };
         self.ended
             .sums()
             .map(|(kind, sum)| (kind, totals(sum)))
@@ -313,19 +318,20 @@ impl KernelSource {
         self.kernel.give_back(slot, cgroup)
     }
 
-    /// An entry's CPU family: what the programs count, and beside it what its files say.
-    fn cpu(&mut self, id: CgroupId, total: &SlotTotals, readable: bool) -> CpuTotals {
+    /// What is told of an entry: what the programs count, and beside it what its files say.
+    fn told(&mut self, id: CgroupId, total: &SlotTotals, readable: bool) -> Totals {
         let counted = self.counted(total, !self.overflow.contains(id));
         let run_ns = self.run_ns(id, total.counters.run_ns, readable);
-        let files = self.roster.file_metrics(id, run_ns, readable);
-        CpuTotals {
+        let mut told = self.roster.read(id, run_ns, readable);
+        told.cpu = CpuTotals {
             run_ns,
-            user_ns: files.user_ns,
-            system_ns: files.system_ns,
-            bandwidth: files.bandwidth,
-            limit: files.limit,
+            user_ns: told.cpu.user_ns,
+            system_ns: told.cpu.system_ns,
+            bandwidth: told.cpu.bandwidth,
+            limit: told.cpu.limit,
             ..counted
-        }
+        };
+        told
     }
 
     /// What the programs that run here counted, if they did.

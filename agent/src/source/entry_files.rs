@@ -1,0 +1,140 @@
+//! The files of one entry, and what was read from them last.
+//!
+//! What costs little is read every tick, the rest once in a pass: a part of the entries each tick, so that no tick does
+//! the work of all.
+
+use std::io;
+
+use crate::{
+    host::{
+        cgroup_tree::{Hierarchy, Layout},
+        cpu_files::{CpuFiles, Usage},
+    },
+    snapshot::{Bandwidth, CpuLimit, CpuTotals, Split, Totals},
+};
+
+/// Where in the passes over the slow files this tick is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pass {
+    /// Ticks so far.
+    ticks: u64,
+    /// How many ticks make up a pass; at least 1.
+    length: u64,
+}
+
+/// An entry's files.
+#[derive(Debug)]
+pub(super) struct EntryFiles {
+    cpu: CpuFiles,
+    split: Split,
+    /// The total that `split` is of; a total that has not moved needs no new split.
+    split_of_ns: Option<u64>,
+    bandwidth: Option<Bandwidth>,
+    limit: Option<CpuLimit>,
+    /// Its tick within a pass.
+    turn: u64,
+    /// The tick it is first read at.
+    since_tick: u64,
+}
+
+impl Pass {
+    /// Passes of `length` ticks.
+    pub(super) fn of(length: u64) -> Self {
+        Self {
+            ticks: 0,
+            length: length.max(1),
+        }
+    }
+
+    /// Begins the next tick.
+    pub(super) fn advance(&mut self) {
+        self.ticks += 1;
+    }
+}
+
+impl EntryFiles {
+    /// Opens the files of the cgroup at `path`; `arrival` spreads the entries evenly over a pass. Fails where no CPU
+    /// time can be read.
+    pub(super) fn open(layout: &Layout, path: &str, pass: Pass, arrival: u64) -> io::Result<Self> {
+        Ok(Self {
+            cpu: cpu_files(layout, path)?,
+            split: Split::default(),
+            split_of_ns: None,
+            bandwidth: None,
+            limit: None,
+            turn: arrival % pass.length,
+            since_tick: pass.ticks + 1,
+        })
+    }
+
+    /// How many ticks ago it was first read.
+    pub(super) fn age(&self, pass: Pass) -> u64 {
+        pass.ticks.saturating_sub(self.since_tick)
+    }
+
+    /// Whether its slow files are read in this tick.
+    pub(super) fn has_turn(&self, pass: Pass) -> bool {
+        self.since_tick == pass.ticks || self.turn == pass.ticks % pass.length
+    }
+
+    /// CPU time used so far.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.cpu.usage().ok()
+    }
+
+    /// The parts of the CPU time as they were last published, by a former process: they grow from there.
+    pub(super) fn go_on_from(&mut self, split: Split) {
+        self.split = split;
+    }
+
+    /// Reads what is due in this tick.
+    pub(super) fn read(&mut self, pass: Pass) {
+        if self.has_turn(pass) {
+            self.bandwidth = self.cpu.bandwidth();
+            self.limit = self.cpu.limit();
+        }
+    }
+
+    /// What was read last, for a CPU total of `run_ns`.
+    pub(super) fn totals(&mut self, run_ns: Option<u64>, readable: bool) -> Totals {
+        if let Some(run_ns) = run_ns {
+            self.split(run_ns, readable);
+        }
+        Totals {
+            cpu: CpuTotals {
+                user_ns: self.split_of_ns.map(|_| self.split.user_ns),
+                system_ns: self.split_of_ns.map(|_| self.split.system_ns),
+                bandwidth: self.bandwidth,
+                limit: self.limit,
+                ..CpuTotals::default()
+            },
+        }
+    }
+
+    /// Splits a total that has moved into user and system time. The ratio of the split so far serves a total that grew
+    /// after the last reading.
+    fn split(&mut self, run_ns: u64, readable: bool) {
+        if self.split_of_ns == Some(run_ns) {
+            return;
+        }
+        let usage = readable.then(|| self.usage()).flatten();
+        let so_far = || {
+            self.split_of_ns
+                .map(|_| (self.split.user_ns, self.split.system_ns))
+        };
+        if let Some((user, system)) = usage.map(|it| (it.user, it.system)).or_else(so_far) {
+            self.split = self.split.advance(run_ns, user, system);
+            self.split_of_ns = Some(run_ns);
+        }
+    }
+}
+
+/// The CPU files of the cgroup at `path`.
+pub(super) fn cpu_files(layout: &Layout, path: &str) -> io::Result<CpuFiles> {
+    let folder = |hierarchy: Option<&Hierarchy>| hierarchy.map(|it| it.folder(path));
+    CpuFiles::open(
+        folder(layout.unified()).as_deref(),
+        folder(layout.legacy_with("cpuacct")).as_deref(),
+        folder(layout.legacy_with("cpu")).as_deref(),
+    )
+}
