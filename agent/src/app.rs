@@ -129,7 +129,6 @@ impl App {
                 outlet.begin_with(kind, &ended);
             }
         }
-        process::trim_memory();
         let (docker, news) = DockerApi::new(&docker_socket());
         let collector = Collector::new(source, config.collect.interval, stats, live, outlets, news);
         Ok(Self {

@@ -27,8 +27,8 @@ use crate::{
     source::Source,
 };
 
-/// How often what is costly to read is read: the skipped calls of each kernel program.
-const SLOW_READING: Duration = Duration::from_mins(1);
+/// How often what is costly is done: reading the skipped calls of each kernel program, giving freed memory back.
+const SLOW_WORK: Duration = Duration::from_mins(1);
 
 /// Runs the ticks.
 pub struct Collector {
@@ -40,7 +40,7 @@ pub struct Collector {
     news: mpsc::Receiver<DockerMessage>,
     clock: Clock,
     before: Option<Snapshot>,
-    slow_reading_due_ns: u64,
+    slow_due_ns: u64,
     last_tick: Duration,
     regressions: u64,
     nameless: u64,
@@ -66,7 +66,7 @@ impl Collector {
             news,
             clock: Clock::default(),
             before: None,
-            slow_reading_due_ns: 0,
+            slow_due_ns: 0,
             last_tick: Duration::ZERO,
             regressions: 0,
             nameless: 0,
@@ -101,9 +101,10 @@ impl Collector {
         let began = Instant::now();
         self.take_news();
         let taken = self.clock.now();
-        if taken.boot_ns >= self.slow_reading_due_ns {
+        let slow = taken.boot_ns >= self.slow_due_ns;
+        if slow {
             self.source.read_slowly(taken);
-            self.slow_reading_due_ns = taken.boot_ns + nanoseconds(SLOW_READING);
+            self.slow_due_ns = taken.boot_ns + nanoseconds(SLOW_WORK);
         }
         let snapshot = self.source.snapshot(taken);
         let mut interval = Interval::between(self.before.as_ref(), &snapshot);
@@ -122,6 +123,9 @@ impl Collector {
         self.source.forget_finished();
         self.before = Some(snapshot);
         self.last_tick = began.elapsed();
+        if slow {
+            process::trim_memory();
+        }
     }
 
     fn take_news(&mut self) {

@@ -7,7 +7,6 @@ use cgflux::{
     cli::{Global, RunArgs},
     encode::Tagging,
     exit::Exit,
-    host::process,
     logging,
 };
 
@@ -18,7 +17,6 @@ const LET_GO: Duration = Duration::from_secs(1);
 
 /// Builds the daemon and runs it until a signal.
 pub(crate) fn run(global: &Global, arguments: &RunArgs) -> anyhow::Result<Exit> {
-    process::keep_memory_flat();
     let resolved = commands::resolve(global, arguments)?;
     let tagging = Tagging::of(&resolved)?;
     logging::start(

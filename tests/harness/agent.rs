@@ -259,12 +259,16 @@ impl AgentProcess {
 
 impl Drop for AgentProcess {
     fn drop(&mut self) {
+        if thread::panicking() {
+            let metrics = self.get("/metrics").unwrap_or_default();
+            let losses = metrics.lines().filter(|it| it.contains("_losses_total{"));
+            println!("--- losses the agent counted ---");
+            losses.for_each(|line| println!("{line}"));
+            println!("--- log of the agent ---\n{}---", self.log());
+        }
         // It may have ended already, and then there is nothing to kill.
         drop(self.process.kill());
         drop(self.process.wait());
-        if thread::panicking() {
-            println!("--- log of the agent ---\n{}---", self.log());
-        }
     }
 }
 

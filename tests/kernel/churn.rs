@@ -9,11 +9,10 @@ const CGROUPS: usize = 2_000;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Rounds after which histories and pools, which are bounded, are full.
-const WARMING_ROUNDS: usize = 4;
-/// Rounds over which memory is to stay flat.
-const ROUNDS: usize = 6;
-/// What an agent that keeps nothing may grow by over all those rounds: 170 bytes a cgroup.
-const GROWTH_BYTES: u64 = 2 << 20;
+const WARMING_ROUNDS: usize = 2;
+const ROUNDS: usize = 4;
+/// What an agent that keeps nothing may grow by over those rounds: 130 bytes a cgroup.
+const GROWTH_BYTES: u64 = 1 << 20;
 
 #[test]
 fn of_two_thousand_cgroups_at_full_speed_none_is_lost_and_nothing_is_left() {
@@ -22,14 +21,18 @@ fn of_two_thousand_cgroups_at_full_speed_none_is_lost_and_nothing_is_left() {
     let agent = home.start(&["--file", points.to_str().unwrap()]);
     let rounds = |count| {
         (0..count).for_each(|_| round(&points));
-        settled(&agent)
+        settled(&agent).agent("rss_bytes")
     };
     let before = rounds(WARMING_ROUNDS);
-    let after = rounds(ROUNDS);
-    let rss = |batch: &Batch| batch.agent("rss_bytes");
-    let (before, grown) = (rss(&before), rss(&after).saturating_sub(rss(&before)));
+    let grown = rounds(ROUNDS).saturating_sub(before);
     println!("rss={before} grown={grown}");
-    assert!(grown <= GROWTH_BYTES, "rss={before} grown={grown}");
+    // What a burst took is given back once a minute.
+    let after = eventually(PATIENCE, "memory is as before", || {
+        let batch = agent.next_batch();
+        let grown = batch.agent("rss_bytes").saturating_sub(before);
+        let facts = format!("rss={before} grown={grown}");
+        (grown <= GROWTH_BYTES).then_some(batch).ok_or(facts)
+    });
     for reason in [
         "slots_exhausted",
         "events_lost",

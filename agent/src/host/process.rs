@@ -32,22 +32,8 @@ pub fn raise_open_files() -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
 }
 
-/// Makes the allocator give large blocks back to the system as they are freed. Left to itself glibc raises the size
-/// from which it does so to that of the largest block ever freed (mallopt(3), `M_MMAP_THRESHOLD`), and keeps an arena
-/// for each thread: after bursts of containers the process would stay as large as its largest tick.
-///
-/// To be called before there are threads.
-pub fn keep_memory_flat() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: both only set a number of the allocator; there is no other thread yet.
-    unsafe {
-        const LARGE_BYTES: libc::c_int = 128 << 10;
-        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
-        libc::mallopt(libc::M_ARENA_MAX, 1);
-    }
-}
-
-/// Gives freed memory back to the system: reading the kernel's type information takes tens of megabytes, once.
+/// Gives freed memory back to the system. The allocator keeps it otherwise: tens of megabytes after the kernel's type
+/// information was read, and as much as the largest tick took after a burst of containers.
 pub fn trim_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: takes a number and touches only the allocator's own free memory.
