@@ -27,8 +27,8 @@ const LOSS_REASONS: usize = 10;
 
 /// What all sinks are sent for a number of containers.
 ///
-/// Each container, and the host, has one series per measurement, and one line in each per shipment; the agent itself
-/// has some too: `lines/s = ((containers + 1) × measurements + own) ÷ sink interval`. Starts, exits and hourly
+/// Each container, and at most the host, has one series per measurement, and one line in each per shipment; the agent
+/// itself has some too: `lines/s = ((containers + 1) × measurements + own) ÷ sink interval`. Starts, exits and hourly
 /// descriptions come on top.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
@@ -253,10 +253,18 @@ mod tests {
     #[test]
     fn every_entry_has_a_line_per_measurement_and_shipment() {
         let estimate = estimate("[sinks.stdout]\ninterval = \"5s\"", 99);
-        assert_eq!(estimate.measurements, ["container_cpu", "container_sched"]);
-        assert_eq!(estimate.series, 200);
+        let measurements = [
+            "container_cpu",
+            "container_fs",
+            "container_mem",
+            "container_pids",
+            "container_psi",
+            "container_sched",
+        ];
+        assert_eq!(estimate.measurements, measurements);
+        assert_eq!(estimate.series, 600);
         let sink = &estimate.sinks[0];
-        let lines = (200 + estimate.own_series) as f64 / 5.0;
+        let lines = (600 + estimate.own_series) as f64 / 5.0;
         assert!((sink.lines_per_second - lines).abs() < 1e-9, "{sink:?}");
     }
 
@@ -296,6 +304,19 @@ mod tests {
                 }
                 // The shipper adds it.
                 "usage_cpus_max" => return None,
+                "high_bytes" | "irq_full_ns" => return None,
+                "limit_bytes" | "swap_limit_bytes" if !throttled => return None,
+                "sock_bytes" | "swap_bytes" | "oom_events" | "pids_refused" | "high_events" => 0,
+                field if field.ends_with("_bytes") => 9_000_011 + cpu_s * 1_009,
+                "pgfault" => turns * 7,
+                "pgmajfault" | "refaults" => cpu_s / 3,
+                "max_events" => if_throttled(cpu_s),
+                field if field.ends_with("_some_ns") || field.ends_with("_full_ns") => {
+                    cpu_s * 3_000_000 + 45_000
+                }
+                "pids" | "pids_peak" => 17 + minutes % 90,
+                "pids_limit" => 4_096,
+                "inodes" | "inodes_free" => 16_449_536 - cpu_s,
                 other => panic!("no usual value for {other}"),
             }))
         };
@@ -347,23 +368,28 @@ mod tests {
 
     #[test]
     fn tags_make_lines_longer_by_their_text() {
-        let plain = estimate("", 1).bytes_per_entry;
-        let tagged = estimate("[tags]\ndc = \"fra1\"", 1).bytes_per_entry;
-        assert_eq!(tagged - plain, 2 * ",dc=fra1".len() as u64);
+        let plain = estimate("", 1);
+        let tagged = estimate("[tags]\ndc = \"fra1\"", 1);
+        let more = plain.measurements.len() * ",dc=fra1".len();
+        assert_eq!(tagged.bytes_per_entry - plain.bytes_per_entry, more as u64);
     }
 
     #[test]
     fn the_text_says_what_each_sink_gets() {
-        let text = estimate("[sinks.stdout]", 50).text();
+        let estimate_of_50 = estimate("[sinks.stdout]", 50);
+        let text = estimate_of_50.text();
         let mut lines = text.lines();
-        assert_eq!(
-            lines.next(),
-            Some(
-                "With 50 containers and the host: 102 series (container_cpu, container_sched); 34 of the agent's own."
-            )
+        let first = lines.next().expect("a line");
+        assert!(
+            first.starts_with("With 50 containers and the host: 306 series (container_cpu, "),
+            "{first}"
         );
+        let own = format!("{} of the agent's own.", estimate_of_50.own_series);
+        assert!(first.ends_with(&own), "{first}");
         let sink = lines.next().expect("a sink");
-        assert!(sink.starts_with("Sink stdout: 13.6 lines/s, "), "{sink}");
+        let lines_per_second = (306 + estimate_of_50.own_series) as f64 / 10.0;
+        let expected = format!("Sink stdout: {lines_per_second:.1} lines/s, ");
+        assert!(sink.starts_with(&expected), "{sink}");
         assert_eq!(lines.next(), None);
         assert!(estimate("", 50).text().contains("nothing is written"));
     }

@@ -61,6 +61,14 @@ pub struct Entry {
 pub struct Totals {
     /// CPU time, switches and run-queue wait.
     pub cpu: CpuTotals,
+    /// Memory.
+    pub memory: MemoryTotals,
+    /// Pressure.
+    pub pressure: PressureTotals,
+    /// Tasks.
+    pub pids: PidsTotals,
+    /// Disk space.
+    pub space: SpaceTotals,
 }
 
 /// What a slot, or several, counted.
