@@ -83,14 +83,18 @@ impl MemoryFiles {
         number(usage.read_open(&mut [0; 32])?)
     }
 
-    /// Reads everything in the cgroup's `folder`; `None` once it is gone, or without the controller. A file that this
-    /// kernel lacks leaves only its own values absent.
+    /// Reads everything in the cgroup's `folder`; `None` once it is gone, or without the controller, which may be
+    /// enabled later. A file that this kernel lacks leaves only its own values absent.
     pub fn read(&mut self, folder: &Path) -> Option<MemoryTotals> {
         let mut buffer = EMPTY;
-        match &mut self.0 {
-            Version::V1(files) => files.read(folder, &mut buffer),
-            Version::V2(files) => files.read(folder, &mut buffer),
+        let (totals, unopened): (_, fn() -> Self) = match &mut self.0 {
+            Version::V1(files) => (files.read(folder, &mut buffer), Self::v1),
+            Version::V2(files) => (files.read(folder, &mut buffer), Self::v2),
+        };
+        if totals.is_none() {
+            *self = unopened();
         }
+        totals
     }
 
     /// Closes all but the usage.
@@ -138,7 +142,8 @@ impl V1 {
                 totals.oom_kills = Some(value);
             }
         }
-        with_usage(totals, &mut self.usage, folder, buffer, inactive_bytes)
+        add_usage(&mut totals, &mut self.usage, folder, buffer, inactive_bytes)?;
+        Some(totals)
     }
 }
 
@@ -161,25 +166,25 @@ impl V2 {
                 _ => {}
             }
         }
-        with_usage(totals, &mut self.usage, folder, buffer, inactive_bytes)
+        add_usage(&mut totals, &mut self.usage, folder, buffer, inactive_bytes)?;
+        Some(totals)
     }
 }
 
-/// The usage is read last: if it answers, the cgroup was there for all that was read before.
-fn with_usage(
-    totals: MemoryTotals,
+/// The usage, and what of it is in use. It is read last: if it answers, the cgroup was there for all that was read
+/// before.
+fn add_usage(
+    totals: &mut MemoryTotals,
     usage: &mut CgroupFile,
     folder: &Path,
     buffer: &mut Buffer,
     inactive_bytes: Option<u64>,
-) -> Option<MemoryTotals> {
+) -> Option<()> {
     let usage_bytes = number(usage.read(folder, buffer)?)?;
-    Some(MemoryTotals {
-        usage_bytes: Some(usage_bytes),
-        // As the kubelet and Docker's command line have it.
-        working_set_bytes: inactive_bytes.map(|inactive| usage_bytes.saturating_sub(inactive)),
-        ..totals
-    })
+    totals.usage_bytes = Some(usage_bytes);
+    // As the kubelet and Docker's command line have it.
+    totals.working_set_bytes = inactive_bytes.map(|inactive| usage_bytes.saturating_sub(inactive));
+    Some(())
 }
 
 /// v1's `memory.stat`: its `total_` lines are those of the whole subtree. With it the page cache not used lately.
@@ -235,7 +240,7 @@ fn count(totals: &mut MemoryTotals, key: &[u8], value: u64) {
 }
 
 /// No limit is the largest number of pages there can be, in bytes: `PAGE_COUNTER_MAX` of
-/// include/linux/page_counter.h, Linux 6.12. It depends on the size of a page; no real limit comes near it.
+/// `include/linux/page_counter.h`, Linux 6.12. It depends on the size of a page; no real limit comes near it.
 fn is_limit(bytes: u64) -> bool {
     const NEAR_UNLIMITED: u64 = 1 << 62;
     bytes < NEAR_UNLIMITED
@@ -374,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usage_stays_readable_when_the_others_are_closed_and_nothing_is_told_of_what_is_gone() {
+    fn the_usage_stays_readable_when_the_others_are_closed() {
         let copy = copy_of(&captured("v1-6.18"));
         let mut files = MemoryFiles::v1();
         assert_eq!(files.usage_bytes(), None);
@@ -382,8 +387,18 @@ mod tests {
         files.close();
         assert_eq!(files.usage_bytes(), Some(57_397_248));
         assert_eq!(files.read(copy.path()), all);
-        let mut gone = MemoryFiles::v1();
-        assert_eq!(gone.read(Path::new("/nowhere")), None);
+    }
+
+    #[test]
+    fn a_controller_that_is_enabled_later_is_read_from_then_on() {
+        let enabled = copy_of(&captured("v2-6.12"));
+        let mut files = MemoryFiles::v2();
+        assert_eq!(files.read(Path::new("/nowhere")), None);
+        assert_eq!(
+            files.read(enabled.path()),
+            MemoryFiles::v2().read(enabled.path())
+        );
+        assert!(files.usage_bytes().is_some());
     }
 
     fn copy_of(folder: &Path) -> tempfile::TempDir {

@@ -29,7 +29,7 @@ impl Default for PidsFiles {
 
 impl PidsFiles {
     /// Reads everything in the cgroup's `folder`, of either version; `None` once it is gone, or without the
-    /// controller.
+    /// controller, which may be enabled later.
     pub fn read(&mut self, folder: &Path) -> Option<PidsTotals> {
         let mut buffer = [0; 128];
         let events = self.events.read(folder, &mut buffer).unwrap_or_default();
@@ -38,7 +38,11 @@ impl PidsFiles {
         let limit = read(&mut self.limit);
         let peak = read(&mut self.peak);
         // Last: if it answers, the cgroup was there for the others.
-        let tasks = Some(read(&mut self.current)?);
+        let tasks = read(&mut self.current);
+        if tasks.is_none() {
+            *self = Self::default();
+            return None;
+        }
         Some(PidsTotals {
             tasks,
             limit,

@@ -1,7 +1,7 @@
 //! What a cgroup's files say of pressure: how long its tasks were stalled.
 //!
 //! They stand in the unified hierarchy, controllers or not (`cgroup_psi_files` in kernel/cgroup/cgroup.c, Linux 6.12),
-//! where the kernel was built with CONFIG_PSI and has it switched on.
+//! where the kernel was built with `CONFIG_PSI` and has it switched on.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub struct PressureFiles {
     cpu: CgroupFile,
     memory: CgroupFile,
     io: CgroupFile,
-    /// Only where the kernel accounts the time of interrupts (CONFIG_IRQ_TIME_ACCOUNTING), since 6.1.
+    /// Only where the kernel accounts the time of interrupts (`CONFIG_IRQ_TIME_ACCOUNTING`), since 6.1.
     irq: CgroupFile,
 }
 
@@ -38,7 +38,10 @@ impl PressureFiles {
         let memory = read(&mut self.memory).unwrap_or_default();
         let io = read(&mut self.io).unwrap_or_default();
         // Last: if it answers, the cgroup was there for the others.
-        let cpu = read(&mut self.cpu)?;
+        let Some(cpu) = read(&mut self.cpu) else {
+            *self = Self::default();
+            return None;
+        };
         Some(PressureTotals {
             cpu,
             memory,

@@ -18,9 +18,9 @@ use crate::{
 /// Ticks after its birth in which a container's name is looked up again each tick, if no runtime has told it yet.
 const EAGER_TICKS: u64 = 10;
 
-/// Entries whose slow files stay open. Reading those of one takes some 20 µs then and some 80 µs otherwise, but each
-/// that is open holds kernel memory: 60 KiB an entry, 8 MiB all together.
-const KEPT_OPEN: usize = 128;
+/// Entries whose slow files stay open. Reading those of one takes 20 µs then and 100 µs otherwise, but each that is
+/// open holds kernel memory: 62 KiB an entry, 16 MiB all together.
+const KEPT_OPEN: usize = 256;
 
 /// Cgroups that a walk takes in; far beyond what a machine runs, and a bound on what hostile nesting can cost.
 const MAX_CGROUPS: usize = 100_000;
