@@ -10,6 +10,7 @@ mod roster;
 use std::{io, os::fd::BorrowedFd, path::Path, sync::Arc};
 
 pub use coverage::Coverage;
+pub use resource_files::probe;
 
 use crate::{
     config::{Collect, SourceChoice},

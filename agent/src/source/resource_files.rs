@@ -37,6 +37,30 @@ struct Held {
     space: SpaceTotals,
 }
 
+/// Cgroups that are looked at for what the files here tell; not all have every controller.
+const PROBED: usize = 256;
+
+/// What the files of cgroups here tell, each family as told by the first cgroup that does.
+pub fn probe(layout: &Layout) -> Totals {
+    let mut totals = Totals::default();
+    let walk = layout.accounting().walk(PROBED).unwrap_or_default();
+    for (_, path) in walk.cgroups.iter().filter(|(_, path)| path != "/") {
+        let mut files = ResourceFiles::of(layout, false);
+        files.read(layout, path);
+        let last = files.last;
+        if totals.memory.usage_bytes.is_none() {
+            totals.memory = last.memory;
+        }
+        if totals.pressure == PressureTotals::default() {
+            totals.pressure = last.pressure;
+        }
+        if totals.pids.tasks.is_none() {
+            totals.pids = last.pids;
+        }
+    }
+    totals
+}
+
 impl ResourceFiles {
     /// The files of a cgroup of this layout, not open yet.
     pub(super) fn of(layout: &Layout, kept_open: bool) -> Self {
