@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use crate::harness::{AgentProcess, Batch, Container, Docker, Entry, Home, cgroup, eventually};
+use crate::harness::{
+    AgentProcess, Batch, Container, Docker, Entry, Home, Line, cgroup, eventually, parse,
+};
 
 /// Slow files are read every tick.
 const EVERY_TICK: &str = "[collect]\nfile_interval = \"1s\"\n";
@@ -85,6 +87,46 @@ fn a_container_without_limits_has_none() {
     for field in ["limit_bytes", "swap_limit_bytes", "high_bytes"] {
         assert_eq!(entry.value("mem", field), None, "{field}: {entry:?}");
     }
+}
+
+#[test]
+fn a_container_that_ended_is_told_with_what_it_held_last() {
+    let Some(docker) = Docker::here() else { return };
+    let home = Home::with("");
+    let points = home.path().join("points");
+    let agent = home.start(&["--file", points.to_str().unwrap()]);
+    let name = cgroup::unique("ended");
+    let options = ["--rm", "--name", &name, "--memory", "80m"];
+    let container = docker.run(
+        &options,
+        "dd if=/dev/zero of=/dev/shm/held bs=1M count=20; sleep 1000",
+    );
+    let held = eventually(PATIENCE, "its files are read", || {
+        let batch = agent.next_batch();
+        let held = batch
+            .container(&container.id)
+            .and_then(|it| it.value("mem", "shmem_bytes"));
+        held.filter(|bytes| *bytes > 0).ok_or("not yet")
+    });
+    docker.command(&["kill", &name]);
+    let last = eventually(PATIENCE, "its exit is written", || {
+        let lines = parse(&fs::read_to_string(&points).unwrap());
+        let of_it = |line: &&Line| line.tag("container") == name;
+        let ended = lines
+            .iter()
+            .filter(of_it)
+            .any(|line| line.tag("event") == "exit");
+        let memory = lines
+            .iter()
+            .filter(of_it)
+            .filter(|line| line.measurement == "container_mem");
+        let last = memory.max_by_key(|line| line.wall_ns).cloned();
+        last.filter(|_| ended).ok_or(lines.len())
+    });
+    println!("held={held} last={last:?}");
+    assert_eq!(last.integer("shmem_bytes"), Some(held), "{last:?}");
+    assert_eq!(last.integer("limit_bytes"), Some(80 * MIB), "{last:?}");
+    assert!(last.integer("usage_bytes") >= Some(held), "{last:?}");
 }
 
 /// Each value lies between two readings of its file, and a value that no file tells is absent.

@@ -46,9 +46,9 @@ impl CgroupFile {
         buffer.get(..length)
     }
 
-    /// Reads it, opening it first where needed. One that is not there is not looked for again: that would cost as much
-    /// as opening it.
-    pub(super) fn read<'b>(&mut self, folder: &Path, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    /// Opens it unless it is open; whether it is then. One that is not there is not looked for again: that would cost
+    /// as much as opening it.
+    pub(super) fn open(&mut self, folder: &Path) -> bool {
         if let State::Closed = self.state {
             self.state = match File::open(folder.join(self.name)) {
                 Ok(file) => State::Open(file),
@@ -56,6 +56,12 @@ impl CgroupFile {
                 Err(_) => State::Closed,
             };
         }
+        matches!(self.state, State::Open(_))
+    }
+
+    /// Reads it, opening it first where needed.
+    pub(super) fn read<'b>(&mut self, folder: &Path, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+        self.open(folder);
         self.read_open(buffer)
     }
 

@@ -125,6 +125,9 @@ impl MemoryFiles {
 
 impl V1 {
     fn read(&mut self, folder: &Path, buffer: &mut Buffer) -> Option<MemoryTotals> {
+        if !self.usage.open(folder) {
+            return None;
+        }
         let (mut totals, inactive_bytes) =
             v1_stat(self.stat.read(folder, buffer).unwrap_or_default());
         let mut read = |file: &mut CgroupFile| number(file.read(folder, buffer)?);
@@ -149,6 +152,9 @@ impl V1 {
 
 impl V2 {
     fn read(&mut self, folder: &Path, buffer: &mut Buffer) -> Option<MemoryTotals> {
+        if !self.usage.open(folder) {
+            return None;
+        }
         let (mut totals, inactive_bytes) =
             v2_stat(self.stat.read(folder, buffer).unwrap_or_default());
         let mut read = |file: &mut CgroupFile| number(file.read(folder, buffer)?);
@@ -171,8 +177,8 @@ impl V2 {
     }
 }
 
-/// The usage, and what of it is in use. It is read last: if it answers, the cgroup was there for all that was read
-/// before.
+/// The usage, and what of it is in use. It is opened first and read last: if it answers, the cgroup was there for all
+/// that was read in between.
 fn add_usage(
     totals: &mut MemoryTotals,
     usage: &mut CgroupFile,

@@ -31,6 +31,17 @@ impl PidsFiles {
     /// Reads everything in the cgroup's `folder`, of either version; `None` once it is gone, or without the
     /// controller, which may be enabled later.
     pub fn read(&mut self, folder: &Path) -> Option<PidsTotals> {
+        let totals = self.read_all(folder);
+        if totals.is_none() {
+            *self = Self::default();
+        }
+        totals
+    }
+
+    fn read_all(&mut self, folder: &Path) -> Option<PidsTotals> {
+        if !self.current.open(folder) {
+            return None;
+        }
         let mut buffer = [0; 128];
         let events = self.events.read(folder, &mut buffer).unwrap_or_default();
         let refused = pairs(events).find_map(|(key, value)| (key == b"max").then_some(value));
@@ -38,11 +49,7 @@ impl PidsFiles {
         let limit = read(&mut self.limit);
         let peak = read(&mut self.peak);
         // Last: if it answers, the cgroup was there for the others.
-        let tasks = read(&mut self.current);
-        if tasks.is_none() {
-            *self = Self::default();
-            return None;
-        }
+        let tasks = Some(read(&mut self.current)?);
         Some(PidsTotals {
             tasks,
             limit,

@@ -32,16 +32,24 @@ impl Default for PressureFiles {
 impl PressureFiles {
     /// Reads everything in the cgroup's unified `folder`; `None` once it is gone, or without PSI.
     pub fn read(&mut self, folder: &Path) -> Option<PressureTotals> {
+        let totals = self.read_all(folder);
+        if totals.is_none() {
+            *self = Self::default();
+        }
+        totals
+    }
+
+    fn read_all(&mut self, folder: &Path) -> Option<PressureTotals> {
+        if !self.cpu.open(folder) {
+            return None;
+        }
         let mut buffer = [0; 256];
         let mut read = |file: &mut CgroupFile| file.read(folder, &mut buffer).map(stalls);
         let irq = read(&mut self.irq).unwrap_or_default();
         let memory = read(&mut self.memory).unwrap_or_default();
         let io = read(&mut self.io).unwrap_or_default();
         // Last: if it answers, the cgroup was there for the others.
-        let Some(cpu) = read(&mut self.cpu) else {
-            *self = Self::default();
-            return None;
-        };
+        let cpu = read(&mut self.cpu)?;
         Some(PressureTotals {
             cpu,
             memory,

@@ -171,8 +171,10 @@ impl Roster {
 
     /// The entry's cgroup is gone; its name stays until it is forgotten.
     pub(super) fn ended(&mut self, id: CgroupId) {
-        // In other hierarchies its cgroup may live a moment longer.
-        self.read_slowly(id);
+        // In the other hierarchies, where there are any, its cgroup may live a moment longer.
+        if !self.layout.legacy().is_empty() {
+            self.read_slowly(id);
+        }
         self.directory.end(id);
     }
 
