@@ -27,8 +27,8 @@ const LOSS_REASONS: usize = 10;
 
 /// What all sinks are sent for a number of containers.
 ///
-/// Each container, and the host, has one series per measurement, and one line in each per shipment; the agent itself
-/// has some too: `lines/s = ((containers + 1) × measurements + own) ÷ sink interval`. Starts, exits and hourly
+/// Each container, and at most the host, has one series per measurement, and one line in each per shipment; the agent
+/// itself has some too: `lines/s = ((containers + 1) × measurements + own) ÷ sink interval`. Starts, exits and hourly
 /// descriptions come on top.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
@@ -238,6 +238,8 @@ fn bytes(count: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::{
         config::fixture::resolved,
@@ -253,10 +255,15 @@ mod tests {
     #[test]
     fn every_entry_has_a_line_per_measurement_and_shipment() {
         let estimate = estimate("[sinks.stdout]\ninterval = \"5s\"", 99);
-        assert_eq!(estimate.measurements, ["container_cpu", "container_sched"]);
-        assert_eq!(estimate.series, 200);
+        let measurements: BTreeSet<&str> = catalog::container().map(|it| it.measurement).collect();
+        assert!(
+            estimate.measurements.iter().eq(&measurements),
+            "{estimate:?}"
+        );
+        let series = 100 * measurements.len() as u64;
+        assert_eq!(estimate.series, series);
         let sink = &estimate.sinks[0];
-        let lines = (200 + estimate.own_series) as f64 / 5.0;
+        let lines = (series + estimate.own_series) as f64 / 5.0;
         assert!((sink.lines_per_second - lines).abs() < 1e-9, "{sink:?}");
     }
 
@@ -275,7 +282,7 @@ mod tests {
                 "periods" => if_throttled(minutes * 600),
                 "throttled_periods" => if_throttled(cpu_s * 3),
                 "throttled_ns" => if_throttled(cpu_s * 90_000_011),
-                "quota_us" if !throttled => return None,
+                "quota_us" | "limit_bytes" | "swap_limit_bytes" if !throttled => return None,
                 "quota_us" => 150_000,
                 "period_us" => 100_000,
                 "runq_wait_ns" => turns * 20_011,
@@ -294,8 +301,19 @@ mod tests {
                     let histogram = Histogram { buckets, sum_ns: 0 };
                     return Some(Value::Histogram(Box::new(histogram)));
                 }
-                // The shipper adds it.
-                "usage_cpus_max" => return None,
+                // The shipper adds the first, few containers have the others.
+                "usage_cpus_max" | "high_bytes" | "irq_full_ns" => return None,
+                "sock_bytes" | "swap_bytes" | "oom_events" | "pids_refused" | "high_events" => 0,
+                field if field.ends_with("_bytes") => 9_000_011 + cpu_s * 1_009,
+                "pgfault" => turns * 7,
+                "pgmajfault" | "refaults" => cpu_s / 3,
+                "max_events" => if_throttled(cpu_s),
+                field if field.ends_with("_some_ns") || field.ends_with("_full_ns") => {
+                    cpu_s * 3_000_000 + 45_000
+                }
+                "pids" | "pids_peak" => 17 + minutes % 90,
+                "pids_limit" => 4_096,
+                "inodes" | "inodes_free" => 16_449_536 - cpu_s,
                 other => panic!("no usual value for {other}"),
             }))
         };
@@ -347,24 +365,40 @@ mod tests {
 
     #[test]
     fn tags_make_lines_longer_by_their_text() {
-        let plain = estimate("", 1).bytes_per_entry;
+        let plain = estimate("", 1);
         let tagged = estimate("[tags]\ndc = \"fra1\"", 1).bytes_per_entry;
-        assert_eq!(tagged - plain, 2 * ",dc=fra1".len() as u64);
+        let lines = plain.measurements.len() as u64;
+        assert_eq!(
+            tagged - plain.bytes_per_entry,
+            lines * ",dc=fra1".len() as u64
+        );
     }
 
     #[test]
     fn the_text_says_what_each_sink_gets() {
-        let text = estimate("[sinks.stdout]", 50).text();
+        let estimate = estimate("[sinks.stdout]", 50);
+        let text = estimate.text();
         let mut lines = text.lines();
-        assert_eq!(
-            lines.next(),
-            Some(
-                "With 50 containers and the host: 102 series (container_cpu, container_sched); 34 of the agent's own."
-            )
+        let first = format!(
+            "With 50 containers and the host: {} series ({}); {} of the agent's own.",
+            51 * estimate.measurements.len(),
+            estimate.measurements.join(", "),
+            estimate.own_series,
         );
+        assert_eq!(lines.next(), Some(first.as_str()));
         let sink = lines.next().expect("a sink");
-        assert!(sink.starts_with("Sink stdout: 13.6 lines/s, "), "{sink}");
+        let per_second = (estimate.series + estimate.own_series) as f64 / 10.0;
+        let start = format!("Sink stdout: {per_second:.1} lines/s, ");
+        assert!(sink.starts_with(&start), "{sink}");
         assert_eq!(lines.next(), None);
-        assert!(estimate("", 50).text().contains("nothing is written"));
+        assert!(
+            Estimate::of(
+                &resolved("").config,
+                &Tagging::of(&resolved("")).unwrap(),
+                50
+            )
+            .text()
+            .contains("nothing is written")
+        );
     }
 }

@@ -128,6 +128,20 @@ pub(crate) fn folder(path: &str) -> PathBuf {
     unified().join(path.trim_start_matches('/'))
 }
 
+/// The directory of a cgroup where the files of `controller` are, and whether they are those of version 1.
+pub(crate) fn folder_with(controller: &str, path: &str) -> (PathBuf, bool) {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let legacy = mounts.lines().find_map(|line| {
+        let mount: Vec<&str> = line.split(' ').collect();
+        let has = |options: &str| options.split(',').any(|option| option == controller);
+        (mount[2] == "cgroup" && has(mount[3])).then(|| PathBuf::from(mount[1]))
+    });
+    match legacy {
+        Some(mount) => (mount.join(path.trim_start_matches('/')), true),
+        None => (folder(path), false),
+    }
+}
+
 /// Kills each process in and below a cgroup.
 pub(crate) fn kill_all(folder: &Path) {
     for process in processes(folder) {

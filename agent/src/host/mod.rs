@@ -3,9 +3,14 @@
 //!
 //! Numbers never wait for anything here: each answer may be missing, late, or never come.
 
+mod cgroup_file;
 pub mod cgroup_tree;
 pub mod cpu_files;
 pub mod docker_api;
+pub mod layer_space;
+pub mod memory_files;
+pub mod pids_files;
+pub mod pressure_files;
 pub mod process;
 mod runtimes;
 

@@ -2,6 +2,10 @@
 
 pub mod catalog;
 mod cpu;
+mod memory;
+mod pids;
+mod pressure;
+mod space;
 
 use std::{sync::Arc, time::Duration};
 
@@ -104,6 +108,15 @@ impl Sample {
         }
     }
 
+    /// Samples of the integers that are known.
+    fn integers<const N: usize>(
+        values: [(&'static Metric, Option<u64>); N],
+    ) -> impl Iterator<Item = Self> {
+        values
+            .into_iter()
+            .filter_map(|(metric, value)| Some(Self::new(metric, Value::Integer(value?))))
+    }
+
     /// The same with one more label.
     #[must_use]
     pub fn labelled(mut self, name: &'static str, value: &str) -> Self {
@@ -131,6 +144,11 @@ pub fn totals(totals: Totals) -> Vec<Sample> {
 fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
     let mut samples = Vec::new();
     cpu::add(&mut samples, span, length);
+    let totals = &span.after.totals;
+    memory::add(&mut samples, &totals.memory);
+    pressure::add(&mut samples, &totals.pressure);
+    pids::add(&mut samples, &totals.pids);
+    space::add(&mut samples, &totals.space);
     samples
 }
 

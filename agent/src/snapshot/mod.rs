@@ -6,6 +6,10 @@
 mod cpu;
 mod interval;
 mod ledger;
+mod memory;
+mod pids;
+mod pressure;
+mod space;
 mod split;
 
 use std::ops::AddAssign;
@@ -15,6 +19,10 @@ use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
 pub use cpu::{Bandwidth, CpuLimit, CpuTotals, WaitHistogram};
 pub use interval::{Interval, Span};
 pub use ledger::Ledger;
+pub use memory::MemoryTotals;
+pub use pids::PidsTotals;
+pub use pressure::{PressureTotals, Stalls};
+pub use space::SpaceTotals;
 pub use split::Split;
 
 use crate::container::CgroupId;
@@ -53,6 +61,14 @@ pub struct Entry {
 pub struct Totals {
     /// CPU time, switches and run-queue wait.
     pub cpu: CpuTotals,
+    /// Memory.
+    pub memory: MemoryTotals,
+    /// Pressure.
+    pub pressure: PressureTotals,
+    /// Tasks.
+    pub pids: PidsTotals,
+    /// Disk space.
+    pub space: SpaceTotals,
 }
 
 /// What a slot, or several, counted.

@@ -5,12 +5,13 @@
 
 use std::io;
 
+use super::resource_files::ResourceFiles;
 use crate::{
     host::{
         cgroup_tree::{Hierarchy, Layout},
         cpu_files::{CpuFiles, Usage},
     },
-    snapshot::{Bandwidth, CpuLimit, CpuTotals, Split, Totals},
+    snapshot::{Bandwidth, CpuLimit, CpuTotals, SpaceTotals, Split, Totals},
 };
 
 /// Where in the passes over the slow files this tick is.
@@ -31,6 +32,7 @@ pub(super) struct EntryFiles {
     split_of_ns: Option<u64>,
     bandwidth: Option<Bandwidth>,
     limit: Option<CpuLimit>,
+    resources: ResourceFiles,
     /// Its tick within a pass.
     turn: u64,
     /// The tick it is first read at.
@@ -55,13 +57,20 @@ impl Pass {
 impl EntryFiles {
     /// Opens the files of the cgroup at `path`; `arrival` spreads the entries evenly over a pass. Fails where no CPU
     /// time can be read.
-    pub(super) fn open(layout: &Layout, path: &str, pass: Pass, arrival: u64) -> io::Result<Self> {
+    pub(super) fn open(
+        layout: &Layout,
+        path: &str,
+        pass: Pass,
+        arrival: u64,
+        kept_open: bool,
+    ) -> io::Result<Self> {
         Ok(Self {
             cpu: cpu_files(layout, path)?,
             split: Split::default(),
             split_of_ns: None,
             bandwidth: None,
             limit: None,
+            resources: ResourceFiles::of(layout, kept_open),
             turn: arrival % pass.length,
             since_tick: pass.ticks + 1,
         })
@@ -87,12 +96,32 @@ impl EntryFiles {
         self.split = split;
     }
 
-    /// Reads what is due in this tick.
-    pub(super) fn read(&mut self, pass: Pass) {
-        if self.has_turn(pass) {
-            self.bandwidth = self.cpu.bandwidth();
-            self.limit = self.cpu.limit();
-        }
+    /// Whether its slow files stay open too.
+    pub(super) fn are_kept_open(&self) -> bool {
+        self.resources.are_kept_open()
+    }
+
+    /// Reads what is read every tick.
+    pub(super) fn read(&mut self) {
+        self.resources.read_usage();
+    }
+
+    /// Reads the slow files of the cgroup, which is at `path`.
+    pub(super) fn read_slowly(&mut self, layout: &Layout, path: &str) {
+        // A removed cgroup does not answer: what was read last stands.
+        self.bandwidth = self.cpu.bandwidth().or(self.bandwidth);
+        self.limit = self.cpu.limit().or(self.limit);
+        self.resources.read(layout, path);
+    }
+
+    /// Takes in that its disk space is being asked for.
+    pub(super) fn space_is_asked_for(&mut self) {
+        self.resources.space_is_asked_for();
+    }
+
+    /// Takes in the answer.
+    pub(super) fn space_is_told(&mut self, space: Option<SpaceTotals>) {
+        self.resources.space_is_told(space);
     }
 
     /// What was read last, for a CPU total of `run_ns`.
@@ -100,7 +129,7 @@ impl EntryFiles {
         if let Some(run_ns) = run_ns {
             self.split(run_ns, readable);
         }
-        Totals {
+        let mut totals = Totals {
             cpu: CpuTotals {
                 user_ns: self.split_of_ns.map(|_| self.split.user_ns),
                 system_ns: self.split_of_ns.map(|_| self.split.system_ns),
@@ -108,7 +137,10 @@ impl EntryFiles {
                 limit: self.limit,
                 ..CpuTotals::default()
             },
-        }
+            ..Totals::default()
+        };
+        self.resources.add_to(&mut totals);
+        totals
     }
 
     /// Splits a total that has moved into user and system time. The ratio of the split so far serves a total that grew

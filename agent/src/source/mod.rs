@@ -4,11 +4,13 @@ mod coverage;
 mod entry_files;
 mod files;
 mod kernel;
+mod resource_files;
 mod roster;
 
 use std::{io, os::fd::BorrowedFd, path::Path, sync::Arc};
 
 pub use coverage::Coverage;
+pub use resource_files::probe;
 
 use crate::{
     config::{Collect, SourceChoice},

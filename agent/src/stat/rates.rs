@@ -27,6 +27,8 @@ pub(super) struct Row<'b> {
     pub(super) throttled_ns: Option<u64>,
     /// CPU time since its beginning, in nanoseconds.
     pub(super) total_ns: Option<u64>,
+    /// Memory in use without page cache not used lately, in bytes; the memory charged where that is not known.
+    pub(super) memory_bytes: Option<u64>,
 }
 
 /// The live entries meant by `name`, the busiest first.
@@ -80,6 +82,9 @@ fn row<'b>(subject: &'b Subject, earlier: Option<&Subject>, elapsed_ns: u64) -> 
         switches,
         throttled_ns: subject.integer(&catalog::CPU_THROTTLED),
         total_ns: subject.integer(&catalog::CPU_USAGE),
+        memory_bytes: subject
+            .integer(&catalog::WORKING_SET)
+            .or_else(|| subject.integer(&catalog::MEMORY_USAGE)),
     }
 }
 

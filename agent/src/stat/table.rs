@@ -24,15 +24,16 @@ struct Column {
 }
 
 /// All but name and image, which take what is left.
-const COLUMNS: [Column; 8] = [
-    column("KIND", 5, true, |row| kind(row).to_owned()),
+const COLUMNS: [Column; 9] = [
+    column("KIND", 6, true, |row| kind(row).to_owned()),
     column("CPU%", 0, false, |row| percent(row.cpus)),
-    column("USER%", 6, false, |row| percent(row.user)),
-    column("SYS%", 7, false, |row| percent(row.system)),
-    column("WAIT%", 2, false, |row| percent(row.waiting)),
-    column("SWITCHES/s", 4, false, |row| count(row.switches)),
-    column("THROTTLED", 3, false, |row| time(row.throttled_ns)),
-    column("TOTAL", 1, false, |row| time(row.total_ns)),
+    column("USER%", 7, false, |row| percent(row.user)),
+    column("SYS%", 8, false, |row| percent(row.system)),
+    column("WAIT%", 3, false, |row| percent(row.waiting)),
+    column("SWITCHES/s", 5, false, |row| count(row.switches)),
+    column("THROTTLED", 4, false, |row| time(row.throttled_ns)),
+    column("TOTAL", 2, false, |row| time(row.total_ns)),
+    column("MEM", 1, false, |row| bytes(row.memory_bytes)),
 ];
 
 const fn column(head: &'static str, rank: u8, left: bool, cell: fn(&Row<'_>) -> String) -> Column {
@@ -160,6 +161,26 @@ fn count(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}"))
 }
 
+/// Three digits or four of the largest unit.
+fn bytes(value: Option<u64>) -> String {
+    const UNITS: [(u64, &str); 4] = [
+        (1 << 40, "T"),
+        (1 << 30, "G"),
+        (1 << 20, "M"),
+        (1 << 10, "K"),
+    ];
+    let Some(value) = value else {
+        return "-".to_owned();
+    };
+    let unit = UNITS.iter().find(|(size, _)| value >= *size);
+    let Some((size, unit)) = unit else {
+        return format!("{value}B");
+    };
+    let scaled = value as f64 / *size as f64;
+    let digits = usize::from(scaled < 100.0);
+    format!("{scaled:.digits$}{unit}")
+}
+
 /// The two largest units of a time.
 fn time(ns: Option<u64>) -> String {
     let Some(ns) = ns else {
@@ -192,6 +213,7 @@ mod tests {
             switches: Some(1234.4),
             throttled_ns: Some(0),
             total_ns: Some(3_661_000_000_000),
+            memory_bytes: Some(47 << 20),
         }
     }
 
@@ -204,9 +226,9 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "NAME  KIND         CPU%  USER%  SYS%  WAIT%  SWITCHES/s  THROTTLED  TOTAL  IMAGE",
-                "web   container  1250.0   50.0     -    0.0        1234      0.00s  1h01m  nginx:1",
-                "容器  container    25.0   50.0     -    0.0        1234      0.00s  1h01m  -",
+                "NAME  KIND         CPU%  USER%  SYS%  WAIT%  SWITCHES/s  THROTTLED  TOTAL    MEM  IMAGE",
+                "web   container  1250.0   50.0     -    0.0        1234      0.00s  1h01m  47.0M  nginx:1",
+                "容器  container    25.0   50.0     -    0.0        1234      0.00s  1h01m  47.0M  -",
             ]
         );
     }
@@ -225,7 +247,7 @@ mod tests {
             assert!(lines[1].contains("100.0"), "{width}: {lines:?}");
         }
         let narrow = table(&[row(&named, 1.0)], Some(40));
-        assert_eq!(narrow[1], format!("{}…  100.0  1h01m", "n".repeat(25)));
+        assert_eq!(narrow[1], format!("{}…  100.0  47.0M", "n".repeat(25)));
     }
 
     #[test]
@@ -238,6 +260,20 @@ mod tests {
                     assert!(!line.chars().any(crate::text::is_unprintable), "{line:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn bytes_are_told_in_the_largest_unit() {
+        for (value, text) in [
+            (Some(0), "0B"),
+            (Some(1023), "1023B"),
+            (Some(1536), "1.5K"),
+            (Some(300 << 20), "300M"),
+            (Some(3 << 39), "1.5T"),
+            (None, "-"),
+        ] {
+            assert_eq!(bytes(value), text);
         }
     }
 

@@ -2,11 +2,14 @@
 
 use std::{fs, path::PathBuf};
 
+use super::Access;
 use crate::{
     host::{
         cgroup_tree::{Hierarchy, Layout, LayoutError, Mode},
         cpu_files::CpuFiles,
     },
+    snapshot::Totals,
+    source,
     text::chain,
 };
 
@@ -39,6 +42,10 @@ pub struct CgroupFacts {
     pub enabled: Vec<String>,
     /// Whether the root's files tell its CPU time.
     pub root_total: bool,
+    /// Whether `/proc/pressure` can be read; where the kernel accounts no pressure it is not there, or fails.
+    pub pressure: Access,
+    /// What the files of some cgroup tell of memory, pressure and tasks.
+    pub told: Totals,
 }
 
 pub(super) fn read(layout: Result<Layout, LayoutError>) -> Cgroups {
@@ -67,6 +74,8 @@ pub(super) fn read(layout: Result<Layout, LayoutError>) -> Cgroups {
         unified: words(unified, "cgroup.controllers"),
         enabled: words(unified, "cgroup.subtree_control"),
         root_total: root.and_then(|files| files.usage()).is_ok(),
+        pressure: Access::of(fs::read("/proc/pressure/cpu")),
+        told: source::probe(&layout),
     })
 }
 

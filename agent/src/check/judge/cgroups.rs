@@ -13,14 +13,17 @@ const SHOW_TO_CONTAINER: &str = "`docker run --cgroupns=host -v /sys/fs/cgroup:/
 
 pub(super) fn items(facts: &Facts) -> Vec<Item> {
     match &facts.cgroups {
-        Ok(cgroups) => vec![
-            mode(cgroups),
-            accounting(cgroups, facts.collect.slots),
-            whole(cgroups),
-            controllers(cgroups),
-            cpu_controller(cgroups),
-            root_total(cgroups),
-        ],
+        Ok(cgroups) => {
+            let mut items = vec![
+                mode(cgroups),
+                accounting(cgroups, facts.collect.slots),
+                whole(cgroups),
+                controllers(cgroups),
+            ];
+            items.extend(CONTROLLERS.iter().map(|it| controller(cgroups, it)));
+            items.push(root_total(cgroups));
+            items
+        }
         Err(reason) => vec![
             Item::fail("hierarchy", reason)
                 .because("nothing else tells containers apart: without cgroups there is nothing to measure")
@@ -116,26 +119,55 @@ fn controllers(cgroups: &CgroupFacts) -> Item {
     Item::pass("controllers", parts.join("; "))
 }
 
-fn cpu_controller(cgroups: &CgroupFacts) -> Item {
-    let name = "cpu controller";
-    let why = "limits and throttling of containers are its to tell";
-    let has_cpu = |list: &[String]| list.iter().any(|it| it == "cpu");
-    if let Some((_, mount)) = cgroups.legacy.iter().find(|(it, _)| it == "cpu") {
-        Item::pass(name, format!("at {}", mount.display()))
-    } else if has_cpu(&cgroups.enabled) {
-        Item::pass(name, "enabled in the unified hierarchy")
-    } else if has_cpu(&cgroups.unified) {
+/// A controller whose files are read, what they are to tell, and what makes systemd enable it.
+struct Controller {
+    name: &'static str,
+    why: &'static str,
+    settings: &'static str,
+}
+
+const CONTROLLERS: [Controller; 3] = [
+    Controller {
+        name: "cpu",
+        why: "limits and throttling of containers are its to tell",
+        settings: "CPUWeight= or CPUQuota=",
+    },
+    Controller {
+        name: "memory",
+        why: "what containers hold in memory is its to tell",
+        settings: "MemoryAccounting=",
+    },
+    Controller {
+        name: "pids",
+        why: "how many tasks containers have, and may have, is its to tell",
+        settings: "TasksAccounting=",
+    },
+];
+
+fn controller(cgroups: &CgroupFacts, controller: &Controller) -> Item {
+    let Controller {
+        name,
+        why,
+        settings,
+    } = controller;
+    let item = format!("{name} controller");
+    let has = |list: &[String]| list.iter().any(|it| it == name);
+    if let Some((_, mount)) = cgroups.legacy.iter().find(|(it, _)| it == name) {
+        Item::pass(item, format!("at {}", mount.display()))
+    } else if has(&cgroups.enabled) {
+        Item::pass(item, "enabled in the unified hierarchy")
+    } else if has(&cgroups.unified) {
         let control = cgroups.mount.join("cgroup.subtree_control");
-        Item::warn(name, "not enabled for any cgroup")
-            .because(why)
+        Item::warn(item, "not enabled for any cgroup")
+            .because(*why)
             .fixed_by(format!(
-                "`echo +cpu > {}`; systemd does it for units with CPUWeight= or CPUQuota=",
+                "`echo +{name} > {}`; systemd does it for units with {settings}",
                 control.display(),
             ))
     } else {
-        Item::warn(name, "not there")
-            .because(why)
-            .fixed_by("mount it, or boot with `systemd.unified_cgroup_hierarchy=1`")
+        Item::warn(item, "not there").because(*why).fixed_by(format!(
+            "mount it, or boot with `systemd.unified_cgroup_hierarchy=1` and without `cgroup_disable={name}`"
+        ))
     }
 }
 
@@ -148,10 +180,10 @@ fn root_total(cgroups: &CgroupFacts) -> Item {
         .because("without kernel programs the host's own share is unknown then")
 }
 
-/// Whether limits and throttling can be read.
-pub(super) fn has_bandwidth(facts: &Facts) -> bool {
+/// Whether the files of a controller are there, of either version.
+pub(super) fn has_controller(facts: &Facts, name: &str) -> bool {
     facts.cgroups.as_ref().is_ok_and(|cgroups| {
-        cgroups.legacy.iter().any(|(name, _)| name == "cpu")
-            || cgroups.enabled.iter().any(|name| name == "cpu")
+        cgroups.legacy.iter().any(|(it, _)| it == name)
+            || cgroups.enabled.iter().any(|it| it == name)
     })
 }

@@ -2,7 +2,7 @@
 
 use humantime::format_duration;
 
-use super::cgroups::has_bandwidth;
+use super::{cgroups::has_controller, resources};
 use crate::{
     check::{
         facts::{Facts, Programs},
@@ -52,10 +52,13 @@ fn item(facts: &Facts, coverage: &Coverage, metric: &Metric) -> Item {
             )
             .fixed_by("see `programs` above");
     }
-    if OF_BANDWIDTH.iter().any(|it| it.field == name) && !has_bandwidth(facts) {
+    if OF_BANDWIDTH.iter().any(|it| it.field == name) && !has_controller(facts, "cpu") {
         return Item::warn(name, "absent")
             .because("no cpu controller tells it")
             .fixed_by("see `cpu controller` above");
+    }
+    if let Some(item) = resources::absent(facts, metric) {
+        return item;
     }
     let is_chosen = facts.collect.source == SourceChoice::Files;
     let Some(source) = coverage.source_of(metric) else {

@@ -7,6 +7,7 @@ mod metrics;
 mod privileges;
 mod programs;
 mod refusal;
+mod resources;
 mod runtimes;
 mod sinks;
 #[cfg(test)]

@@ -39,8 +39,9 @@ const PURCHASES: [Purchase; 5] = [
     },
     Purchase {
         capability: Capability::SYS_PTRACE,
-        buys: "runtimes and the host's name, seen from within a container or past hidepid",
-        without: "only of use within a container, or where /proc hides other users' processes",
+        buys: "disk space of containers; runtimes and the host's name, seen from within a container or past hidepid",
+        without: "disk space of other users' containers is absent; else only of use within a container, or where \
+                  /proc hides other users' processes",
         level: Level::Note,
     },
     Purchase {

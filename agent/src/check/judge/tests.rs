@@ -10,6 +10,7 @@ use crate::{
     host::cgroup_tree::Mode,
     kernel::{Obstacle, PROGRAMS, ProgramReport, ProgramState, Role, StorageKind},
     metrics::catalog::Source,
+    snapshot::Totals,
 };
 
 /// A machine where all is well.
@@ -45,9 +46,11 @@ fn facts() -> Facts {
             count: Ok(40),
             unreadable: 0,
             legacy: Vec::new(),
-            unified: vec!["cpu".to_owned()],
-            enabled: vec!["cpu".to_owned()],
+            unified: ["cpu", "memory", "pids"].map(str::to_owned).into(),
+            enabled: ["cpu", "memory", "pids"].map(str::to_owned).into(),
             root_total: true,
+            pressure: Access::Open,
+            told: Totals::default(),
         }),
         programs: Programs::Attached {
             storage: StorageKind::CgrpStorage,
@@ -453,7 +456,9 @@ fn without_cgroups_there_is_nothing_to_measure() {
     );
     let v1 = |it: &mut CgroupFacts| {
         it.enabled.clear();
-        it.legacy = vec![("cpu".to_owned(), "/sys/fs/cgroup/cpu".into())];
+        it.legacy = ["cpu", "memory", "pids"]
+            .map(|name| (name.to_owned(), format!("/sys/fs/cgroup/{name}").into()))
+            .into();
     };
     check(
         "cgroups/cpu controller",
@@ -461,6 +466,52 @@ fn without_cgroups_there_is_nothing_to_measure() {
         Verdict::Ready,
         with(v1),
     );
+}
+
+#[test]
+fn what_only_files_tell_is_absent_with_their_controller_or_where_the_kernel_does_not_tell_it() {
+    let with = |change: fn(&mut CgroupFacts)| {
+        move |it: &mut Facts| change(it.cgroups.as_mut().expect("hierarchies"))
+    };
+    let (warn, note) = (Level::Warn, Level::Note);
+    let (ready, degraded) = (Verdict::Ready, Verdict::Degraded);
+    for (item, controller) in [("usage_bytes", "memory"), ("pids", "pids")] {
+        let without = move |it: &mut Facts| {
+            let cgroups = it.cgroups.as_mut().expect("hierarchies");
+            cgroups.enabled.retain(|it| it != controller);
+        };
+        check(&format!("metrics/{item}"), warn, degraded, without);
+        check(
+            &format!("cgroups/{controller} controller"),
+            warn,
+            degraded,
+            without,
+        );
+    }
+    check(
+        "metrics/memory_full_ns",
+        warn,
+        degraded,
+        with(|it| it.pressure = Access::Missing),
+    );
+    check(
+        "metrics/memory_full_ns",
+        warn,
+        degraded,
+        with(|it| it.is_unified = false),
+    );
+    let old = with(|it| {
+        it.told.memory.usage_bytes = Some(1);
+        it.told.pressure.cpu.some_ns = Some(1);
+    });
+    check("metrics/usage_bytes", Level::Pass, ready, old);
+    check("metrics/peak_bytes", note, ready, old);
+    check("metrics/cpu_full_ns", note, ready, old);
+    // That there is no limit is no lack.
+    check("metrics/limit_bytes", Level::Pass, ready, old);
+    check("metrics/size_bytes", note, ready, |it| {
+        it.privileges.effective = Some(without(Capability::SYS_PTRACE));
+    });
 }
 
 #[test]

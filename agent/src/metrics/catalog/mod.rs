@@ -5,15 +5,33 @@
 
 mod agent;
 mod cpu;
+mod memory;
+mod pids;
+mod pressure;
 mod sched;
+mod space;
 
 pub use agent::*;
 pub use cpu::*;
+pub use memory::*;
+pub use pids::*;
+pub use pressure::*;
 pub use sched::*;
+pub use space::*;
 
 /// Every metric of a container, in the order of publication.
 pub fn container() -> impl Iterator<Item = &'static Metric> {
-    [CPU_METRICS, SCHED_METRICS].into_iter().flatten().copied()
+    [
+        CPU_METRICS,
+        SCHED_METRICS,
+        MEMORY_METRICS,
+        PRESSURE_METRICS,
+        PIDS_METRICS,
+        SPACE_METRICS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// Every metric of the agent itself, in the order of publication.
@@ -100,6 +118,8 @@ pub enum Source {
     CgroupFile,
     /// A file of `/proc`.
     ProcFile,
+    /// `statfs` of the container's root.
+    Statfs,
     /// The agent itself.
     Agent,
 }
@@ -116,6 +136,7 @@ impl Source {
             Self::SchedProcessExit => "sched_process_exit",
             Self::CgroupFile => "cgroup_file",
             Self::ProcFile => "proc_file",
+            Self::Statfs => "statfs",
             Self::Agent => "agent",
         }
     }

@@ -196,6 +196,7 @@ impl KernelSource {
     pub(super) fn ended(&self) -> Vec<(Kind, Totals)> {
         let totals = |sum| Totals {
             cpu: self.counted(sum, true),
+            ..Totals::default()
         };
         self.ended
             .sums()
