@@ -146,6 +146,9 @@ pub struct RunArgs {
     /// Database for --influx; created if the server lacks it [default: cgflux]
     #[arg(long, value_name = "NAME")]
     pub database: Option<String>,
+    /// Database for the host as a whole, beside --database; created if the server lacks it
+    #[arg(long, value_name = "NAME")]
+    pub host_database: Option<String>,
     /// Write line protocol to standard output
     #[arg(long)]
     pub stdout: bool,
@@ -261,6 +264,11 @@ impl RunArgs {
                 "--database",
                 "sinks.influxdb.database",
                 self.database.clone(),
+            ),
+            (
+                "--host-database",
+                "sinks.influxdb.host_database",
+                self.host_database.clone(),
             ),
             (
                 "--stdout",

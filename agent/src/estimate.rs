@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use agent_ebpf::cpu::WAIT_BUCKETS;
 
 use crate::{
-    config::{Config, Sink},
+    config::{Config, Sink, SinkKind},
     container::{CgroupId, Container, Runtime},
     encode::{LineEncoder, Tagging},
     metrics::{
@@ -25,10 +25,17 @@ const NAME_LENGTH: usize = 20;
 /// Reasons for losses that the agent publishes; one point each.
 const LOSS_REASONS: usize = 10;
 
+/// What the host as a whole usually has, one series each: a few disks, interfaces and filesystems.
+const DEVICES: [(&str, &[&str]); 3] = [
+    ("host_disk", &["sda", "dm-0"]),
+    ("host_net", &["lo", "eth0", "docker0"]),
+    ("host_fs", &["/", "/boot"]),
+];
+
 /// What all sinks are sent for a number of containers.
 ///
-/// Each container, and the host, has one series per measurement, and one line in each per shipment; the agent itself
-/// has some too: `lines/s = ((containers + 1) × measurements + own) ÷ sink interval`. Starts, exits and hourly
+/// Each container, and the host, has one series per measurement, and one line in each per shipment; the host as a whole
+/// and the agent itself have some too: `lines/s = ((containers + 1) × measurements + own) ÷ sink interval`. Starts, exits and hourly
 /// descriptions come on top.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
@@ -38,11 +45,13 @@ pub struct Estimate {
     pub measurements: Vec<String>,
     /// Series of the containers and the host in each database.
     pub series: u64,
+    /// Series of the host as a whole.
+    pub host_series: u64,
     /// Series of the agent itself.
     pub own_series: u64,
     /// Bytes of one container's lines in one shipment, uncompressed.
     pub bytes_per_entry: u64,
-    /// What each sink is sent.
+    /// What each sink is sent. One that writes the host as a whole to a database of its own stands here twice.
     pub sinks: Vec<SinkEstimate>,
 }
 
@@ -64,23 +73,29 @@ impl Estimate {
         let mut lines = Lines::of(&usual_batch(config), tagging);
         let own = lines.0.remove(catalog::AGENT_CPU.measurement);
         let own = own.unwrap_or_default();
+        let host = lines.take_host();
         let series = entries * lines.0.len() as u64;
         let bytes_per_entry = lines.0.values().map(|it| it.bytes).sum();
-        let sink = |sink: &Sink| {
-            let shipments_per_second = 1.0 / sink.interval.as_secs_f64();
-            let bytes = entries * bytes_per_entry + own.bytes;
-            SinkEstimate {
-                name: sink.name.clone(),
-                lines_per_second: (series + own.lines) as f64 * shipments_per_second,
-                bytes_per_day: bytes as f64 * shipments_per_second * 86_400.0,
-            }
+        let rest = Size {
+            lines: series + own.lines,
+            bytes: entries * bytes_per_entry + own.bytes,
         };
+        let sinks = config.sinks.iter().flat_map(|sink| {
+            let sent = |name, size| SinkEstimate::of(name, size, sink.interval);
+            if has_host_database(sink) && host.lines > 0 {
+                let host = sent(sink.host_name(), host);
+                vec![sent(sink.name.clone(), rest), host]
+            } else {
+                vec![sent(sink.name.clone(), rest.and(host))]
+            }
+        });
         Self {
             containers,
             series,
+            host_series: host.lines,
             own_series: own.lines,
             bytes_per_entry,
-            sinks: config.sinks.iter().map(sink).collect(),
+            sinks: sinks.collect(),
             measurements: lines.0.into_keys().collect(),
         }
     }
@@ -90,14 +105,15 @@ impl Estimate {
         let Self {
             containers,
             series,
+            host_series,
             own_series,
             measurements,
             ..
         } = self;
         let measurements = measurements.join(", ");
         let mut lines = vec![format!(
-            "With {containers} containers and the host: {series} series ({measurements}); {own_series} of the agent's \
-             own.",
+            "With {containers} containers and the host: {series} series ({measurements}); {host_series} of the host as a \
+             whole, {own_series} of the agent's own.",
         )];
         for sink in &self.sinks {
             lines.push(format!(
@@ -124,6 +140,33 @@ struct Size {
     bytes: u64,
 }
 
+impl Size {
+    fn and(self, other: Self) -> Self {
+        Self {
+            lines: self.lines + other.lines,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+impl SinkEstimate {
+    fn of(name: String, shipment: Size, interval: Duration) -> Self {
+        let shipments_per_second = 1.0 / interval.as_secs_f64();
+        Self {
+            name,
+            lines_per_second: shipment.lines as f64 * shipments_per_second,
+            bytes_per_day: shipment.bytes as f64 * shipments_per_second * 86_400.0,
+        }
+    }
+}
+
+fn has_host_database(sink: &Sink) -> bool {
+    match &sink.kind {
+        SinkKind::Influxdb(influxdb) => influxdb.host_database.is_some(),
+        SinkKind::Stdout | SinkKind::File { .. } => false,
+    }
+}
+
 impl Lines {
     /// Those of a shipment in the midst of life: without descriptions, starts and exits.
     fn of(batch: &Batch, tagging: &Tagging) -> Self {
@@ -144,6 +187,12 @@ impl Lines {
             }
         }
         Self(measurements)
+    }
+
+    /// Those of the host as a whole, which are taken out.
+    fn take_host(&mut self) -> Size {
+        let of_host = catalog::host().filter_map(|metric| self.0.remove(metric.measurement));
+        of_host.fold(Size::default(), Size::and)
     }
 }
 
@@ -173,8 +222,32 @@ fn usual_batch(config: &Config) -> Batch {
             alive: true,
             samples: samples.collect(),
         }],
+        host: if config.collect.host {
+            host_samples()
+        } else {
+            Vec::new()
+        },
         agent: own_samples(&config.sinks),
     }
+}
+
+/// One sample of each metric of the host as a whole, and of devices as many as there usually are.
+fn host_samples() -> Vec<Sample> {
+    let metrics: Vec<&'static Metric> = catalog::host().collect();
+    let mut samples = Vec::new();
+    for of_one in metrics.chunk_by(|one, other| one.measurement == other.measurement) {
+        let of_one = || of_one.iter().map(|metric| usual_sample(metric));
+        let measurement = of_one().next().map(|it| it.metric.measurement);
+        match DEVICES.iter().find(|(of, _)| Some(*of) == measurement) {
+            None => samples.extend(of_one()),
+            Some((_, names)) => samples.extend(
+                names
+                    .iter()
+                    .flat_map(|name| of_one().map(|it| it.labelled("device", name))),
+            ),
+        }
+    }
+    samples
 }
 
 /// Totals of a container that has run for some days.
@@ -256,7 +329,7 @@ mod tests {
         assert_eq!(estimate.measurements, ["container_cpu", "container_sched"]);
         assert_eq!(estimate.series, 200);
         let sink = &estimate.sinks[0];
-        let lines = (200 + estimate.own_series) as f64 / 5.0;
+        let lines = (200 + estimate.host_series + estimate.own_series) as f64 / 5.0;
         assert!((sink.lines_per_second - lines).abs() < 1e-9, "{sink:?}");
     }
 
@@ -359,12 +432,32 @@ mod tests {
         assert_eq!(
             lines.next(),
             Some(
-                "With 50 containers and the host: 102 series (container_cpu, container_sched); 34 of the agent's own."
+                "With 50 containers and the host: 102 series (container_cpu, container_sched); 11 of the host as a whole, 34 of the agent's own."
             )
         );
         let sink = lines.next().expect("a sink");
-        assert!(sink.starts_with("Sink stdout: 13.6 lines/s, "), "{sink}");
+        assert!(sink.starts_with("Sink stdout: 14.7 lines/s, "), "{sink}");
         assert_eq!(lines.next(), None);
         assert!(estimate("", 50).text().contains("nothing is written"));
+    }
+
+    #[test]
+    fn the_host_as_a_whole_is_reckoned_where_it_is_written() {
+        let lines = |text: &str| -> Vec<(String, u64)> {
+            let sinks = estimate(text, 9).sinks.into_iter();
+            sinks
+                .map(|it| (it.name, (it.lines_per_second * 10.0).round() as u64))
+                .collect()
+        };
+        let sink = "[sinks.influxdb]\nurl = \"http://a:1\"\n";
+        let of = |name: &str, lines| (name.to_owned(), lines);
+        let own = estimate(sink, 9).own_series;
+        assert_eq!(lines(sink), [of("influxdb", 20 + 11 + own)]);
+        assert_eq!(
+            lines(&format!("{sink}host_database = \"nodemetrics\"")),
+            [of("influxdb", 20 + own), of("influxdb.host", 11)]
+        );
+        let without = format!("{sink}host_database = \"nodemetrics\"\n[collect]\nhost = false");
+        assert_eq!(lines(&without), [of("influxdb", 20 + own)]);
     }
 }

@@ -124,6 +124,7 @@ fn the_example_configuration_shows_every_setting_without_default_too() {
     };
     let shown = Influxdb {
         retention_policy: None,
+        host_database: None,
         credentials: None,
         ..influxdb.clone()
     };
@@ -320,7 +321,7 @@ fn a_sink_is_complained_about_in_full() {
         ),
         (
             "[sinks.influxdb]\nurl = \"http://a:1\"\npath = \"/x\"",
-            "sinks.influxdb.path (cgflux.toml:3): no such setting; beside it may stand: type, url, database, retention_policy, username, password_file, create_database, timeout, interval, queue",
+            "sinks.influxdb.path (cgflux.toml:3): no such setting; beside it may stand: type, url, database, retention_policy, host_database, username, password_file, create_database, timeout, interval, queue",
         ),
         (
             "[sinks.influxdb]\nurl = \"http://a:1\"\ndatabase = \"a/b\"",

@@ -15,14 +15,15 @@ use crate::{
     metrics::{Batch, Histogram, Sample, Subject, Value},
 };
 
-/// `{"taken":…,"interval_ns":…,"host":…,"containers":[…],"agent":{…}}`: all of a batch. Times are nanoseconds since
-/// the Unix epoch.
+/// `{"taken":…,"interval_ns":…,"host":…,"containers":[…],"machine":{…},"agent":{…}}`: all of a batch. `host` is the
+/// host's name, `machine` what it uses and has as a whole. Times are nanoseconds since the Unix epoch.
 pub fn batch(batch: &Batch, host: &str) -> String {
     text(&BatchText {
         taken: batch.taken.wall_ns,
         interval_ns: batch.interval.as_nanos(),
         host,
         containers: batch.subjects.iter().map(SubjectText::new).collect(),
+        machine: Groups(&batch.host),
         agent: Groups(&batch.agent),
     })
 }
@@ -138,6 +139,7 @@ struct BatchText<'a> {
     interval_ns: u128,
     host: &'a str,
     containers: Vec<SubjectText<'a>>,
+    machine: Groups<'a>,
     agent: Groups<'a>,
 }
 
@@ -267,11 +269,15 @@ impl<'a> HistogramText<'a> {
     }
 }
 
-/// The JSON name of a measurement's family: the CPU family fills two measurements in line protocol, the others one.
+/// The JSON name of a measurement's family: a container's CPU family fills two measurements in line protocol, the others
+/// one.
 pub(crate) fn family(measurement: &str) -> &str {
     match measurement {
         "container_cpu" | "container_sched" => "cpu",
-        other => other.strip_prefix("container_").unwrap_or(other),
+        other => ["container_", "host_"]
+            .into_iter()
+            .find_map(|prefix| other.strip_prefix(prefix))
+            .unwrap_or(other),
     }
 }
 

@@ -44,6 +44,7 @@ fn batch(container: Container, samples: Vec<Sample>) -> Batch {
             alive: true,
             samples,
         }],
+        host: Vec::new(),
         agent: Vec::new(),
     }
 }

@@ -11,13 +11,43 @@ use crate::{
 /// How old a container's description may be before it is sent again.
 const DESCRIBE_EVERY: Duration = Duration::from_hours(1);
 
-/// What has a series of its own. Everything else is summed into the host's.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+/// What is shipped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Selection {
-    /// Systemd services and scopes too.
+    /// The entries, each container with a series of its own. What has none is summed into the host's.
+    pub entries: bool,
+    /// Of the entries, systemd services and scopes have series of their own too.
     pub units: bool,
-    /// Other cgroups too.
+    /// Of the entries, other cgroups have too.
     pub cgroups: bool,
+    /// What the host as a whole uses and has.
+    pub host: bool,
+    /// What the agent says of itself.
+    pub agent: bool,
+}
+
+impl Selection {
+    /// The host as a whole and nothing else.
+    pub const HOST: Self = Self {
+        entries: false,
+        units: false,
+        cgroups: false,
+        host: true,
+        agent: false,
+    };
+}
+
+impl Default for Selection {
+    /// Everything; containers alone have series of their own.
+    fn default() -> Self {
+        Self {
+            entries: true,
+            units: false,
+            cgroups: false,
+            host: true,
+            agent: true,
+        }
+    }
 }
 
 /// Folds ticks into the shipments of one sink.
@@ -52,7 +82,7 @@ impl Shipper {
     /// Counts in what entries of a kind used that ended before the first tick: without a series of their own, it is
     /// the host's.
     pub fn begin_with(&mut self, kind: Kind, ended: &[Sample]) {
-        if !self.selects(kind) {
+        if self.selection.entries && !self.selects(kind) {
             self.remainder.begin_with(ended);
         }
     }
@@ -70,12 +100,34 @@ impl Shipper {
     fn ship<'a>(&mut self, batch: &'a Batch, complete: bool) -> Option<Shipment<'a>> {
         let mut times = Times::before(batch, self.last_wall_ns);
         let mut shipment = Shipment::empty(times.tick_wall_ns, complete, batch);
+        if self.selection.entries {
+            self.ship_entries(batch, &mut times, &mut shipment);
+        }
+        if complete {
+            if self.selection.host {
+                shipment.host = &batch.host;
+            }
+            if self.selection.agent {
+                shipment.agent = &batch.agent;
+            }
+            self.shipped_boot_ns = Some(batch.taken.boot_ns);
+        }
+        self.last_wall_ns = times.tick_wall_ns;
+        (!shipment.is_empty()).then_some(shipment)
+    }
+
+    fn ship_entries<'a>(
+        &mut self,
+        batch: &'a Batch,
+        times: &mut Times,
+        shipment: &mut Shipment<'a>,
+    ) {
         let mut rest_cpus = None;
         for subject in &batch.subjects {
             if self.selects(subject.container.kind()) {
-                self.fold_selected(subject, batch.taken.boot_ns, &mut times, &mut shipment);
+                self.fold_selected(subject, batch.taken.boot_ns, times, shipment);
             } else {
-                self.fold_unselected(subject, &shipment);
+                self.fold_unselected(subject, shipment);
                 let cpus = subject.float(&catalog::CPU_RATE);
                 rest_cpus = cpus
                     .map(|cpus| cpus + rest_cpus.unwrap_or(0.0))
@@ -91,10 +143,7 @@ impl Shipper {
                 .points
                 .extend(self.host_point(batch, times.tick_wall_ns));
             self.forget_unseen(times.tick_wall_ns);
-            self.shipped_boot_ns = Some(batch.taken.boot_ns);
         }
-        self.last_wall_ns = times.tick_wall_ns;
-        (!shipment.is_empty()).then_some(shipment)
     }
 
     /// Half a tick early rather than half a tick late: ticks do not fall on the interval's end exactly.

@@ -49,6 +49,7 @@ fn tick(second: u64, subjects: Vec<Subject>) -> Batch {
         },
         interval: Duration::from_secs(u64::from(second > 0)),
         subjects,
+        host: Vec::new(),
         agent: Vec::new(),
     }
 }
@@ -262,6 +263,7 @@ fn what_has_no_series_of_its_own_is_in_the_hosts() {
     let all = Selection {
         units: true,
         cgroups: true,
+        ..Selection::default()
     };
     let mut shipper = Shipper::new(Duration::from_secs(10), all);
     let batch = tick(0, subjects(200, 20, 2));

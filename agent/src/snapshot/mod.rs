@@ -6,6 +6,8 @@
 mod cpu;
 mod interval;
 mod ledger;
+mod machine;
+mod reconciliation;
 mod split;
 
 use std::ops::AddAssign;
@@ -15,6 +17,11 @@ use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
 pub use cpu::{Bandwidth, CpuLimit, CpuTotals, WaitHistogram};
 pub use interval::{Interval, Span};
 pub use ledger::Ledger;
+pub use machine::{
+    CpuTimes, Disk, Filesystem, Inodes, Interface, Load, Machine, Memory, Paging, Pressure,
+    Requests, Scheduler, Traffic,
+};
+pub use reconciliation::Reconciliation;
 pub use split::Split;
 
 use crate::container::CgroupId;

@@ -5,10 +5,12 @@
 
 mod agent;
 mod cpu;
+mod host;
 mod sched;
 
 pub use agent::*;
 pub use cpu::*;
+pub use host::*;
 pub use sched::*;
 
 /// Every metric of a container, in the order of publication.
@@ -19,6 +21,18 @@ pub fn container() -> impl Iterator<Item = &'static Metric> {
 /// Every metric of the agent itself, in the order of publication.
 pub fn agent() -> impl Iterator<Item = &'static Metric> {
     AGENT_METRICS.iter().copied()
+}
+
+/// Every metric of the host as a whole, in the order of publication.
+pub fn host() -> impl Iterator<Item = &'static Metric> {
+    HOST_METRICS
+        .iter()
+        .flat_map(|metrics| metrics.iter().copied())
+}
+
+/// Every metric there is, in the order of the README.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    container().chain(host()).chain(agent())
 }
 
 /// One published metric.
@@ -64,7 +78,7 @@ pub enum Unit {
 /// How a metric behaves over time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// Only grows while its cgroup lives.
+    /// Only grows, while its cgroup lives or the host is up.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -100,6 +114,8 @@ pub enum Source {
     CgroupFile,
     /// A file of `/proc`.
     ProcFile,
+    /// `statvfs(3)` on a mount point.
+    Statvfs,
     /// The agent itself.
     Agent,
 }
@@ -116,6 +132,7 @@ impl Source {
             Self::SchedProcessExit => "sched_process_exit",
             Self::CgroupFile => "cgroup_file",
             Self::ProcFile => "proc_file",
+            Self::Statvfs => "statvfs",
             Self::Agent => "agent",
         }
     }
@@ -144,7 +161,7 @@ mod tests {
     #[test]
     fn the_readme_has_this_table() {
         let mut table = String::new();
-        for metric in container().chain(agent()) {
+        for metric in all() {
             let sources: Vec<&str> = metric
                 .sources
                 .iter()
@@ -176,7 +193,7 @@ mod tests {
     #[test]
     fn no_two_metrics_share_a_field_or_a_name() {
         let (mut fields, mut names) = (HashSet::new(), HashSet::new());
-        for metric in container().chain(agent()) {
+        for metric in all() {
             assert!(
                 fields.insert((metric.measurement, metric.field)),
                 "{}",
