@@ -33,7 +33,7 @@ use crate::{
     metrics,
     outlet::Outlet,
     self_stats::SelfStats,
-    shipment::{Selection, Shipper},
+    shipment::{Parts, Selection, Shipper},
     sink::{self, Bounds, Ended, Target, Worker, influxdb},
     source::{Source, SourceError},
     state::{Lock, LockError},
@@ -266,36 +266,36 @@ fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outl
     let mut outlets = Vec::new();
     let mut workers = Vec::new();
     for settings in &config.sinks {
-        let mut selection = Selection {
-            units: config.ship.units,
-            cgroups: config.ship.cgroups,
-            ..Selection::default()
-        };
-        let mut add = |name: String, target, selection| {
+        let mut add = |name: String, target, parts| {
+            let selection = Selection {
+                units: config.ship.units,
+                cgroups: config.ship.cgroups,
+            };
             let bounds = Bounds {
                 payloads: settings.queue,
                 ..Bounds::default()
             };
             let (sink, worker) = sink::open(target, bounds, stats.sink(&name));
-            let shipper = Shipper::new(settings.interval, selection);
+            let shipper = Shipper::new(settings.interval, selection).of(parts);
             let encoder = LineEncoder::new(tagging.clone());
             outlets.push(Outlet::new(shipper, encoder, sink));
             workers.push((name, worker));
         };
+        let mut parts = Parts::All;
         let target = match &settings.kind {
             SinkKind::Influxdb(influxdb) => {
                 // A database of its own is a queue and a connection of its own: neither holds up the other.
                 if let Some(of_host) = influxdb.of_host().filter(|_| config.collect.host) {
-                    selection.host = false;
+                    parts = Parts::ButHost;
                     let target = influxdb_target(settings, &of_host)?;
-                    add(settings.host_name(), target, Selection::HOST);
+                    add(settings.host_name(), target, Parts::HostAlone);
                 }
                 influxdb_target(settings, influxdb)?
             }
             SinkKind::Stdout => Target::Stdout,
             SinkKind::File { path } => Target::File(path.clone()),
         };
-        add(settings.name.clone(), target, selection);
+        add(settings.name.clone(), target, parts);
     }
     Ok((outlets, workers))
 }

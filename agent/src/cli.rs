@@ -116,8 +116,8 @@ pub enum ConfigCommand {
     /// Say whether the configuration holds, where each setting comes from, and what it will write
     ///
     /// Takes the flags of `run`, and judges what `run` would do with them. Each container and the host has one line
-    /// per measurement in each shipment, and the agent has some of its own: lines/s = ((containers + 1) ×
-    /// measurements + own) ÷ interval of the sink.
+    /// per measurement in each shipment, and the host as a whole and the agent have some of their own: lines/s =
+    /// ((containers + 1) × measurements + own) ÷ interval of the sink.
     Check {
         /// Containers to reckon with
         #[arg(long, default_value_t = 50, value_name = "COUNT")]

@@ -443,14 +443,14 @@ mod tests {
 
     #[test]
     fn the_host_as_a_whole_is_reckoned_where_it_is_written() {
-        let lines = |text: &str| -> Vec<(String, u64)> {
+        let lines = |text: &str| -> Vec<(String, String)> {
             let sinks = estimate(text, 9).sinks.into_iter();
             sinks
-                .map(|it| (it.name, (it.lines_per_second * 10.0).round() as u64))
+                .map(|it| (it.name, format!("{:.0}", it.lines_per_second * 10.0)))
                 .collect()
         };
         let sink = "[sinks.influxdb]\nurl = \"http://a:1\"\n";
-        let of = |name: &str, lines| (name.to_owned(), lines);
+        let of = |name: &str, lines: u64| (name.to_owned(), lines.to_string());
         let own = estimate(sink, 9).own_series;
         assert_eq!(lines(sink), [of("influxdb", 20 + 11 + own)]);
         assert_eq!(

@@ -296,7 +296,10 @@ mod tests {
     use super::*;
     use crate::{
         encode::fixture::{HOSTILE, container, every_sample, rates, subject_of, tick_of},
-        metrics::catalog,
+        metrics::{
+            catalog,
+            host::{self, tests::everything},
+        },
     };
 
     fn parsed(text: &str) -> Json {
@@ -355,6 +358,22 @@ mod tests {
             assert_eq!(all["containers"][0]["name"], *name);
             assert_eq!(all["containers"][0]["labels"][*name], *name);
         }
+    }
+
+    #[test]
+    fn the_host_as_a_whole_stands_beside_its_containers_whatever_its_devices_are_called() {
+        let mut batch_of = tick_of(5, Vec::new());
+        batch_of.host = host::samples(&everything(HOSTILE));
+        let all = parsed(&batch(&batch_of, "box"));
+        assert_eq!(all["host"], "box");
+        for metric in catalog::host() {
+            let family = metric.measurement.strip_prefix("host_");
+            let value = &all["machine"][family.unwrap()][metric.field];
+            assert!(!value.is_null(), "{}: {all}", metric.field);
+        }
+        let mounts = all["machine"]["fs"]["size_bytes"].as_array().unwrap();
+        let mounts: Vec<_> = mounts.iter().map(|it| &it["labels"]["mount"]).collect();
+        assert_eq!(mounts, HOSTILE);
     }
 
     #[test]

@@ -312,7 +312,10 @@ mod tests {
     use super::*;
     use crate::{
         encode::fixture::{HOSTILE, container, every_sample, subject_of, tick_of},
-        metrics::catalog,
+        metrics::{
+            catalog,
+            host::{self, tests::everything},
+        },
     };
 
     fn text(batch: Batch, ended: Vec<Subject>, labels: &[&str]) -> String {
@@ -456,7 +459,11 @@ mod tests {
             Container::host(crate::container::CgroupId(1)),
             every_sample(),
         ));
+        batch.host = host::samples(&everything(HOSTILE));
         let text = text(batch, Vec::new(), &["tier"]);
+        for metric in catalog::host() {
+            assert!(text.contains(metric.prometheus), "{}", metric.prometheus);
+        }
         let checking = Command::new("promtool")
             .args(["check", "metrics"])
             .stdin(Stdio::piped())

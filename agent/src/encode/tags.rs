@@ -445,6 +445,8 @@ mod tests {
             "id",
             "sink",
             "rss_bytes",
+            "mount",
+            "available_bytes",
         ] {
             assert_eq!(
                 Tagging::new("h", &tags(&[(key, "x")]), &[]).unwrap_err(),

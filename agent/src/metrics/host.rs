@@ -19,14 +19,14 @@ pub fn samples(machine: &Machine) -> Vec<Sample> {
     }
     paging(&mut lines, &machine.paging);
     for disk in &machine.disks {
-        self::disk(&mut lines.of(&[("device", &disk.name)]), disk);
+        self::disk(lines.of(&[("device", &disk.name)]), disk);
     }
     for interface in &machine.interfaces {
-        self::interface(&mut lines.of(&[("interface", &interface.name)]), interface);
+        self::interface(lines.of(&[("interface", &interface.name)]), interface);
     }
     for filesystem in &machine.filesystems {
         self::filesystem(
-            &mut lines.of(&[
+            lines.of(&[
                 ("mount", &filesystem.mount),
                 ("device", &filesystem.device),
                 ("fstype", &filesystem.fstype),
@@ -34,7 +34,7 @@ pub fn samples(machine: &Machine) -> Vec<Sample> {
             filesystem,
         );
     }
-    pressure(&mut lines.of(&[]), &machine.pressure);
+    pressure(lines.of(&[]), &machine.pressure);
     lines.samples
 }
 
@@ -243,4 +243,159 @@ fn pressure(lines: &mut Lines, pressure: &Pressure) {
     lines.integer(&catalog::HOST_PSI_IO_SOME, pressure.io_some_ns);
     lines.integer(&catalog::HOST_PSI_IO_FULL, pressure.io_full_ns);
     lines.integer(&catalog::HOST_PSI_IRQ_FULL, pressure.irq_full_ns);
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::snapshot::{Inodes, Requests, Traffic};
+
+    /// A machine of which everything is known, with devices of these names.
+    pub(crate) fn everything(names: &[&str]) -> Machine {
+        let some = Some(7);
+        let requests = Requests {
+            count: 1,
+            ..Requests::default()
+        };
+        let names = || names.iter().map(|name| (*name).to_owned());
+        Machine {
+            cpu: Some(CpuTimes {
+                iowait_ns: some,
+                irq_ns: some,
+                softirq_ns: some,
+                steal_ns: some,
+                guest_ns: some,
+                guest_nice_ns: some,
+                ..CpuTimes::default()
+            }),
+            scheduler: Some(Scheduler {
+                cpus: 2,
+                context_switches: 3,
+                forks: 4,
+                boot_wall_ns: 5,
+                running: some,
+                blocked: some,
+            }),
+            load: Some(Load {
+                averages: [0.5, 0.25, 1.0],
+                tasks: 9,
+            }),
+            uptime_ns: some,
+            memory: Some(Memory {
+                total: some,
+                free: some,
+                available: some,
+                buffers: some,
+                cached: some,
+                active: some,
+                inactive: some,
+                anon: some,
+                mapped: some,
+                shmem: some,
+                slab_reclaimable: some,
+                slab_unreclaimable: some,
+                kernel_stack: some,
+                page_tables: some,
+                dirty: some,
+                writeback: some,
+                committed: some,
+                commit_limit: some,
+                hugetlb: some,
+                swap_total: some,
+                swap_free: some,
+                swap_cached: some,
+            }),
+            paging: Paging {
+                swapped_in_bytes: some,
+                swapped_out_bytes: some,
+                faults: some,
+                major_faults: some,
+                oom_kills: some,
+            },
+            pressure: Pressure {
+                cpu_some_ns: some,
+                memory_some_ns: some,
+                memory_full_ns: some,
+                io_some_ns: some,
+                io_full_ns: some,
+                irq_full_ns: some,
+            },
+            disks: names()
+                .map(|name| Disk {
+                    name,
+                    discards: Some(requests),
+                    flushes: some,
+                    flush_ns: some,
+                    ..Disk::default()
+                })
+                .collect(),
+            interfaces: names()
+                .map(|name| Interface {
+                    name,
+                    received: Traffic::default(),
+                    sent: Traffic::default(),
+                })
+                .collect(),
+            filesystems: names()
+                .map(|mount| Filesystem {
+                    device: mount.clone(),
+                    fstype: mount.clone(),
+                    mount,
+                    inodes: Some(Inodes::default()),
+                    ..Filesystem::default()
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn every_metric_is_told_in_catalog_order() {
+        let samples = samples(&everything(&["a"]));
+        let given: Vec<_> = samples.iter().map(|it| it.metric.prometheus).collect();
+        let catalog: Vec<_> = catalog::host().map(|metric| metric.prometheus).collect();
+        assert_eq!(given, catalog);
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_absent() {
+        assert_eq!(samples(&Machine::default()), []);
+    }
+
+    #[test]
+    fn each_device_has_a_line_of_its_own() {
+        let samples = samples(&everything(&["a", "b"]));
+        let labels = |field: &str| -> Vec<_> {
+            let of_field = samples.iter().filter(|it| it.metric.field == field);
+            of_field.map(|it| it.labels.clone()).collect()
+        };
+        let one = |name, value: &str| vec![(name, value.to_owned())];
+        assert_eq!(labels("reads"), [one("device", "a"), one("device", "b")]);
+        assert_eq!(
+            labels("rx_bytes"),
+            [one("interface", "a"), one("interface", "b")]
+        );
+        assert_eq!(labels("inodes").len(), 2);
+        assert_eq!(labels("user_ns"), [vec![]]);
+    }
+
+    proptest! {
+        /// The encoder writes a line for each run of samples that share one.
+        #[test]
+        fn samples_of_one_line_stand_together(names in prop::collection::hash_set(".{0,4}", 0..5)) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let samples = samples(&everything(&names));
+            let mut lines: Vec<_> = samples
+                .chunk_by(|one, other| {
+                    one.metric.measurement == other.metric.measurement && one.labels == other.labels
+                })
+                .map(|line| (line[0].metric.measurement, &line[0].labels))
+                .collect();
+            let all = lines.len();
+            lines.sort();
+            lines.dedup();
+            prop_assert_eq!(lines.len(), all);
+        }
+    }
 }

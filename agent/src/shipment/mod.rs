@@ -12,7 +12,7 @@ use crate::{
     container::Container,
     metrics::{Batch, Sample},
 };
-pub use shipper::{Selection, Shipper};
+pub use shipper::{Parts, Selection, Shipper};
 
 /// What a sink is sent after one tick.
 ///

@@ -11,43 +11,25 @@ use crate::{
 /// How old a container's description may be before it is sent again.
 const DESCRIBE_EVERY: Duration = Duration::from_hours(1);
 
-/// What is shipped.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What has a series of its own. Everything else is summed into the host's.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Selection {
-    /// The entries, each container with a series of its own. What has none is summed into the host's.
-    pub entries: bool,
-    /// Of the entries, systemd services and scopes have series of their own too.
+    /// Systemd services and scopes too.
     pub units: bool,
-    /// Of the entries, other cgroups have too.
+    /// Other cgroups too.
     pub cgroups: bool,
-    /// What the host as a whole uses and has.
-    pub host: bool,
-    /// What the agent says of itself.
-    pub agent: bool,
 }
 
-impl Selection {
-    /// The host as a whole and nothing else.
-    pub const HOST: Self = Self {
-        entries: false,
-        units: false,
-        cgroups: false,
-        host: true,
-        agent: false,
-    };
-}
-
-impl Default for Selection {
-    /// Everything; containers alone have series of their own.
-    fn default() -> Self {
-        Self {
-            entries: true,
-            units: false,
-            cgroups: false,
-            host: true,
-            agent: true,
-        }
-    }
+/// Which parts of a batch one sink is sent.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Parts {
+    /// Entries, the host as a whole, and the agent.
+    #[default]
+    All,
+    /// All but the host as a whole.
+    ButHost,
+    /// The host as a whole alone.
+    HostAlone,
 }
 
 /// Folds ticks into the shipments of one sink.
@@ -55,6 +37,7 @@ impl Default for Selection {
 pub struct Shipper {
     interval: Duration,
     selection: Selection,
+    parts: Parts,
     tracked: HashMap<CgroupId, Tracked>,
     remainder: Remainder,
     /// The busiest tick of all without a series of their own since the host's point before, in CPUs.
@@ -71,6 +54,7 @@ impl Shipper {
         Self {
             interval,
             selection,
+            parts: Parts::All,
             tracked: HashMap::new(),
             remainder: Remainder::default(),
             host_peak_cpus: None,
@@ -79,10 +63,16 @@ impl Shipper {
         }
     }
 
+    /// The same for these parts only.
+    #[must_use]
+    pub fn of(self, parts: Parts) -> Self {
+        Self { parts, ..self }
+    }
+
     /// Counts in what entries of a kind used that ended before the first tick: without a series of their own, it is
     /// the host's.
     pub fn begin_with(&mut self, kind: Kind, ended: &[Sample]) {
-        if self.selection.entries && !self.selects(kind) {
+        if !self.selects(kind) {
             self.remainder.begin_with(ended);
         }
     }
@@ -100,14 +90,14 @@ impl Shipper {
     fn ship<'a>(&mut self, batch: &'a Batch, complete: bool) -> Option<Shipment<'a>> {
         let mut times = Times::before(batch, self.last_wall_ns);
         let mut shipment = Shipment::empty(times.tick_wall_ns, complete, batch);
-        if self.selection.entries {
+        if self.parts != Parts::HostAlone {
             self.ship_entries(batch, &mut times, &mut shipment);
         }
         if complete {
-            if self.selection.host {
+            if self.parts != Parts::ButHost {
                 shipment.host = &batch.host;
             }
-            if self.selection.agent {
+            if self.parts != Parts::HostAlone {
                 shipment.agent = &batch.agent;
             }
             self.shipped_boot_ns = Some(batch.taken.boot_ns);

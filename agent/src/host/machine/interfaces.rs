@@ -17,67 +17,74 @@ use std::{
 use super::{MOST, proc_file::ProcFile};
 use crate::snapshot::{Interface, Traffic};
 
-/// The interfaces seen.
+/// The interfaces there are.
 #[derive(Debug)]
 pub(super) struct Interfaces {
     file: ProcFile,
-    /// By name, whether it is one end of a virtual pair.
-    seen: HashMap<Vec<u8>, bool>,
+    known: Known,
 }
 
-/// One line of the file.
-struct Row {
-    name: Vec<u8>,
-    received: Traffic,
-    sent: Traffic,
-}
+/// By name, whether the interface is one end of a virtual pair.
+type Known = HashMap<Vec<u8>, bool>;
 
 impl Interfaces {
     pub(super) fn new() -> Self {
         Self {
             file: ProcFile::new("/proc/net/dev"),
-            seen: HashMap::new(),
+            known: Known::new(),
         }
     }
 
     pub(super) fn read(&mut self) -> Vec<Interface> {
-        let rows = self.file.read_as(|text| Some(rows(text)));
-        self.take(rows.unwrap_or_default(), is_pair)
+        let known = &mut self.known;
+        let interfaces = self.file.read_as(|text| Some(take(known, text, is_pair)));
+        interfaces.unwrap_or_default()
     }
+}
 
-    /// Of names that look alike, once what cannot be shown is replaced, the first stays.
-    fn take(&mut self, rows: Vec<Row>, is_pair: impl Fn(&[u8]) -> bool) -> Vec<Interface> {
-        let mut names = HashSet::new();
-        let mut interfaces = Vec::new();
-        let mut before = std::mem::take(&mut self.seen);
-        for row in rows {
-            let known = before.remove(&row.name);
-            let pair = known.unwrap_or_else(|| is_pair(&row.name));
-            let name = String::from_utf8_lossy(&row.name).into_owned();
-            self.seen.insert(row.name, pair);
-            let is_used = row.received.packets > 0 || row.sent.packets > 0;
-            if is_used && !pair && interfaces.len() < MOST && names.insert(name.clone()) {
-                interfaces.push(Interface {
-                    name,
-                    received: row.received,
-                    sent: row.sent,
-                });
-            }
+/// The interfaces to tell. Of names that look alike, once what cannot be shown is replaced, the first stays.
+fn take(known: &mut Known, text: &[u8], is_pair: impl Fn(&[u8]) -> bool) -> Vec<Interface> {
+    let mut before = std::mem::take(known);
+    let mut names = HashSet::new();
+    let mut interfaces = Vec::new();
+    // The first two lines are headings, without a colon.
+    for (name, numbers) in text.split(|byte| *byte == b'\n').filter_map(named) {
+        let (key, pair) = before
+            .remove_entry(name)
+            .unwrap_or_else(|| (name.to_owned(), is_pair(name)));
+        known.insert(key, pair);
+        // Most are pairs where there are many, so their numbers are not even looked at.
+        if pair || interfaces.len() == MOST {
+            continue;
         }
-        interfaces
+        let name = String::from_utf8_lossy(name).into_owned();
+        let Some((received, sent)) = traffic(numbers) else {
+            continue;
+        };
+        let is_used = received.packets > 0 || sent.packets > 0;
+        if is_used && names.insert(name.clone()) {
+            interfaces.push(Interface {
+                name,
+                received,
+                sent,
+            });
+        }
     }
+    interfaces
 }
 
-/// All lines that tell of an interface; the first two are headings.
-fn rows(text: &[u8]) -> Vec<Row> {
-    text.split(|byte| *byte == b'\n').filter_map(row).collect()
-}
-
-fn row(line: &[u8]) -> Option<Row> {
+/// The name on a line, and its numbers.
+fn named(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.iter().rposition(|byte| *byte == b':')?;
     let (name, numbers) = line.split_at(colon);
-    let numbers = std::str::from_utf8(numbers.get(1..)?).ok()?;
-    let numbers: Vec<u64> = numbers
+    let name = name.trim_ascii();
+    (!name.is_empty()).then_some((name, numbers.get(1..)?))
+}
+
+/// Eight numbers of what came in and eight of what went out; the first four mean the same.
+fn traffic(numbers: &[u8]) -> Option<(Traffic, Traffic)> {
+    let numbers: Vec<u64> = std::str::from_utf8(numbers)
+        .ok()?
         .split_ascii_whitespace()
         .map(|number| number.parse().ok())
         .collect::<Option<_>>()?;
@@ -89,12 +96,7 @@ fn row(line: &[u8]) -> Option<Row> {
             drops: *numbers.get(at + 3)?,
         })
     };
-    let name = name.trim_ascii();
-    (!name.is_empty()).then_some(Row {
-        name: name.to_owned(),
-        received: traffic(0)?,
-        sent: traffic(8)?,
-    })
+    Some((traffic(0)?, traffic(8)?))
 }
 
 /// Whether the interface is one end of a virtual pair: it is linked to another one, though it does not stand on it.
@@ -134,7 +136,7 @@ veth1f2e3d4:     100       1    0    0    0     0          0         0      200 
 
     fn read(text: &[u8]) -> Vec<Interface> {
         let is_pair = |name: &[u8]| name.starts_with(b"veth");
-        Interfaces::new().take(rows(text), is_pair)
+        take(&mut Known::new(), text, is_pair)
     }
 
     #[test]
@@ -166,12 +168,12 @@ veth1f2e3d4:     100       1    0    0    0     0          0         0      200 
 
     #[test]
     fn whether_it_is_a_pair_is_asked_once() {
-        let mut interfaces = Interfaces::new();
-        interfaces.take(rows(NET_DEV.as_bytes()), |_| false);
-        let known = interfaces.take(rows(NET_DEV.as_bytes()), |_| panic!("asked again"));
-        assert_eq!(known.len(), 3);
-        interfaces.take(Vec::new(), |_| false);
-        assert!(interfaces.seen.is_empty());
+        let mut known = Known::new();
+        take(&mut known, NET_DEV.as_bytes(), |_| false);
+        let again = take(&mut known, NET_DEV.as_bytes(), |_| panic!("asked again"));
+        assert_eq!(again.len(), 3);
+        take(&mut known, b"", |_| false);
+        assert!(known.is_empty());
     }
 
     #[test]

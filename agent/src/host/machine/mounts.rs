@@ -106,8 +106,8 @@ fn is_remote(row: &Row) -> bool {
     REMOTE.contains(&row.fstype.as_str())
 }
 
-/// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`: proc_pid_mountinfo(5). The part before the dash has
-/// any number of fields from the seventh on.
+/// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`: `proc_pid_mountinfo(5)`. The part before the dash
+/// has any number of fields from the seventh on.
 fn row(line: &[u8]) -> Option<Row> {
     let mut fields = line.split(|byte| *byte == b' ');
     let device_numbers = fields.nth(2)?.to_owned();
@@ -126,7 +126,7 @@ fn row(line: &[u8]) -> Option<Row> {
     })
 }
 
-/// The kernel writes some bytes as a backslash and three octal digits (`mangle_path`, fs/seq_file.c, Linux 6.12).
+/// The kernel writes some bytes as a backslash and three octal digits (`mangle_path`, `fs/seq_file.c`, Linux 6.12).
 fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(field.len());
     let mut rest = field;
