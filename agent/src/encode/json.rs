@@ -40,10 +40,15 @@ pub fn subject(subject: &Subject, points: &[Point]) -> String {
     })
 }
 
-/// One tick for the live stream: `{"t":ms,"new":[who…],"v":[[cgroup,cpus,waiting]…],"agent":{…}}`. `new` introduces
-/// the entries that `told`, the tick sent before in order of cgroup id, does not have or has by another name; `v` has
-/// all entries, so one that is missing has ended.
-pub fn tick(tick: &Tick, told: &[TickEntry], agent: Option<&[Sample]>) -> String {
+/// One tick for the live stream: `{"t":ms,"new":[who…],"v":[[cgroup,cpus,waiting]…],"machine":{…},"agent":{…}}`. `new`
+/// introduces the entries that `told`, the tick sent before in order of cgroup id, does not have or has by another
+/// name; `v` has all entries, so one that is missing has ended.
+pub fn tick(
+    tick: &Tick,
+    told: &[TickEntry],
+    machine: Option<&[Sample]>,
+    agent: Option<&[Sample]>,
+) -> String {
     let is_new = |entry: &&TickEntry| {
         let at = told.binary_search_by_key(&entry.container.cgroup, |it| it.container.cgroup);
         let known = at.ok().and_then(|at| told.get(at));
@@ -62,6 +67,7 @@ pub fn tick(tick: &Tick, told: &[TickEntry], agent: Option<&[Sample]>) -> String
             .iter()
             .map(|entry| (entry.container.cgroup.0, entry.cpus, entry.waiting))
             .collect(),
+        machine: machine.map(Groups),
         agent: agent.map(Groups),
     })
 }
@@ -162,6 +168,8 @@ struct TickText<'a> {
     t: i64,
     new: Vec<Who<'a>>,
     v: Vec<(u64, Option<f32>, Option<f32>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine: Option<Groups<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<Groups<'a>>,
 }
@@ -425,7 +433,7 @@ mod tests {
         };
         let first = tick_with(&[(1, "a"), (3, "c")]);
         let second = tick_with(&[(1, "a"), (2, "b"), (3, "d")]);
-        let text = parsed(&tick(&second, &first.entries, None));
+        let text = parsed(&tick(&second, &first.entries, None, None));
         assert_eq!(text["t"], 5000);
         let new: Vec<_> = text["new"]
             .as_array()
@@ -440,7 +448,7 @@ mod tests {
         );
         assert!(text.get("agent").is_none());
         let agent = rates(1.0, 2.0);
-        let text = parsed(&tick(&second, &first.entries, Some(&agent)));
+        let text = parsed(&tick(&second, &first.entries, None, Some(&agent)));
         assert_eq!(text["agent"]["cpu"]["usage_cpus"], 1.0);
     }
 }
