@@ -93,6 +93,7 @@ fn batch(with_histogram: bool) -> Batch {
         },
         interval: Duration::from_secs(1),
         subjects: subjects.collect(),
+        host: Vec::new(),
         agent: Vec::new(),
     }
 }

@@ -20,11 +20,12 @@ use tokio::{
 use crate::{
     clock,
     collector::Collector,
-    config::{Config, Http, SinkKind},
+    config::{self, Config, Http, Influxdb, SinkKind},
     encode::{LineEncoder, Tagging},
     host::{
         Runtimes,
         docker_api::{DEFAULT_SOCKET, DockerApi},
+        machine::MachineReader,
         process,
     },
     http::{self, Server},
@@ -32,7 +33,7 @@ use crate::{
     metrics,
     outlet::Outlet,
     self_stats::SelfStats,
-    shipment::{Selection, Shipper},
+    shipment::{Parts, Selection, Shipper},
     sink::{self, Bounds, Ended, Target, Worker, influxdb},
     source::{Source, SourceError},
     state::{Lock, LockError},
@@ -130,7 +131,12 @@ impl App {
             }
         }
         let (docker, news) = DockerApi::new(&docker_socket());
-        let collector = Collector::new(source, config.collect.interval, stats, live, outlets, news);
+        let machine = &config.collect;
+        let machine = machine
+            .host
+            .then(|| MachineReader::new(machine.file_interval));
+        let interval = config.collect.interval;
+        let collector = Collector::new(source, machine, interval, stats, live, outlets, news);
         Ok(Self {
             collector,
             stop_collector: Arc::new(stop_collector),
@@ -259,32 +265,48 @@ fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outl
     let mut outlets = Vec::new();
     let mut workers = Vec::new();
     for settings in &config.sinks {
+        let mut add = |name: String, target, parts| {
+            let selection = Selection {
+                units: config.ship.units,
+                cgroups: config.ship.cgroups,
+            };
+            let bounds = Bounds {
+                payloads: settings.queue,
+                ..Bounds::default()
+            };
+            let (sink, worker) = sink::open(target, bounds, stats.sink(&name));
+            let shipper = Shipper::new(settings.interval, selection).of(parts);
+            let encoder = LineEncoder::new(tagging.clone());
+            outlets.push(Outlet::new(shipper, encoder, sink));
+            workers.push((name, worker));
+        };
+        let mut parts = Parts::All;
         let target = match &settings.kind {
             SinkKind::Influxdb(influxdb) => {
-                let client = influxdb::Client::new(influxdb);
-                Target::Influxdb(client.map_err(|source| BuildError::Sink {
-                    name: settings.name.clone(),
-                    source,
-                })?)
+                // A database of its own is a queue and a connection of its own: neither holds up the other.
+                if let Some(of_host) = influxdb.of_host().filter(|_| config.collect.host) {
+                    parts = Parts::ButHost;
+                    let target = influxdb_target(settings, &of_host)?;
+                    add(settings.host_name(), target, Parts::HostAlone);
+                }
+                influxdb_target(settings, influxdb)?
             }
             SinkKind::Stdout => Target::Stdout,
             SinkKind::File { path } => Target::File(path.clone()),
         };
-        let bounds = Bounds {
-            payloads: settings.queue,
-            ..Bounds::default()
-        };
-        let (sink, worker) = sink::open(target, bounds, stats.sink(&settings.name));
-        let selection = Selection {
-            units: config.ship.units,
-            cgroups: config.ship.cgroups,
-        };
-        let shipper = Shipper::new(settings.interval, selection);
-        let encoder = LineEncoder::new(tagging.clone());
-        outlets.push(Outlet::new(shipper, encoder, sink));
-        workers.push((settings.name.clone(), worker));
+        add(settings.name.clone(), target, parts);
     }
     Ok((outlets, workers))
+}
+
+fn influxdb_target(settings: &config::Sink, influxdb: &Influxdb) -> Result<Target, BuildError> {
+    let client = influxdb::Client::new(influxdb);
+    Ok(Target::Influxdb(client.map_err(|source| {
+        BuildError::Sink {
+            name: settings.name.clone(),
+            source,
+        }
+    })?))
 }
 
 /// How much history is kept: what the page may ask for, and next to nothing where there is none.

@@ -116,8 +116,8 @@ pub enum ConfigCommand {
     /// Say whether the configuration holds, where each setting comes from, and what it will write
     ///
     /// Takes the flags of `run`, and judges what `run` would do with them. Each container and the host has one line
-    /// per measurement in each shipment, and the agent has some of its own: lines/s = ((containers + 1) ×
-    /// measurements + own) ÷ interval of the sink.
+    /// per measurement in each shipment, and the host as a whole and the agent have some of their own: lines/s =
+    /// ((containers + 1) × measurements + own) ÷ interval of the sink.
     Check {
         /// Containers to reckon with
         #[arg(long, default_value_t = 50, value_name = "COUNT")]
@@ -146,6 +146,9 @@ pub struct RunArgs {
     /// Database for --influx; created if the server lacks it [default: cgflux]
     #[arg(long, value_name = "NAME")]
     pub database: Option<String>,
+    /// Database for the host as a whole, beside --database; created if the server lacks it
+    #[arg(long, value_name = "NAME")]
+    pub host_database: Option<String>,
     /// Write line protocol to standard output
     #[arg(long)]
     pub stdout: bool,
@@ -261,6 +264,11 @@ impl RunArgs {
                 "--database",
                 "sinks.influxdb.database",
                 self.database.clone(),
+            ),
+            (
+                "--host-database",
+                "sinks.influxdb.host_database",
+                self.host_database.clone(),
             ),
             (
                 "--stdout",

@@ -18,12 +18,12 @@ use tokio::sync::mpsc;
 use crate::{
     clock::{self, Clock},
     container::Kind,
-    host::{docker_api::DockerMessage, process},
+    host::{docker_api::DockerMessage, machine::MachineReader, process},
     live::Live,
-    metrics::{Batch, Sample, Value, catalog},
+    metrics::{self, Batch, Sample, Value, catalog},
     outlet::Outlet,
     self_stats::SelfStats,
-    snapshot::{Interval, Snapshot},
+    snapshot::{Interval, Reconciliation, Snapshot},
     source::Source,
 };
 
@@ -33,6 +33,7 @@ const SLOW_WORK: Duration = Duration::from_mins(1);
 /// Runs the ticks.
 pub struct Collector {
     source: Source,
+    machine: Option<MachineReader>,
     interval: Duration,
     stats: Arc<SelfStats>,
     live: Arc<Live>,
@@ -42,15 +43,17 @@ pub struct Collector {
     before: Option<Snapshot>,
     slow_due_ns: u64,
     last_tick: Duration,
+    sums: Reconciliation,
     regressions: u64,
     nameless: u64,
 }
 
 impl Collector {
-    /// A collector that ticks every `interval` and hands each batch to `live` and all `outlets`. What runtimes' APIs
-    /// say comes through `news`.
+    /// A collector that ticks every `interval` and hands each batch to `live` and all `outlets`. The host as a whole is
+    /// told where there is a reader of the `machine`. What runtimes' APIs say comes through `news`.
     pub fn new(
         source: Source,
+        machine: Option<MachineReader>,
         interval: Duration,
         stats: Arc<SelfStats>,
         live: Arc<Live>,
@@ -59,6 +62,7 @@ impl Collector {
     ) -> Self {
         Self {
             source,
+            machine,
             interval,
             stats,
             live,
@@ -68,6 +72,7 @@ impl Collector {
             before: None,
             slow_due_ns: 0,
             last_tick: Duration::ZERO,
+            sums: Reconciliation::default(),
             regressions: 0,
             nameless: 0,
         }
@@ -107,7 +112,9 @@ impl Collector {
             self.slow_due_ns = taken.boot_ns + nanoseconds(SLOW_WORK);
         }
         let snapshot = self.source.snapshot(taken);
+        let root_ns = self.source.root_ns();
         let mut interval = Interval::between(self.before.as_ref(), &snapshot);
+        self.sums.advance(&interval, root_ns);
         self.regressions += interval.regressions;
         // Besides the first, which has none anyway, only the last tick can come so soon.
         if interval.length < self.interval / 2 {
@@ -115,6 +122,11 @@ impl Collector {
         }
         let (mut batch, nameless) = Batch::assemble(&interval, |id| self.source.entry(id));
         self.nameless += nameless;
+        let machine = self.machine.as_mut().map(|reader| reader.read(taken));
+        batch.host = machine
+            .as_ref()
+            .map(metrics::host::samples)
+            .unwrap_or_default();
         batch.agent = self.samples(&batch);
         for outlet in &mut self.outlets {
             ship(outlet, &batch);
@@ -178,6 +190,7 @@ impl Collector {
         ] {
             samples.push(integer(&catalog::AGENT_LOSSES, count).labelled("reason", reason));
         }
+        samples.extend(metrics::host::reconciliation(&self.sums));
         samples.extend(self.source.samples());
         samples.extend(self.stats.samples());
         samples

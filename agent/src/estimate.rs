@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use agent_ebpf::cpu::WAIT_BUCKETS;
 
 use crate::{
-    config::{Config, Sink},
+    config::{Config, Sink, SinkKind},
     container::{CgroupId, Container, Runtime},
     encode::{LineEncoder, Tagging},
     metrics::{
@@ -25,11 +25,18 @@ const NAME_LENGTH: usize = 20;
 /// Reasons for losses that the agent publishes; one point each.
 const LOSS_REASONS: usize = 10;
 
+/// What the host as a whole usually has, one series each: a few disks, interfaces and filesystems.
+const DEVICES: [(&str, &[&str]); 3] = [
+    ("host_disk", &["sda", "dm-0"]),
+    ("host_net", &["lo", "eth0", "docker0"]),
+    ("host_fs", &["/", "/boot"]),
+];
+
 /// What all sinks are sent for a number of containers.
 ///
-/// Each container, and at most the host, has one series per measurement, and one line in each per shipment; the agent
-/// itself has some too: `lines/s = ((containers + 1) × measurements + own) ÷ sink interval`. Starts, exits and hourly
-/// descriptions come on top.
+/// Each container, and at most the host, has one series per measurement, and one line in each per shipment; the host as
+/// a whole and the agent itself have some too: `lines/s = ((containers + 1) × measurements + host + own) ÷ sink
+/// interval`. Starts, exits and hourly descriptions come on top.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
     /// Containers assumed.
@@ -38,11 +45,13 @@ pub struct Estimate {
     pub measurements: Vec<String>,
     /// Series of the containers and the host in each database.
     pub series: u64,
+    /// Series of the host as a whole.
+    pub host_series: u64,
     /// Series of the agent itself.
     pub own_series: u64,
     /// Bytes of one container's lines in one shipment, uncompressed.
     pub bytes_per_entry: u64,
-    /// What each sink is sent.
+    /// What each sink is sent. One that writes the host as a whole to a database of its own stands here twice.
     pub sinks: Vec<SinkEstimate>,
 }
 
@@ -64,23 +73,29 @@ impl Estimate {
         let mut lines = Lines::of(&usual_batch(config), tagging);
         let own = lines.0.remove(catalog::AGENT_CPU.measurement);
         let own = own.unwrap_or_default();
+        let host = lines.take_host();
         let series = entries * lines.0.len() as u64;
         let bytes_per_entry = lines.0.values().map(|it| it.bytes).sum();
-        let sink = |sink: &Sink| {
-            let shipments_per_second = 1.0 / sink.interval.as_secs_f64();
-            let bytes = entries * bytes_per_entry + own.bytes;
-            SinkEstimate {
-                name: sink.name.clone(),
-                lines_per_second: (series + own.lines) as f64 * shipments_per_second,
-                bytes_per_day: bytes as f64 * shipments_per_second * 86_400.0,
-            }
+        let rest = Size {
+            lines: series + own.lines,
+            bytes: entries * bytes_per_entry + own.bytes,
         };
+        let sinks = config.sinks.iter().flat_map(|sink| {
+            let sent = |name, size| SinkEstimate::of(name, size, sink.interval);
+            if has_host_database(sink) && host.lines > 0 {
+                let host = sent(sink.host_name(), host);
+                vec![sent(sink.name.clone(), rest), host]
+            } else {
+                vec![sent(sink.name.clone(), rest.and(host))]
+            }
+        });
         Self {
             containers,
             series,
+            host_series: host.lines,
             own_series: own.lines,
             bytes_per_entry,
-            sinks: config.sinks.iter().map(sink).collect(),
+            sinks: sinks.collect(),
             measurements: lines.0.into_keys().collect(),
         }
     }
@@ -90,14 +105,15 @@ impl Estimate {
         let Self {
             containers,
             series,
+            host_series,
             own_series,
             measurements,
             ..
         } = self;
         let measurements = measurements.join(", ");
         let mut lines = vec![format!(
-            "With {containers} containers and the host: {series} series ({measurements}); {own_series} of the agent's \
-             own.",
+            "With {containers} containers and the host: {series} series ({measurements}); {host_series} of the host as a \
+             whole, {own_series} of the agent's own.",
         )];
         for sink in &self.sinks {
             lines.push(format!(
@@ -124,6 +140,33 @@ struct Size {
     bytes: u64,
 }
 
+impl Size {
+    fn and(self, other: Self) -> Self {
+        Self {
+            lines: self.lines + other.lines,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
+impl SinkEstimate {
+    fn of(name: String, shipment: Size, interval: Duration) -> Self {
+        let shipments_per_second = 1.0 / interval.as_secs_f64();
+        Self {
+            name,
+            lines_per_second: shipment.lines as f64 * shipments_per_second,
+            bytes_per_day: shipment.bytes as f64 * shipments_per_second * 86_400.0,
+        }
+    }
+}
+
+fn has_host_database(sink: &Sink) -> bool {
+    match &sink.kind {
+        SinkKind::Influxdb(influxdb) => influxdb.host_database.is_some(),
+        SinkKind::Stdout | SinkKind::File { .. } => false,
+    }
+}
+
 impl Lines {
     /// Those of a shipment in the midst of life: without descriptions, starts and exits.
     fn of(batch: &Batch, tagging: &Tagging) -> Self {
@@ -144,6 +187,12 @@ impl Lines {
             }
         }
         Self(measurements)
+    }
+
+    /// Those of the host as a whole, which are taken out.
+    fn take_host(&mut self) -> Size {
+        let of_host = catalog::host().filter_map(|metric| self.0.remove(metric.measurement));
+        of_host.fold(Size::default(), Size::and)
     }
 }
 
@@ -173,8 +222,32 @@ fn usual_batch(config: &Config) -> Batch {
             alive: true,
             samples: samples.collect(),
         }],
+        host: if config.collect.host {
+            host_samples()
+        } else {
+            Vec::new()
+        },
         agent: own_samples(&config.sinks),
     }
+}
+
+/// One sample of each metric of the host as a whole, and of devices as many as there usually are.
+fn host_samples() -> Vec<Sample> {
+    let metrics: Vec<&'static Metric> = catalog::host().collect();
+    let mut samples = Vec::new();
+    for of_one in metrics.chunk_by(|one, other| one.measurement == other.measurement) {
+        let of_one = || of_one.iter().map(|metric| usual_sample(metric));
+        let measurement = of_one().next().map(|it| it.metric.measurement);
+        match DEVICES.iter().find(|(of, _)| Some(*of) == measurement) {
+            None => samples.extend(of_one()),
+            Some((_, names)) => samples.extend(
+                names
+                    .iter()
+                    .flat_map(|name| of_one().map(|it| it.labelled("device", name))),
+            ),
+        }
+    }
+    samples
 }
 
 /// Totals of a container that has run for some days.
@@ -263,7 +336,7 @@ mod tests {
         let series = 100 * measurements.len() as u64;
         assert_eq!(estimate.series, series);
         let sink = &estimate.sinks[0];
-        let lines = (series + estimate.own_series) as f64 / 5.0;
+        let lines = (series + estimate.host_series + estimate.own_series) as f64 / 5.0;
         assert!((sink.lines_per_second - lines).abs() < 1e-9, "{sink:?}");
     }
 
@@ -380,15 +453,16 @@ mod tests {
         let text = estimate.text();
         let mut lines = text.lines();
         let first = format!(
-            "With 50 containers and the host: {} series ({}); {} of the agent's own.",
+            "With 50 containers and the host: {} series ({}); {} of the host as a whole, {} of the agent's own.",
             51 * estimate.measurements.len(),
             estimate.measurements.join(", "),
+            estimate.host_series,
             estimate.own_series,
         );
         assert_eq!(lines.next(), Some(first.as_str()));
         let sink = lines.next().expect("a sink");
-        let per_second = (estimate.series + estimate.own_series) as f64 / 10.0;
-        let start = format!("Sink stdout: {per_second:.1} lines/s, ");
+        let all = estimate.series + estimate.host_series + estimate.own_series;
+        let start = format!("Sink stdout: {:.1} lines/s, ", all as f64 / 10.0);
         assert!(sink.starts_with(&start), "{sink}");
         assert_eq!(lines.next(), None);
         assert!(
@@ -400,5 +474,30 @@ mod tests {
             .text()
             .contains("nothing is written")
         );
+    }
+
+    #[test]
+    fn the_host_as_a_whole_is_reckoned_where_it_is_written() {
+        let lines = |text: &str| -> Vec<(String, String)> {
+            let sinks = estimate(text, 9).sinks.into_iter();
+            sinks
+                .map(|it| (it.name, format!("{:.0}", it.lines_per_second * 10.0)))
+                .collect()
+        };
+        let sink = "[sinks.influxdb]\nurl = \"http://a:1\"\n";
+        let of = |name: &str, lines: u64| (name.to_owned(), lines.to_string());
+        let estimated = estimate(sink, 9);
+        let (rest, host) = (
+            estimated.series + estimated.own_series,
+            estimated.host_series,
+        );
+        assert!(host > 0);
+        assert_eq!(lines(sink), [of("influxdb", rest + host)]);
+        assert_eq!(
+            lines(&format!("{sink}host_database = \"nodemetrics\"")),
+            [of("influxdb", rest), of("influxdb.host", host)]
+        );
+        let without = format!("{sink}host_database = \"nodemetrics\"\n[collect]\nhost = false");
+        assert_eq!(lines(&without), [of("influxdb", rest)]);
     }
 }

@@ -4,6 +4,7 @@ mod arrival;
 mod asked;
 mod command_line;
 mod ending;
+mod host;
 mod layers;
 mod looks;
 mod outage;

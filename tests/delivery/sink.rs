@@ -146,6 +146,7 @@ fn hostile_names_come_back_as_they_were_or_as_documented() {
         },
         interval: Duration::ZERO,
         subjects: subjects.collect(),
+        host: Vec::new(),
         agent: Vec::new(),
     };
     let tagging = Tagging::new("a host", &BTreeMap::new(), &["a label".to_owned()]).unwrap();

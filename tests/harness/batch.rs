@@ -14,6 +14,7 @@ pub(crate) struct Batch {
     pub(crate) interval_ns: i64,
     pub(crate) containers: Vec<Entry>,
     agent: Map<String, Json>,
+    machine: Map<String, Json>,
 }
 
 /// One entry of a batch: a container, a unit, another cgroup, the host.
@@ -62,6 +63,23 @@ impl Batch {
             .filter(|sample| sample["labels"][label] == value)
             .find_map(|sample| sample["value"].as_u64());
         sample.unwrap_or_else(|| panic!("no {field}{{{label}={value}}} in {:?}", self.agent))
+    }
+
+    /// What the host as a whole has of a family, by the field's name in the catalog; `None` where it is not told.
+    pub(crate) fn machine(&self, family: &str, field: &str) -> Option<u64> {
+        self.machine.get(family)?.get(field)?.as_u64()
+    }
+
+    /// The same of a field that stands once for each value of `label`.
+    pub(crate) fn machine_with(
+        &self,
+        family: &str,
+        field: &str,
+        label: (&str, &str),
+    ) -> Option<u64> {
+        let samples = self.machine.get(family)?.get(field)?.as_array()?;
+        let is_it = |sample: &&Json| sample["labels"][label.0] == label.1;
+        samples.iter().find(is_it)?["value"].as_u64()
     }
 
     /// What was lost for `reason` since the agent started.

@@ -6,6 +6,7 @@ mod churn;
 mod environment;
 mod files_source;
 mod finals;
+mod host;
 mod memory;
 mod names;
 mod pids;

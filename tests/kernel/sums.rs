@@ -59,7 +59,7 @@ pub(super) fn all_is_the_root(agent: &AgentProcess) {
     assert!(part <= 0.000_1, "{facts}");
 }
 
-fn tick_ns(batch: &Batch) -> i64 {
+pub(super) fn tick_ns(batch: &Batch) -> i64 {
     batch.agent("tick_ns").try_into().unwrap()
 }
 
@@ -74,7 +74,7 @@ fn init_ns() -> u64 {
 }
 
 /// What all entries together used from the first to the last of these batches.
-fn grown_ns(batches: &[Batch]) -> u64 {
+pub(super) fn grown_ns(batches: &[Batch]) -> u64 {
     let of = |batch: &Batch, alive| -> u64 {
         let entries = batch.containers.iter().filter(|it| it.alive == alive);
         entries.filter_map(|it| it.total("usage_ns")).sum()

@@ -77,6 +77,7 @@ fn collect(reader: &mut Reader) -> Collect {
         ),
         source: reader.setting(&Key::of("collect.source"), default.source, any),
         exact: reader.setting(&Key::of("collect.exact"), default.exact, any),
+        host: reader.setting(&Key::of("collect.host"), default.host, any),
     }
 }
 

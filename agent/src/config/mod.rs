@@ -113,6 +113,8 @@ pub struct Collect {
     pub source: SourceChoice,
     /// Whether run time is taken at `sched_stat_runtime`, exactly, or at switches only.
     pub exact: bool,
+    /// Whether the host as a whole is measured too.
+    pub host: bool,
 }
 
 /// Where numbers come from.
@@ -191,6 +193,9 @@ pub struct Influxdb {
     pub database: String,
     /// Retention policy, a name like that; the database's default if absent.
     pub retention_policy: Option<String>,
+    /// Database for what the host as a whole uses and has, in its default retention policy; the same as for the rest if
+    /// absent. Never the name of `database`.
+    pub host_database: Option<String>,
     /// Who writes; absent for a server without authentication.
     pub credentials: Option<Credentials>,
     /// Whether to create the database when the server does not know it.
@@ -236,6 +241,7 @@ impl Default for Collect {
             slots: 4096,
             source: SourceChoice::Auto,
             exact: true,
+            host: true,
         }
     }
 }
@@ -264,6 +270,12 @@ impl Default for Http {
 }
 
 impl Sink {
+    /// What the second half of a sink is called that writes the host as a whole to a database of its own. No sink in the
+    /// configuration can have a name with a dot.
+    pub fn host_name(&self) -> String {
+        format!("{}.host", self.name)
+    }
+
     /// A sink with the default cadence and queue.
     pub fn new(name: &str, kind: SinkKind) -> Self {
         Self {
@@ -285,10 +297,22 @@ impl Influxdb {
             url,
             database: "cgflux".to_owned(),
             retention_policy: None,
+            host_database: None,
             credentials: None,
             create_database: true,
             timeout: Duration::from_secs(30),
         }
+    }
+
+    /// The settings by which the host as a whole is written to a database of its own, where it has one.
+    pub fn of_host(&self) -> Option<Self> {
+        let database = self.host_database.clone()?;
+        Some(Self {
+            database,
+            retention_policy: None,
+            host_database: None,
+            ..self.clone()
+        })
     }
 }
 

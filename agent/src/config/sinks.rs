@@ -129,6 +129,7 @@ fn influxdb(
     let influxdb = Influxdb {
         database: reader.setting(&section.child("database"), default.database, influxdb_name),
         retention_policy: reader.optional(&section.child("retention_policy"), influxdb_name),
+        host_database: reader.optional(&section.child("host_database"), influxdb_name),
         credentials: credentials(reader, section, around, warnings),
         create_database: reader.setting(
             &section.child("create_database"),
@@ -142,7 +143,11 @@ fn influxdb(
         ),
         url: default.url,
     };
-    url.map(|_| influxdb)
+    url.map(|_| Influxdb {
+        // What is written to the same database anyway needs no second connection.
+        host_database: influxdb.host_database.filter(|it| *it != influxdb.database),
+        ..influxdb
+    })
 }
 
 fn credentials(
@@ -250,12 +255,21 @@ fn user_name(text: &String) -> Result<(), String> {
 fn same_place(one: &SinkKind, other: &SinkKind) -> bool {
     match (one, other) {
         (SinkKind::Influxdb(one), SinkKind::Influxdb(other)) => {
-            one.url == other.url
-                && one.database == other.database
-                && one.retention_policy == other.retention_policy
+            let others = places(other);
+            places(one).iter().any(|place| others.contains(place))
         }
         (SinkKind::Stdout, SinkKind::Stdout) => true,
         (SinkKind::File { path: one }, SinkKind::File { path: other }) => one == other,
         _ => false,
     }
+}
+
+/// Where an InfluxDB sink writes to: one place, or one more for the host as a whole.
+fn places(influxdb: &Influxdb) -> Vec<(&Endpoint, &str, Option<&str>)> {
+    let main = (&influxdb.database, influxdb.retention_policy.as_deref());
+    let host = influxdb.host_database.as_ref().map(|it| (it, None));
+    let places = [Some(main), host].into_iter().flatten();
+    places
+        .map(|(database, policy)| (&influxdb.url, database.as_str(), policy))
+        .collect()
 }

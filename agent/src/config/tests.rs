@@ -124,6 +124,7 @@ fn the_example_configuration_shows_every_setting_without_default_too() {
     };
     let shown = Influxdb {
         retention_policy: None,
+        host_database: None,
         credentials: None,
         ..influxdb.clone()
     };
@@ -320,7 +321,7 @@ fn a_sink_is_complained_about_in_full() {
         ),
         (
             "[sinks.influxdb]\nurl = \"http://a:1\"\npath = \"/x\"",
-            "sinks.influxdb.path (cgflux.toml:3): no such setting; beside it may stand: type, url, database, retention_policy, username, password_file, create_database, timeout, interval, queue",
+            "sinks.influxdb.path (cgflux.toml:3): no such setting; beside it may stand: type, url, database, retention_policy, host_database, username, password_file, create_database, timeout, interval, queue",
         ),
         (
             "[sinks.influxdb]\nurl = \"http://a:1\"\ndatabase = \"a/b\"",
@@ -345,6 +346,15 @@ fn a_sink_is_complained_about_in_full() {
         (
             "[sinks.a]\ntype = \"stdout\"\n[sinks.b]\ntype = \"stdout\"",
             "sinks.b: writes to the same place as sinks.a",
+        ),
+        (
+            "[sinks.a]\ntype = \"influxdb\"\nurl = \"http://a:1\"\nhost_database = \"nodes\"\n\
+             [sinks.b]\ntype = \"influxdb\"\nurl = \"http://a:1\"\ndatabase = \"nodes\"",
+            "sinks.b: writes to the same place as sinks.a",
+        ),
+        (
+            "[sinks.influxdb]\nurl = \"http://a:1\"\nhost_database = \"../x\"",
+            "sinks.influxdb.host_database (cgflux.toml:3): is \"../x\"; InfluxDB takes no name with a slash or a backslash in it, nor one of dots",
         ),
     ] {
         refused(&around(text), &[complaint]);
@@ -420,6 +430,24 @@ fn the_server_listens_elsewhere_only_when_told_twice() {
     assert_eq!(http.listen.to_string(), "[::]:80");
     assert_eq!(http.hosts, ["stats.example"]);
     assert_eq!(config(&around("[http]\nenabled = false")).http, None);
+}
+
+#[test]
+fn the_host_has_a_database_of_its_own_where_it_is_another() {
+    let host_database = |lines: &str| {
+        let text = format!("[sinks.influxdb]\nurl = \"http://a:1\"\n{lines}");
+        let SinkKind::Influxdb(influxdb) = config(&around(&text)).sinks.remove(0).kind else {
+            panic!("{text}");
+        };
+        let of_host = influxdb.of_host();
+        of_host.map(|it| (it.database, it.retention_policy, it.host_database))
+    };
+    assert_eq!(host_database(""), None);
+    assert_eq!(host_database("host_database = \"cgflux\""), None);
+    assert_eq!(
+        host_database("host_database = \"nodes\"\nretention_policy = \"7d\""),
+        Some(("nodes".to_owned(), None, None))
+    );
 }
 
 #[test]

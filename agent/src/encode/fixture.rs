@@ -83,6 +83,7 @@ pub(crate) fn tick_of(seconds: u32, subjects: Vec<Subject>) -> Batch {
         },
         interval: Duration::from_secs(1),
         subjects,
+        host: Vec::new(),
         agent: Vec::new(),
     }
 }

@@ -15,14 +15,15 @@ use crate::{
     metrics::{Batch, Histogram, Sample, Subject, Value},
 };
 
-/// `{"taken":…,"interval_ns":…,"host":…,"containers":[…],"agent":{…}}`: all of a batch. Times are nanoseconds since
-/// the Unix epoch.
+/// `{"taken":…,"interval_ns":…,"host":…,"containers":[…],"machine":{…},"agent":{…}}`: all of a batch. `host` is the
+/// host's name, `machine` what it uses and has as a whole. Times are nanoseconds since the Unix epoch.
 pub fn batch(batch: &Batch, host: &str) -> String {
     text(&BatchText {
         taken: batch.taken.wall_ns,
         interval_ns: batch.interval.as_nanos(),
         host,
         containers: batch.subjects.iter().map(SubjectText::new).collect(),
+        machine: Groups(&batch.host),
         agent: Groups(&batch.agent),
     })
 }
@@ -39,10 +40,15 @@ pub fn subject(subject: &Subject, points: &[Point]) -> String {
     })
 }
 
-/// One tick for the live stream: `{"t":ms,"new":[who…],"v":[[cgroup,cpus,waiting]…],"agent":{…}}`. `new` introduces
-/// the entries that `told`, the tick sent before in order of cgroup id, does not have or has by another name; `v` has
-/// all entries, so one that is missing has ended.
-pub fn tick(tick: &Tick, told: &[TickEntry], agent: Option<&[Sample]>) -> String {
+/// One tick for the live stream: `{"t":ms,"new":[who…],"v":[[cgroup,cpus,waiting]…],"machine":{…},"agent":{…}}`. `new`
+/// introduces the entries that `told`, the tick sent before in order of cgroup id, does not have or has by another
+/// name; `v` has all entries, so one that is missing has ended.
+pub fn tick(
+    tick: &Tick,
+    told: &[TickEntry],
+    machine: Option<&[Sample]>,
+    agent: Option<&[Sample]>,
+) -> String {
     let is_new = |entry: &&TickEntry| {
         let at = told.binary_search_by_key(&entry.container.cgroup, |it| it.container.cgroup);
         let known = at.ok().and_then(|at| told.get(at));
@@ -61,6 +67,7 @@ pub fn tick(tick: &Tick, told: &[TickEntry], agent: Option<&[Sample]>) -> String
             .iter()
             .map(|entry| (entry.container.cgroup.0, entry.cpus, entry.waiting))
             .collect(),
+        machine: machine.map(Groups),
         agent: agent.map(Groups),
     })
 }
@@ -138,6 +145,7 @@ struct BatchText<'a> {
     interval_ns: u128,
     host: &'a str,
     containers: Vec<SubjectText<'a>>,
+    machine: Groups<'a>,
     agent: Groups<'a>,
 }
 
@@ -160,6 +168,8 @@ struct TickText<'a> {
     t: i64,
     new: Vec<Who<'a>>,
     v: Vec<(u64, Option<f32>, Option<f32>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine: Option<Groups<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     agent: Option<Groups<'a>>,
 }
@@ -267,11 +277,15 @@ impl<'a> HistogramText<'a> {
     }
 }
 
-/// The JSON name of a measurement's family: the CPU family fills two measurements in line protocol, the others one.
+/// The JSON name of a measurement's family: a container's CPU family fills two measurements in line protocol, the others
+/// one.
 pub(crate) fn family(measurement: &str) -> &str {
     match measurement {
         "container_cpu" | "container_sched" => "cpu",
-        other => other.strip_prefix("container_").unwrap_or(other),
+        other => ["container_", "host_"]
+            .into_iter()
+            .find_map(|prefix| other.strip_prefix(prefix))
+            .unwrap_or(other),
     }
 }
 
@@ -290,7 +304,10 @@ mod tests {
     use super::*;
     use crate::{
         encode::fixture::{HOSTILE, container, every_sample, rates, subject_of, tick_of},
-        metrics::catalog,
+        metrics::{
+            catalog,
+            host::{self, tests::everything},
+        },
     };
 
     fn parsed(text: &str) -> Json {
@@ -352,6 +369,22 @@ mod tests {
     }
 
     #[test]
+    fn the_host_as_a_whole_stands_beside_its_containers_whatever_its_devices_are_called() {
+        let mut batch_of = tick_of(5, Vec::new());
+        batch_of.host = host::samples(&everything(HOSTILE));
+        let all = parsed(&batch(&batch_of, "box"));
+        assert_eq!(all["host"], "box");
+        for metric in catalog::host() {
+            let family = metric.measurement.strip_prefix("host_");
+            let value = &all["machine"][family.unwrap()][metric.field];
+            assert!(!value.is_null(), "{}: {all}", metric.field);
+        }
+        let mounts = all["machine"]["fs"]["size_bytes"].as_array().unwrap();
+        let mounts: Vec<_> = mounts.iter().map(|it| &it["labels"]["mount"]).collect();
+        assert_eq!(mounts, HOSTILE);
+    }
+
+    #[test]
     fn samples_told_apart_by_labels_stand_in_an_array() {
         let mut batch_of = tick_of(5, Vec::new());
         for program in ["a", "b"] {
@@ -400,7 +433,7 @@ mod tests {
         };
         let first = tick_with(&[(1, "a"), (3, "c")]);
         let second = tick_with(&[(1, "a"), (2, "b"), (3, "d")]);
-        let text = parsed(&tick(&second, &first.entries, None));
+        let text = parsed(&tick(&second, &first.entries, None, None));
         assert_eq!(text["t"], 5000);
         let new: Vec<_> = text["new"]
             .as_array()
@@ -415,7 +448,7 @@ mod tests {
         );
         assert!(text.get("agent").is_none());
         let agent = rates(1.0, 2.0);
-        let text = parsed(&tick(&second, &first.entries, Some(&agent)));
+        let text = parsed(&tick(&second, &first.entries, None, Some(&agent)));
         assert_eq!(text["agent"]["cpu"]["usage_cpus"], 1.0);
     }
 }

@@ -1,8 +1,8 @@
 //! Shipments → line protocol, in the native schema.
 //!
 //! Few, wide measurements: one line per container and measurement, totals as `i` fields named by the catalog.
-//! `container_info` describes a container in string fields, `container_event` marks its start and exit, `agent_self` is
-//! the agent's own. A histogram becomes cumulative bucket fields and a count; its sum is a metric of its own.
+//! `container_info` describes a container in string fields, `container_event` marks its start and exit, `host_*` are the host as a
+//! whole, `agent_self` is the agent's own. A histogram becomes cumulative bucket fields and a count; its sum is a metric of its own.
 //!
 //! The text of a container's tags is kept from shipment to shipment: escaping it anew would cost more than the rest.
 
@@ -61,6 +61,7 @@ impl LineEncoder {
         for point in &shipment.points {
             self.point(point);
         }
+        self.host(shipment);
         self.agent(shipment);
         if shipment.complete {
             self.known.retain(|_, known| known.round == self.round);
@@ -128,10 +129,22 @@ impl LineEncoder {
         }
     }
 
+    /// A storage server has hundreds of disks, so its samples are not searched: those of one line stand together.
+    fn host(&mut self, shipment: &Shipment<'_>) {
+        for samples in shipment.host.chunk_by(share_line) {
+            let Some(first) = samples.first() else {
+                continue;
+            };
+            let tags = self.tagging.of_no_container(labels(first));
+            let line = self.page.line(first.metric.measurement, &tags);
+            fill(line, samples.iter(), first, shipment.wall_ns);
+        }
+    }
+
     fn agent(&mut self, shipment: &Shipment<'_>) {
         let samples = || shipment.agent.iter();
         each_line(samples, |first| {
-            let tags = self.tagging.of_agent(labels(first));
+            let tags = self.tagging.of_no_container(labels(first));
             let line = self.page.line(first.metric.measurement, &tags);
             fill(line, samples(), first, shipment.wall_ns);
         });

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     container::{CgroupId, Container, Runtime},
-    metrics::{Batch, Histogram, Sample, Subject, Value, catalog},
+    metrics::{Batch, Histogram, Sample, Subject, Value, catalog, host},
     shipment::{Selection, Shipper},
-    snapshot::Timestamp,
+    snapshot::{Filesystem, Machine, Timestamp},
 };
 
 const WALL_NS: i64 = 1_700_000_000_123_456_789;
@@ -44,6 +44,7 @@ fn batch(container: Container, samples: Vec<Sample>) -> Batch {
             alive: true,
             samples,
         }],
+        host: Vec::new(),
         agent: Vec::new(),
     }
 }
@@ -141,7 +142,7 @@ fn tags_follow_a_container_that_changed() {
 
 #[test]
 fn measurements_and_fields_of_the_catalog_need_no_escape() {
-    for metric in catalog::container() {
+    for metric in catalog::all() {
         for name in [metric.measurement, metric.field] {
             let plain =
                 |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
@@ -248,6 +249,34 @@ proptest! {
         let path = clean_string(&container.path);
         let path = FieldValue::String(path.as_ref().into());
         prop_assert_eq!(info.field_value("cgroup"), Some(&path));
+    }
+
+    #[test]
+    fn whatever_a_mount_point_is_called_its_line_is_read_back(mount in hostile(), device in hostile()) {
+        let mut batch = batch(web(), Vec::new());
+        batch.host = host::samples(&Machine {
+            filesystems: vec![Filesystem {
+                mount: mount.clone(),
+                device: device.clone(),
+                fstype: "ext4".to_owned(),
+                size_bytes: 4711,
+                ..Filesystem::default()
+            }],
+            ..Machine::default()
+        });
+        let text = encode(&mut encoder(&[]), &batch);
+        let lines: Vec<ParsedLine<'_>> = parse_lines(&text).collect::<Result<_, _>>().unwrap();
+        prop_assert_eq!((lines.len(), text.matches('\n').count()), (2, 2));
+        let mut expected = vec![
+            ("device", clean_tag(&device).into_owned()),
+            ("fstype", "ext4".to_owned()),
+            ("host", "box".to_owned()),
+            ("mount", clean_tag(&mount).into_owned()),
+            ("rack", "r 1".to_owned()),
+        ];
+        expected.retain(|(_, value)| !value.is_empty());
+        prop_assert_eq!(tags(&lines[1]), expected);
+        prop_assert_eq!(lines[1].field_value("size_bytes"), Some(&FieldValue::I64(4711)));
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub struct Exposition {
     /// Entries with their label text; no two share one.
     rows: Vec<(Row, String)>,
     families: Vec<&'static Metric>,
-    /// The next line's family and row; rows are followed by the agent's own samples.
+    /// The next line's family and row; rows are followed by the samples of the host as a whole and the agent's own.
     family: usize,
     row: usize,
 }
@@ -67,7 +67,7 @@ enum Row {
 }
 
 impl Exposition {
-    /// All live entries of `batch`, the totals of the `ended` ones, and what the agent says of itself. Of entries
+    /// All live entries of `batch`, the totals of the `ended` ones, and what host and agent say of themselves. Of entries
     /// with equal labels, as after a restart under the same name, the live one stays, then the one that comes last.
     pub fn new(
         batch: Arc<Batch>,
@@ -92,6 +92,7 @@ impl Exposition {
         for subject in ended.rev() {
             add(Row::Ended(Arc::clone(&subject)), &subject);
         }
+        note_families(&mut families, &batch.host);
         note_families(&mut families, &batch.agent);
         Self {
             batch,
@@ -104,6 +105,7 @@ impl Exposition {
 
     fn write_row(&self, text: &mut String, metric: &Metric) -> fmt::Result {
         let Some((row, labels)) = self.rows.get(self.row) else {
+            write_samples(text, metric, &self.batch.host, "")?;
             return write_samples(text, metric, &self.batch.agent, "");
         };
         match row {
@@ -310,7 +312,10 @@ mod tests {
     use super::*;
     use crate::{
         encode::fixture::{HOSTILE, container, every_sample, subject_of, tick_of},
-        metrics::catalog,
+        metrics::{
+            catalog,
+            host::{self, tests::everything},
+        },
     };
 
     fn text(batch: Batch, ended: Vec<Subject>, labels: &[&str]) -> String {
@@ -454,7 +459,11 @@ mod tests {
             Container::host(crate::container::CgroupId(1)),
             every_sample(),
         ));
+        batch.host = host::samples(&everything(HOSTILE));
         let text = text(batch, Vec::new(), &["tier"]);
+        for metric in catalog::host() {
+            assert!(text.contains(metric.prometheus), "{}", metric.prometheus);
+        }
         let checking = Command::new("promtool")
             .args(["check", "metrics"])
             .stdin(Stdio::piped())

@@ -30,6 +30,9 @@ const CONTAINER_TAGS: [&str; 7] = [
 /// Tags of the agent's own points; on those a static tag stands too.
 const AGENT_TAGS: [&str; 5] = ["kind", "metric", "reason", "sink", "source"];
 
+/// Tags of the points of the host as a whole; on those a static tag stands too.
+const HOST_TAGS: [&str; 4] = ["device", "fstype", "interface", "mount"];
+
 /// Fields of `container_info` and `container_event`, which the catalog does not list.
 const CONTAINER_FIELDS: [&str; 5] = ["cgroup", "cgroup_id", "id", "image_ref", "kind"];
 
@@ -185,8 +188,8 @@ impl Tagging {
         self.finish(tags, extra, Some(container))
     }
 
-    /// The tags of a point of the agent itself.
-    pub(super) fn of_agent<'a>(
+    /// The tags of a point of the host as a whole, or of the agent itself.
+    pub(super) fn of_no_container<'a>(
         &'a self,
         extra: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> String {
@@ -237,7 +240,7 @@ pub(super) fn image_repository(image: &str) -> Option<&str> {
 }
 
 fn check(key: &str, value: &str) -> Result<(), TagError> {
-    if is_containers(key) || is_agents(key) {
+    if is_containers(key) || is_hosts(key) || is_agents(key) {
         return Err(TagError::Taken {
             key: key.to_owned(),
         });
@@ -283,6 +286,11 @@ fn is_containers(key: &str) -> bool {
         || CONTAINER_FIELDS.contains(&key)
         || RESERVED.contains(&key)
         || is_field(key, catalog::container())
+}
+
+/// Whether `key` is taken on the points of the host as a whole.
+fn is_hosts(key: &str) -> bool {
+    HOST_TAGS.contains(&key) || is_field(key, catalog::host())
 }
 
 /// Whether `key` is taken on the points of the agent itself.
@@ -437,6 +445,8 @@ mod tests {
             "id",
             "sink",
             "rss_bytes",
+            "mount",
+            "available_bytes",
         ] {
             assert_eq!(
                 Tagging::new("h", &tags(&[(key, "x")]), &[]).unwrap_err(),

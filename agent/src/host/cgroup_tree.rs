@@ -4,8 +4,7 @@
 
 use std::{
     collections::HashMap,
-    fs,
-    io::{self, BufReader},
+    fs, io,
     os::unix::fs::{DirEntryExt as _, MetadataExt as _},
     path::{Path, PathBuf},
 };
@@ -260,8 +259,13 @@ fn legacy_hierarchy(mount: &MountInfo, ids: &HashMap<&str, u32>) -> Option<Hiera
 }
 
 fn read_proc<T: procfs::FromBufRead>(path: &'static str) -> Result<T, LayoutError> {
-    let read = || T::from_buf_read(BufReader::new(fs::File::open(path)?));
+    let read = || parse(&fs::read(path)?);
     read().map_err(|source| LayoutError::Proc { path, source })
+}
+
+/// A mount point may be any bytes, and somebody's odd one must not hide the hierarchies: what is no UTF-8 is replaced.
+fn parse<T: procfs::FromBufRead>(text: &[u8]) -> Result<T, ProcError> {
+    T::from_buf_read(String::from_utf8_lossy(text).as_bytes())
 }
 
 #[cfg(test)]
@@ -329,6 +333,14 @@ mod tests {
         let part = "41 31 0:38 /docker/x /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         let error = layout(part).expect_err("nothing to account in");
         assert!(matches!(error, LayoutError::NothingMounted));
+    }
+
+    #[test]
+    fn a_mount_point_that_is_no_utf8_hides_no_hierarchy() {
+        let mut text = b"40 27 0:39 / /home/x/\xFF rw - fuse.x x rw\n".to_vec();
+        text.extend(V2.as_bytes());
+        let mounts: MountInfos = parse(&text).expect("well-formed");
+        assert_eq!(mounts.0.len(), V2.lines().count() + 1);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The machine around the agent: its cgroup hierarchies, and what container runtimes say of their
-//! containers.
+//! The machine around the agent: its cgroup hierarchies, what it has and uses as a whole, and what container runtimes say
+//! of their containers.
 //!
 //! Numbers never wait for anything here: each answer may be missing, late, or never come.
 
@@ -8,6 +8,7 @@ pub mod cgroup_tree;
 pub mod cpu_files;
 pub mod docker_api;
 pub mod layer_space;
+pub mod machine;
 pub mod memory_files;
 pub mod pids_files;
 pub mod pressure_files;

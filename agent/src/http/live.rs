@@ -26,8 +26,15 @@ use super::{
 use crate::{
     encode::json,
     live::{Live, TickEntry},
-    metrics::Batch,
+    metrics::{Batch, Metric, Sample, catalog},
 };
+
+/// What the page shows of the host as a whole; all of it would be more than the ticks themselves.
+static OF_HOST: [&Metric; 3] = [
+    &catalog::HOST_LOAD_1,
+    &catalog::HOST_MEM_TOTAL,
+    &catalog::HOST_MEM_AVAILABLE,
+];
 
 const EVENT_STREAM: &str = "text/event-stream";
 /// About so many points of the past are told to a newcomer: ten minutes of 100 containers, one of 1,000.
@@ -104,7 +111,11 @@ impl Watcher {
         let latest = self.live.latest();
         let latest = latest.filter(|batch| batch.taken.wall_ns == tick.wall_ns);
         let agent = latest.as_ref().map(|batch| &*batch.agent);
-        let data = json::tick(&tick, &self.sent, agent);
+        let machine: Option<Vec<Sample>> = latest.as_ref().map(|batch| {
+            let is_shown = |it: &&Sample| OF_HOST.iter().any(|shown| *it.metric == **shown);
+            batch.host.iter().filter(is_shown).cloned().collect()
+        });
+        let data = json::tick(&tick, &self.sent, machine.as_deref(), agent);
         let event = format!("id: {}\nevent: tick\ndata: {data}\n\n", tick.wall_ns);
         self.sent_ns = tick.wall_ns;
         self.sent = tick.entries;

@@ -2,6 +2,7 @@
 
 pub mod catalog;
 mod cpu;
+pub mod host;
 mod memory;
 mod pids;
 mod pressure;
@@ -26,6 +27,8 @@ pub struct Batch {
     pub interval: Duration,
     /// One per entry: containers, units, other cgroups, and the host.
     pub subjects: Vec<Subject>,
+    /// What the host as a whole uses and has, without a container; samples of one line stand together.
+    pub host: Vec<Sample>,
     /// What the agent says of itself, without a container.
     pub agent: Vec<Sample>,
 }
@@ -153,7 +156,8 @@ fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
 }
 
 impl Batch {
-    /// Joins an interval's counters with the names of their entries; what the agent says of itself is yet to be added.
+    /// Joins an interval's counters with the names of their entries; what the host and the agent say of themselves is yet
+    /// to be added.
     /// An entry that `resolve` does not know is left out, and the number of those left out is returned beside the
     /// batch.
     pub fn assemble(
@@ -179,6 +183,7 @@ impl Batch {
                 taken: interval.taken,
                 interval: interval.length,
                 subjects,
+                host: Vec::new(),
                 agent: Vec::new(),
             },
             nameless,

@@ -12,7 +12,7 @@ use crate::{
     container::Container,
     metrics::{Batch, Sample},
 };
-pub use shipper::{Selection, Shipper};
+pub use shipper::{Parts, Selection, Shipper};
 
 /// What a sink is sent after one tick.
 ///
@@ -30,6 +30,8 @@ pub struct Shipment<'a> {
     pub events: Vec<Event<'a>>,
     /// Containers to be described: new ones, changed ones, and each one hourly.
     pub descriptions: Vec<Description<'a>>,
+    /// What the host as a whole uses and has; nothing unless complete.
+    pub host: &'a [Sample],
     /// What the agent says of itself; nothing unless complete.
     pub agent: &'a [Sample],
 }
@@ -89,7 +91,8 @@ impl<'a> Shipment<'a> {
             points: Vec::with_capacity(if complete { batch.subjects.len() } else { 0 }),
             events: Vec::new(),
             descriptions: Vec::new(),
-            agent: if complete { &batch.agent } else { &[] },
+            host: &[],
+            agent: &[],
         }
     }
 
@@ -97,6 +100,7 @@ impl<'a> Shipment<'a> {
         self.points.is_empty()
             && self.events.is_empty()
             && self.descriptions.is_empty()
+            && self.host.is_empty()
             && self.agent.is_empty()
     }
 }

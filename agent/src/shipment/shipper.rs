@@ -20,11 +20,24 @@ pub struct Selection {
     pub cgroups: bool,
 }
 
+/// Which parts of a batch one sink is sent.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Parts {
+    /// Entries, the host as a whole, and the agent.
+    #[default]
+    All,
+    /// All but the host as a whole.
+    ButHost,
+    /// The host as a whole alone.
+    HostAlone,
+}
+
 /// Folds ticks into the shipments of one sink.
 #[derive(Debug)]
 pub struct Shipper {
     interval: Duration,
     selection: Selection,
+    parts: Parts,
     tracked: HashMap<CgroupId, Tracked>,
     remainder: Remainder,
     /// The busiest tick of all without a series of their own since the host's point before, in CPUs.
@@ -41,12 +54,19 @@ impl Shipper {
         Self {
             interval,
             selection,
+            parts: Parts::All,
             tracked: HashMap::new(),
             remainder: Remainder::default(),
             host_peak_cpus: None,
             shipped_boot_ns: None,
             last_wall_ns: i64::MIN,
         }
+    }
+
+    /// The same for these parts only.
+    #[must_use]
+    pub fn of(self, parts: Parts) -> Self {
+        Self { parts, ..self }
     }
 
     /// Counts in what entries of a kind used that ended before the first tick: without a series of their own, it is
@@ -70,12 +90,34 @@ impl Shipper {
     fn ship<'a>(&mut self, batch: &'a Batch, complete: bool) -> Option<Shipment<'a>> {
         let mut times = Times::before(batch, self.last_wall_ns);
         let mut shipment = Shipment::empty(times.tick_wall_ns, complete, batch);
+        if self.parts != Parts::HostAlone {
+            self.ship_entries(batch, &mut times, &mut shipment);
+        }
+        if complete {
+            if self.parts != Parts::ButHost {
+                shipment.host = &batch.host;
+            }
+            if self.parts != Parts::HostAlone {
+                shipment.agent = &batch.agent;
+            }
+            self.shipped_boot_ns = Some(batch.taken.boot_ns);
+        }
+        self.last_wall_ns = times.tick_wall_ns;
+        (!shipment.is_empty()).then_some(shipment)
+    }
+
+    fn ship_entries<'a>(
+        &mut self,
+        batch: &'a Batch,
+        times: &mut Times,
+        shipment: &mut Shipment<'a>,
+    ) {
         let mut rest_cpus = None;
         for subject in &batch.subjects {
             if self.selects(subject.container.kind()) {
-                self.fold_selected(subject, batch.taken.boot_ns, &mut times, &mut shipment);
+                self.fold_selected(subject, batch.taken.boot_ns, times, shipment);
             } else {
-                self.fold_unselected(subject, &shipment);
+                self.fold_unselected(subject, shipment);
                 let cpus = subject.float(&catalog::CPU_RATE);
                 rest_cpus = cpus
                     .map(|cpus| cpus + rest_cpus.unwrap_or(0.0))
@@ -91,10 +133,7 @@ impl Shipper {
                 .points
                 .extend(self.host_point(batch, times.tick_wall_ns));
             self.forget_unseen(times.tick_wall_ns);
-            self.shipped_boot_ns = Some(batch.taken.boot_ns);
         }
-        self.last_wall_ns = times.tick_wall_ns;
-        (!shipment.is_empty()).then_some(shipment)
     }
 
     /// Half a tick early rather than half a tick late: ticks do not fall on the interval's end exactly.

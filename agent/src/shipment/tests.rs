@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 
-use super::{EventKind, Selection, Shipment, Shipper, remainder::Remainder};
+use super::{EventKind, Parts, Selection, Shipment, Shipper, remainder::Remainder};
 use crate::{
     container::{CgroupId, Container, Runtime},
     metrics::{Batch, Histogram, Sample, Subject, Value, catalog},
@@ -49,6 +49,7 @@ fn tick(second: u64, subjects: Vec<Subject>) -> Batch {
         },
         interval: Duration::from_secs(u64::from(second > 0)),
         subjects,
+        host: Vec::new(),
         agent: Vec::new(),
     }
 }
@@ -268,6 +269,35 @@ fn what_has_no_series_of_its_own_is_in_the_hosts() {
     let shipment = shipper.fold(&batch).unwrap();
     assert_eq!(usage(&shipment, "_host"), Some(200));
     assert_eq!(shipment.points.len(), 4);
+}
+
+#[test]
+fn the_host_as_a_whole_can_be_shipped_alone_or_left_out() {
+    let web = named(4, Runtime::Docker, "web");
+    let with_host = |second| {
+        let mut batch = tick(second, vec![subject(&web, 1, 0.5)]);
+        let sample = |metric| Sample::new(metric, Value::Integer(1));
+        batch.host = vec![sample(&catalog::HOST_FORKS)];
+        batch.agent = vec![sample(&catalog::AGENT_CPU)];
+        batch
+    };
+    let shipper = |parts| Shipper::new(Duration::from_secs(2), Selection::default()).of(parts);
+    let (mut rest, mut alone) = (shipper(Parts::ButHost), shipper(Parts::HostAlone));
+    for second in 0..5 {
+        let batch = with_host(second);
+        let is_due = second % 2 == 0;
+        let shipped = alone.fold(&batch);
+        assert_eq!(shipped.is_some(), is_due, "second={second}");
+        if let Some(it) = shipped {
+            assert_eq!((it.host.len(), it.agent.len()), (1, 0));
+            assert!(it.points.is_empty() && it.events.is_empty() && it.descriptions.is_empty());
+        }
+        if let Some(it) = rest.fold(&batch) {
+            assert_eq!((it.host.len(), it.agent.len()), (0, 1));
+            assert!(!it.points.is_empty());
+        }
+    }
+    assert!(alone.flush(&with_host(5)).is_some(), "the last values too");
 }
 
 #[test]

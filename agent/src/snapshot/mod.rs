@@ -6,9 +6,11 @@
 mod cpu;
 mod interval;
 mod ledger;
+mod machine;
 mod memory;
 mod pids;
 mod pressure;
+mod reconciliation;
 mod space;
 mod split;
 
@@ -19,9 +21,14 @@ use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
 pub use cpu::{Bandwidth, CpuLimit, CpuTotals, WaitHistogram};
 pub use interval::{Interval, Span};
 pub use ledger::Ledger;
+pub use machine::{
+    CpuTimes, Disk, Filesystem, Inodes, Interface, Load, Machine, Memory, Paging, Pressure,
+    Requests, Scheduler, Traffic,
+};
 pub use memory::MemoryTotals;
 pub use pids::PidsTotals;
 pub use pressure::{PressureTotals, Stalls};
+pub use reconciliation::Reconciliation;
 pub use space::SpaceTotals;
 pub use split::Split;
 

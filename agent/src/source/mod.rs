@@ -136,6 +136,12 @@ impl Source {
         }
     }
 
+    /// What the root's own counter says now, in nanoseconds: that of all entries together, counted by somebody else.
+    /// `None` where it cannot be read.
+    pub fn root_ns(&self) -> Option<u64> {
+        self.roster().own_root_ns()
+    }
+
     /// Forgets the entries whose final values stood in the last snapshot, now that they are published.
     pub fn forget_finished(&mut self) {
         match &mut self.kind {

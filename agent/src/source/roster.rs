@@ -10,7 +10,12 @@ use std::{
 use super::entry_files::{EntryFiles, Pass, cpu_files};
 use crate::{
     container::{CgroupId, Container, Directory, Kind, Placement, RuntimeInfo, identify},
-    host::{Runtimes, cgroup_tree::Layout, cpu_files::Usage, layer_space::LayerSpace},
+    host::{
+        Runtimes,
+        cgroup_tree::{Hierarchy, Layout},
+        cpu_files::{CpuFiles, Usage},
+        layer_space::LayerSpace,
+    },
     metrics::{Sample, Value, catalog},
     snapshot::{Split, Totals},
 };
@@ -36,6 +41,8 @@ pub(super) struct Roster {
     /// Absent if its thread could not be started.
     space: Option<LayerSpace>,
     root: CgroupId,
+    /// The root's own counter; absent where it cannot be read.
+    root_files: Option<CpuFiles>,
     pass: Pass,
     /// Entries so far; spreads the slow files evenly over a pass.
     arrivals: u64,
@@ -46,6 +53,7 @@ impl Roster {
     pub(super) fn new(layout: Layout, runtimes: Runtimes, ticks_per_pass: u64) -> io::Result<Self> {
         let root = layout.accounting().id_of("/")?;
         Ok(Self {
+            root_files: root_files(&layout),
             layout,
             directory: Directory::new(root),
             runtimes,
@@ -283,6 +291,11 @@ impl Roster {
         Some(usage.run_ns)
     }
 
+    /// The root's own counter, in nanoseconds.
+    pub(super) fn own_root_ns(&self) -> Option<u64> {
+        Some(self.root_files.as_ref()?.usage().ok()?.run_ns)
+    }
+
     fn open_files(&mut self, cgroup: CgroupId, path: &str) {
         if self.files.contains_key(&cgroup) {
             return;
@@ -296,4 +309,16 @@ impl Roster {
             self.files.insert(cgroup, files);
         }
     }
+}
+
+/// The files of the root: `cpuacct.usage` where it is mounted, which is exact; `cpu.stat` of the unified root is sampled
+/// at ticks (`cgroup_base_stat_cputime_show`, kernel/cgroup/rstat.c, Linux 6.12).
+fn root_files(layout: &Layout) -> Option<CpuFiles> {
+    let folder = |hierarchy: Option<&Hierarchy>| hierarchy.map(|it| it.folder("/"));
+    let cpuacct = folder(layout.legacy_with("cpuacct"));
+    let files = match cpuacct {
+        Some(cpuacct) => CpuFiles::open(None, Some(&cpuacct), None),
+        None => CpuFiles::open(folder(layout.unified()).as_deref(), None, None),
+    };
+    files.ok()
 }

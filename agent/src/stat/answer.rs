@@ -24,7 +24,8 @@ use crate::{
 pub struct AnswerError(#[from] serde_json::Error);
 
 /// The batch that `text` tells of. Its boot clock is not told: the wall clock, which the daemon never lets go
-/// backwards, stands for it. What the daemon says of itself is left out.
+/// backwards, stands for it. What the daemon says of itself and of
+/// the host as a whole is left out.
 pub(super) fn batch(text: &str) -> Result<Batch, AnswerError> {
     let answer: Answer = serde_json::from_str(text)?;
     Ok(Batch {
@@ -38,6 +39,7 @@ pub(super) fn batch(text: &str) -> Result<Batch, AnswerError> {
             .into_iter()
             .map(Entry::into_subject)
             .collect(),
+        host: Vec::new(),
         agent: Vec::new(),
     })
 }

@@ -151,6 +151,7 @@ fn lines(encoder: &mut LineEncoder, batch: &Batch, name: Option<&str>) -> String
         points: points.collect(),
         events: Vec::new(),
         descriptions: Vec::new(),
+        host: &[],
         agent: &[],
     };
     let payloads = encoder.encode(&shipment);

@@ -25,6 +25,8 @@ let sort = { by: "cpu", descending: true };
 /** What `hello` says; `ticks` is how many the agent keeps, and the charts show. */
 let server = { cpus: 1, interval_ms: 1000, ticks: 600 };
 let lastTick = 0;
+/** What the last tick said of the host as a whole. */
+let wholeHost = {};
 
 function series() {
   return { t: [], cpu: [], wait: [] };
@@ -82,7 +84,7 @@ function hello(about) {
   document.title = `${about.host} · cgflux`;
 }
 
-function tick({ t, new: introduced, v, agent }) {
+function tick({ t, new: introduced, v, machine, agent }) {
   if (t <= lastTick) startAnew();
   lastTick = t;
   for (const who of introduced) {
@@ -109,6 +111,7 @@ function tick({ t, new: introduced, v, agent }) {
     if (t - entry.endedAt > ENDED_SHOWN_MS && shown.cgroup !== cgroup) forget(cgroup, entry);
   }
   point(host, t, cpuTotal, waitTotal);
+  if (machine) wholeHost = machine;
   if (agent) ownCost.take(t, agent);
   if (here.has(shown.cgroup) && t - factsAt >= FACTS_MS) tellFacts();
   schedule();
@@ -158,6 +161,19 @@ function drawTotals() {
   byId("total-cpus").textContent = `of ${server.cpus}` + (cpu === null ? "" : ` · ${((100 * cpu) / server.cpus).toFixed(0)} %`);
   byId("total-wait").textContent = milliseconds(host.wait.at(-1));
   byId("total-containers").textContent = containers;
+  drawWholeHost(wholeHost);
+}
+
+/** What is not measured is not shown. */
+function drawWholeHost({ mem: { total_bytes, available_bytes } = {}, load: { load1 } = {} }) {
+  const used = total_bytes - available_bytes;
+  byId("memory").hidden = Number.isNaN(used);
+  byId("load").hidden = load1 === undefined;
+  const gib = (bytes) => (bytes / 2 ** 30).toFixed(1);
+  const [memory, share] = byId("memory").lastElementChild.children;
+  memory.textContent = gib(used);
+  share.textContent = `of ${gib(total_bytes)} GiB · ${((100 * used) / total_bytes).toFixed(0)} %`;
+  byId("load").querySelector("b").textContent = load1?.toFixed(2);
 }
 
 function drawTable() {

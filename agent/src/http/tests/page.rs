@@ -179,3 +179,38 @@ async fn the_footer_tells_what_the_agent_costs_and_loses() {
         assert_eq!(page.evaluate(title), all);
     });
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_and_load_of_the_host_are_shown_where_they_are_measured() {
+    let server = Running::start(Settings::default()).await;
+    let publish = |second, host: Vec<Sample>| {
+        let mut batch = tick_of(second, Vec::new());
+        batch.host = host;
+        server.live.publish(batch);
+    };
+    publish(1, Vec::new());
+    let address = format!("http://{}/", server.address);
+    let Some(mut page) = tokio::task::block_in_place(|| Browser::open(&address)) else {
+        println!("SKIP chromium is not installed");
+        return;
+    };
+    tokio::task::block_in_place(|| {
+        let shown = |text: &str| {
+            format!(
+                "document.getElementById('totals').innerText.replace(/\\s+/g, ' ').endsWith('{text}')"
+            )
+        };
+        page.wait_until(&shown("Containers 0"));
+        let bytes = |metric, gib: u64| Sample::new(metric, Value::Integer(gib << 30));
+        publish(
+            2,
+            vec![
+                Sample::new(&catalog::HOST_LOAD_1, Value::Float(1.5)),
+                bytes(&catalog::HOST_MEM_TOTAL, 16),
+                bytes(&catalog::HOST_MEM_AVAILABLE, 12),
+            ],
+        );
+        page.wait_until(&shown("Memory 4.0 of 16.0 GiB · 25 % Load 1.50"));
+        assert_eq!(page.complaints(), [""; 0]);
+    });
+}

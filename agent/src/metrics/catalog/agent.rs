@@ -13,6 +13,9 @@ pub(super) static AGENT_METRICS: &[&Metric] = &[
     &AGENT_TICK,
     &AGENT_TICKS_SKIPPED,
     &AGENT_LOSSES,
+    &ACCOUNTED_CPU,
+    &ROOT_CPU,
+    &UNACCOUNTED_CPU,
     &AGENT_NAME_COLLISIONS,
     &AGENT_METRIC_SOURCE,
     &SINK_SENT,
@@ -98,6 +101,32 @@ pub static AGENT_LOSSES: Metric = Metric {
     prometheus: "cgflux_losses_total",
     kind: Kind::Counter,
     help: "What could not be recorded, by reason.",
+    ..AGENT_METRIC
+};
+/// All entries' CPU time.
+pub static ACCOUNTED_CPU: Metric = Metric {
+    field: "accounted_cpu_ns",
+    prometheus: "cgflux_accounted_cpu_seconds_total",
+    unit: Unit::Nanoseconds,
+    kind: Kind::Counter,
+    help: "CPU time of all entries together, ended ones and the host's own included, since the agent began.",
+    ..AGENT_METRIC
+};
+/// The root's CPU time.
+pub static ROOT_CPU: Metric = Metric {
+    field: "root_cpu_ns",
+    prometheus: "cgflux_root_cpu_seconds_total",
+    unit: Unit::Nanoseconds,
+    kind: Kind::Counter,
+    help: "CPU time by the root cgroup's own counter since the agent began: cpuacct.usage, else cpu.stat, which is sampled.",
+    ..AGENT_METRIC
+};
+/// CPU time that no entry has.
+pub static UNACCOUNTED_CPU: Metric = Metric {
+    field: "unaccounted_cpu",
+    prometheus: "cgflux_unaccounted_cpu_ratio",
+    unit: Unit::Ratio,
+    help: "The part of the root's CPU time that no entry has; below zero, what entries have beyond it.",
     ..AGENT_METRIC
 };
 /// Names that collided.

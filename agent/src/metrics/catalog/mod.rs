@@ -5,6 +5,7 @@
 
 mod agent;
 mod cpu;
+mod host;
 mod memory;
 mod pids;
 mod pressure;
@@ -13,6 +14,7 @@ mod space;
 
 pub use agent::*;
 pub use cpu::*;
+pub use host::*;
 pub use memory::*;
 pub use pids::*;
 pub use pressure::*;
@@ -37,6 +39,18 @@ pub fn container() -> impl Iterator<Item = &'static Metric> {
 /// Every metric of the agent itself, in the order of publication.
 pub fn agent() -> impl Iterator<Item = &'static Metric> {
     AGENT_METRICS.iter().copied()
+}
+
+/// Every metric of the host as a whole, in the order of publication.
+pub fn host() -> impl Iterator<Item = &'static Metric> {
+    HOST_METRICS
+        .iter()
+        .flat_map(|metrics| metrics.iter().copied())
+}
+
+/// Every metric there is, in the order of the README.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    container().chain(host()).chain(agent())
 }
 
 /// One published metric.
@@ -82,7 +96,7 @@ pub enum Unit {
 /// How a metric behaves over time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// Only grows while its cgroup lives.
+    /// Only grows, while its cgroup lives or the host is up.
     Counter,
     /// Goes up and down.
     Gauge,
@@ -118,7 +132,7 @@ pub enum Source {
     CgroupFile,
     /// A file of `/proc`.
     ProcFile,
-    /// `statfs` of the container's root.
+    /// `statfs(2)` of a container's root, or of a mount point of the host.
     Statfs,
     /// The agent itself.
     Agent,
@@ -165,7 +179,7 @@ mod tests {
     #[test]
     fn the_readme_has_this_table() {
         let mut table = String::new();
-        for metric in container().chain(agent()) {
+        for metric in all() {
             let sources: Vec<&str> = metric
                 .sources
                 .iter()
@@ -197,7 +211,7 @@ mod tests {
     #[test]
     fn no_two_metrics_share_a_field_or_a_name() {
         let (mut fields, mut names) = (HashSet::new(), HashSet::new());
-        for metric in container().chain(agent()) {
+        for metric in all() {
             assert!(
                 fields.insert((metric.measurement, metric.field)),
                 "{}",

@@ -1,0 +1,111 @@
+//! Filesystems that a test mounts. When dropped, they are unmounted.
+
+use std::{
+    fs::{self, File},
+    os::fd::AsRawFd as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use tempfile::TempDir;
+
+use super::skip;
+
+/// An ext4 in a file, that nobody else writes to.
+pub(crate) struct LoopFilesystem(Mounted);
+
+/// A filesystem of another machine that never answers: nobody reads the requests that the kernel has for it.
+pub(crate) struct DeadShare {
+    /// Closed first: then the kernel answers for it.
+    requests: Option<File>,
+    mounted: Mounted,
+}
+
+struct Mounted {
+    point: PathBuf,
+    _folder: TempDir,
+}
+
+impl LoopFilesystem {
+    /// One of 32 MiB at a mount point of this name; `None` where no such can be made.
+    #[track_caller]
+    pub(crate) fn new(name: &str) -> Option<Self> {
+        let (folder, point) = place(name);
+        let image = folder.path().join("image");
+        File::create(&image).unwrap().set_len(32 << 20).unwrap();
+        let made = Command::new("mkfs.ext4").arg("-q").arg(&image).status();
+        if !made.is_ok_and(|status| status.success()) {
+            return skip("mkfs.ext4 is missing (apt-get install e2fsprogs)");
+        }
+        let mut command = Command::new("mount");
+        let status = command.args(["-o", "loop"]).arg(&image).arg(&point);
+        if !status.status().is_ok_and(|status| status.success()) {
+            return skip("no loop device can be had");
+        }
+        Some(Self(Mounted {
+            point,
+            _folder: folder,
+        }))
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn point(&self) -> &Path {
+        &self.0.point
+    }
+}
+
+impl DeadShare {
+    /// `None` without FUSE.
+    #[track_caller]
+    pub(crate) fn new() -> Option<Self> {
+        let (folder, point) = place("dead");
+        let requests = File::options().read(true).write(true).open("/dev/fuse");
+        let Ok(requests) = requests else {
+            return skip("/dev/fuse is missing (modprobe fuse)");
+        };
+        let options = format!(
+            "fd={},rootmode=40000,user_id=0,group_id=0",
+            requests.as_raw_fd()
+        );
+        mount(
+            Some("nobody@nowhere:/"),
+            &point,
+            Some("fuse.sshfs"),
+            MsFlags::empty(),
+            Some(options.as_str()),
+        )
+        .unwrap();
+        Some(Self {
+            requests: Some(requests),
+            mounted: Mounted {
+                point,
+                _folder: folder,
+            },
+        })
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn point(&self) -> &Path {
+        &self.mounted.point
+    }
+
+    /// Lets all who wait for it go on.
+    pub(crate) fn answer(&mut self) {
+        self.requests = None;
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        // One that stays mounted stays in the way of its folder's removal, and of nothing else.
+        umount2(&self.point, MntFlags::MNT_DETACH).unwrap_or_default();
+    }
+}
+
+fn place(name: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let point = folder.path().join(name);
+    fs::create_dir(&point).unwrap();
+    (folder, point)
+}
