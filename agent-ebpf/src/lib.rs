@@ -9,6 +9,7 @@
 #![no_std]
 
 pub mod cpu;
+pub mod histogram;
 pub mod layout;
 pub mod lifecycle;
 pub mod losses;

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use agent_ebpf::cpu::WAIT_BUCKETS;
+use agent_ebpf::histogram::BUCKETS;
 
 use crate::{
     config::{Config, Sink},
@@ -181,7 +181,7 @@ fn usual_batch(config: &Config) -> Batch {
 fn usual_sample(metric: &'static Metric) -> Sample {
     let value = match (metric.kind, metric.unit) {
         (Kind::Histogram, _) => {
-            let mut buckets = [0; WAIT_BUCKETS];
+            let mut buckets = [0; BUCKETS];
             buckets[0] = 1_234_567;
             Value::Histogram(Box::new(Histogram { buckets, sum_ns: 0 }))
         }

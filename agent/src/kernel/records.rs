@@ -8,7 +8,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS, WaitBuckets};
+use agent_ebpf::{
+    cpu::{CpuCounters, WaitBuckets},
+    histogram::BUCKETS,
+};
 use aya::maps::MapData;
 use memmap2::{MmapOptions, MmapRaw};
 use nix::unistd::{SysconfVar, sysconf};
@@ -102,12 +105,12 @@ impl Records {
     pub(super) fn totals(&self, slot: u32) -> SlotTotals {
         let mut totals = SlotTotals {
             counters: self.counters(slot),
-            waits: [0; WAIT_BUCKETS],
+            waits: [0; BUCKETS],
         };
         for record in self
             .waits
             .words(slot, self.chunk_shift)
-            .chunks_exact(WAIT_BUCKETS)
+            .chunks_exact(BUCKETS)
         {
             for (sum, word) in totals.waits.iter_mut().zip(record) {
                 *sum = sum.wrapping_add(word.load(Ordering::Relaxed));

@@ -5,7 +5,7 @@ mod cpu;
 
 use std::{sync::Arc, time::Duration};
 
-use agent_ebpf::cpu::WAIT_BUCKETS;
+use agent_ebpf::histogram::BUCKETS;
 
 use crate::{
     container::{CgroupId, Container},
@@ -59,11 +59,11 @@ pub enum Value {
     Histogram(Box<Histogram>),
 }
 
-/// A log2 histogram of nanoseconds; bounds by [`agent_ebpf::cpu::wait_bucket_bound_ns`].
+/// A log2 histogram of nanoseconds; bounds by [`agent_ebpf::histogram::bucket_bound_ns`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Histogram {
     /// Observations per bucket, not cumulative.
-    pub buckets: [u64; WAIT_BUCKETS],
+    pub buckets: [u64; BUCKETS],
     /// Sum of all observations, in nanoseconds.
     pub sum_ns: u64,
 }

@@ -10,7 +10,7 @@ mod split;
 
 use std::ops::AddAssign;
 
-use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
+use agent_ebpf::{cpu::CpuCounters, histogram::BUCKETS};
 
 pub use cpu::{Bandwidth, CpuLimit, CpuTotals, WaitHistogram};
 pub use interval::{Interval, Span};
@@ -61,7 +61,7 @@ pub struct SlotTotals {
     /// The scalar counters.
     pub counters: CpuCounters,
     /// Run-queue waits by length, not cumulative.
-    pub waits: [u64; WAIT_BUCKETS],
+    pub waits: [u64; BUCKETS],
 }
 
 impl AddAssign<&Self> for SlotTotals {
