@@ -23,7 +23,7 @@ use crate::{
 const NAME_LENGTH: usize = 20;
 
 /// Reasons for losses that the agent publishes; one point each.
-const LOSS_REASONS: usize = 10;
+const LOSS_REASONS: usize = 12;
 
 /// What all sinks are sent for a number of containers.
 ///
@@ -191,7 +191,12 @@ fn usual_sample(metric: &'static Metric) -> Sample {
         // A quotient, so with all the digits that a float has.
         (_, Unit::Cpus | Unit::Ratio | Unit::Seconds) => Value::Float(1.0 / 60.0),
     };
-    Sample::new(metric, value)
+    let sample = Sample::new(metric, value);
+    match metric.measurement {
+        // Most use one disk.
+        "container_io" => sample.labelled("device", "sda"),
+        _ => sample,
+    }
 }
 
 /// One point of what has no label, and one for each kind of entry, loss, metric with a source, and sink.
@@ -253,10 +258,13 @@ mod tests {
     #[test]
     fn every_entry_has_a_line_per_measurement_and_shipment() {
         let estimate = estimate("[sinks.stdout]\ninterval = \"5s\"", 99);
-        assert_eq!(estimate.measurements, ["container_cpu", "container_sched"]);
-        assert_eq!(estimate.series, 200);
+        assert_eq!(
+            estimate.measurements,
+            ["container_cpu", "container_io", "container_sched"]
+        );
+        assert_eq!(estimate.series, 300);
         let sink = &estimate.sinks[0];
-        let lines = (200 + estimate.own_series) as f64 / 5.0;
+        let lines = (300 + estimate.own_series) as f64 / 5.0;
         assert!((sink.lines_per_second - lines).abs() < 1e-9, "{sink:?}");
     }
 
@@ -267,6 +275,16 @@ mod tests {
         let turns = cpu_s * 801 + minutes * 63;
         let if_throttled = |value| if throttled { value } else { 0 };
         let rate = cpu_s as f64 / minutes as f64;
+        let histogram = |observed: u64| {
+            let mut left = observed;
+            let buckets = std::array::from_fn(|_| {
+                let here = left.div_ceil(2);
+                left -= here;
+                here
+            });
+            Value::Histogram(Box::new(Histogram { buckets, sum_ns: 0 }))
+        };
+        let (reads, writes) = (minutes * 3 + 210, minutes * 21);
         let value = |metric: &Metric| {
             Some(Value::Integer(match metric.field {
                 "usage_ns" => cpu_s * 1_000_000_007,
@@ -284,23 +302,31 @@ mod tests {
                 "forks" | "execs" | "exits" => minutes * 2,
                 "usage_cpus" => return Some(Value::Float(rate / 61.0)),
                 "runq_waiting" => return Some(Value::Float(rate / 7_001.0)),
-                "runq_wait" => {
-                    let mut left = turns;
-                    let buckets = std::array::from_fn(|_| {
-                        let here = left.div_ceil(2);
-                        left -= here;
-                        here
-                    });
-                    let histogram = Histogram { buckets, sum_ns: 0 };
-                    return Some(Value::Histogram(Box::new(histogram)));
-                }
+                "runq_wait" => return Some(histogram(turns)),
+                "read_bytes" => reads * 40_960,
+                "write_bytes" => writes * 12_288,
+                "discard_bytes" | "discards" => 0,
+                "reads" => reads,
+                "writes" => writes,
+                "flushes" => writes / 5,
+                "read_ns" => reads * 320_007,
+                "write_ns" => writes * 1_200_011,
+                "flush_ns" => writes * 90_001,
+                "read_device_ns" => reads * 290_003,
+                "write_device_ns" => writes * 700_001,
+                "read_latency" => return Some(histogram(reads)),
+                "write_latency" => return Some(histogram(writes)),
                 // The shipper adds it.
                 "usage_cpus_max" => return None,
                 other => panic!("no usual value for {other}"),
             }))
         };
-        let samples =
-            catalog::container().filter_map(|metric| Some(Sample::new(metric, value(metric)?)));
+        let samples = catalog::container().filter_map(|metric| {
+            Some(Sample {
+                value: value(metric)?,
+                ..usual_sample(metric)
+            })
+        });
         subject_of(container, samples.collect())
     }
 
@@ -349,7 +375,7 @@ mod tests {
     fn tags_make_lines_longer_by_their_text() {
         let plain = estimate("", 1).bytes_per_entry;
         let tagged = estimate("[tags]\ndc = \"fra1\"", 1).bytes_per_entry;
-        assert_eq!(tagged - plain, 2 * ",dc=fra1".len() as u64);
+        assert_eq!(tagged - plain, 3 * ",dc=fra1".len() as u64);
     }
 
     #[test]
@@ -359,11 +385,11 @@ mod tests {
         assert_eq!(
             lines.next(),
             Some(
-                "With 50 containers and the host: 102 series (container_cpu, container_sched); 34 of the agent's own."
+                "With 50 containers and the host: 153 series (container_cpu, container_io, container_sched); 50 of the agent's own."
             )
         );
         let sink = lines.next().expect("a sink");
-        assert!(sink.starts_with("Sink stdout: 13.6 lines/s, "), "{sink}");
+        assert!(sink.starts_with("Sink stdout: 20.3 lines/s, "), "{sink}");
         assert_eq!(lines.next(), None);
         assert!(estimate("", 50).text().contains("nothing is written"));
     }

@@ -1,5 +1,6 @@
 //! What is published: one [`Batch`] per tick, rendered by every output alike.
 
+mod block_io;
 pub mod catalog;
 mod cpu;
 
@@ -131,6 +132,7 @@ pub fn totals(totals: Totals) -> Vec<Sample> {
 fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
     let mut samples = Vec::new();
     cpu::add(&mut samples, span, length);
+    block_io::add(&mut samples, span);
     samples
 }
 

@@ -3,6 +3,7 @@
 //! Every total here counts from the making of its cgroup and never goes backwards while the cgroup lives. `None`
 //! means that this kernel or these privileges do not give the number; zero means zero.
 
+mod block_io;
 mod cpu;
 mod interval;
 mod ledger;
@@ -12,6 +13,9 @@ use std::ops::AddAssign;
 
 use agent_ebpf::{cpu::CpuCounters, histogram::BUCKETS};
 
+pub use block_io::{
+    BlockLedger, BlockSums, DeviceIo, DeviceSums, LatencyHistogram, OperationTotals,
+};
 pub use cpu::{Bandwidth, CpuLimit, CpuTotals, WaitHistogram};
 pub use interval::{Interval, Span};
 pub use ledger::Ledger;
@@ -53,6 +57,8 @@ pub struct Entry {
 pub struct Totals {
     /// CPU time, switches and run-queue wait.
     pub cpu: CpuTotals,
+    /// Block I/O by device; a device that it never used is not among them.
+    pub block_io: Vec<DeviceIo>,
 }
 
 /// What a slot, or several, counted.

@@ -129,6 +129,12 @@ mod tests {
                 "period_us",
                 "usage_cpus",
                 "usage_cpus_max",
+                "read_bytes",
+                "write_bytes",
+                "discard_bytes",
+                "reads",
+                "writes",
+                "discards",
             ]
         );
     }
@@ -143,6 +149,6 @@ mod tests {
             told.first().map(String::as_str),
             Some(r#"[("metric", "usage_ns"), ("source", "cgroup_file")] Integer(1)"#)
         );
-        assert_eq!(told.len(), 10);
+        assert_eq!(told.len(), 16);
     }
 }

@@ -10,7 +10,11 @@ use std::{
 use super::entry_files::{EntryFiles, Pass, cpu_files};
 use crate::{
     container::{CgroupId, Container, Directory, Kind, Placement, RuntimeInfo, identify},
-    host::{Runtimes, cgroup_tree::Layout, cpu_files::Usage},
+    host::{
+        Runtimes,
+        cgroup_tree::{Hierarchy, Layout},
+        cpu_files::Usage,
+    },
     metrics::{Sample, Value, catalog},
     snapshot::{Split, Totals},
 };
@@ -98,6 +102,38 @@ impl Roster {
         }
         walk.cgroups.retain(|(id, _)| *id != self.root);
         walk.cgroups
+    }
+
+    /// Number of the accounting hierarchy.
+    pub(super) fn hierarchy(&self) -> u32 {
+        self.layout.accounting().id
+    }
+
+    /// All cgroups but the roots of the other hierarchies that requests and pages belong to, by hierarchy.
+    pub(super) fn walk_others(&self) -> Vec<(u32, Vec<(CgroupId, String)>)> {
+        let walk = |hierarchy: &Hierarchy| match hierarchy.walk(MAX_CGROUPS) {
+            Ok(walk) => Some((hierarchy.id, walk.cgroups.into_iter().skip(1).collect())),
+            Err(error) => {
+                tracing::warn!(%error, "a cgroup hierarchy cannot be walked");
+                None
+            }
+        };
+        self.others().filter_map(walk).collect()
+    }
+
+    /// The cgroups at `path` in those hierarchies.
+    pub(super) fn others_at(&self, path: &str) -> Vec<(u32, CgroupId)> {
+        let at = |hierarchy: &Hierarchy| Some((hierarchy.id, hierarchy.id_of(path).ok()?));
+        self.others().filter_map(at).collect()
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Hierarchy> {
+        let accounting = self.layout.accounting().id;
+        let io = self.layout.with("blkio");
+        let memory = self.layout.with("memory");
+        let memory = memory.filter(|memory| io.is_none_or(|io| io.id != memory.id));
+        let others = io.into_iter().chain(memory);
+        others.filter(move |other| other.id != accounting)
     }
 
     /// The directory of the cgroup at `path`.
