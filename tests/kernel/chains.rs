@@ -39,6 +39,8 @@ fn each_chain_agrees_with_the_kernels_own_counter() {
                     anchor,
                     hierarchy: hierarchy.id,
                     root: CgroupId(fs::metadata(&hierarchy.mount).unwrap().ino()),
+                    io_hierarchy: layout.with("blkio").map(|it| it.id),
+                    memory_hierarchy: layout.with("memory").map(|it| it.id),
                     storage: Some(storage),
                 };
                 let chain = format!("{anchor:?} {storage:?} exact={exact}");
