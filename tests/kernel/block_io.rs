@@ -155,6 +155,31 @@ fn a_container_older_than_the_agent_and_cgroups_inside_it_count_for_it() {
 }
 
 #[test]
+fn cgroup_files_tell_what_the_throttle_counts() {
+    let Some((docker, disk)) = here() else { return };
+    let home = Home::new();
+    let agent = home.start(&["--source", "files"]);
+    let limit = format!("{}:1tb", disk.path.display());
+    let container = docker.run(
+        &["--device-write-bps", &limit],
+        &format!(
+            "dd if=/dev/zero of=/direct bs=1M count={} oflag=direct; sleep 1000",
+            SIZE / MIB
+        ),
+    );
+    let (written, _) = io_at_least(&agent, &container, &disk, "write_bytes", SIZE);
+    let throttled = throttled(&container, &disk);
+    println!("asked={SIZE} written={written} throttle file (read, write)={throttled:?}");
+    if let Some((_, throttled)) = throttled {
+        assert_eq!(written, throttled);
+    }
+    // What files do not give is absent, not zero.
+    let batch = agent.batch();
+    let entry = batch.container(&container.id).unwrap();
+    assert_eq!(entry.io(&disk.name, "write_ns"), None, "{entry:?}");
+}
+
+#[test]
 fn all_entries_together_are_the_disks_own_counters() {
     let Some((docker, disk)) = here() else { return };
     let home = Home::new();

@@ -4,6 +4,7 @@
 //! Numbers never wait for anything here: each answer may be missing, late, or never come.
 
 pub mod block_devices;
+pub mod block_files;
 pub mod cgroup_tree;
 pub mod cpu_files;
 pub mod docker_api;

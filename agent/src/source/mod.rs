@@ -1,5 +1,6 @@
 //! Where snapshots come from: the kernel programs, or cgroup files where those cannot run.
 
+mod block_files;
 mod coverage;
 mod entry_files;
 mod files;
@@ -144,8 +145,9 @@ impl Source {
 
     /// Reads what costs too much for every tick.
     pub fn read_slowly(&mut self, now: Timestamp) {
-        if let Kind::Kernel(source) = &mut self.kind {
-            source.read_slowly(now);
+        match &mut self.kind {
+            Kind::Kernel(source) => source.read_slowly(now),
+            Kind::Files(source) => source.read_slowly(),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     container::{CgroupId, Container, Directory, Kind, Placement, RuntimeInfo, identify},
     host::{
         Runtimes,
+        block_files::{self, DeviceUses},
         cgroup_tree::{Hierarchy, Layout},
         cpu_files::Usage,
     },
@@ -221,6 +222,19 @@ impl Roster {
     /// What an entry's files say it used so far.
     pub(super) fn usage(&self, id: CgroupId) -> Option<Usage> {
         self.files.get(&id)?.usage()
+    }
+
+    /// What an entry's files say of its block I/O; `None` also where they count for others.
+    pub(super) fn block_use(&self, id: CgroupId) -> Option<DeviceUses> {
+        if !self.has_subtree_to_itself(id) {
+            return None;
+        }
+        let entry = self.directory.container(id)?;
+        let folder = |hierarchy: Option<&Hierarchy>| hierarchy.map(|it| it.folder(&entry.path));
+        block_files::read(
+            folder(self.layout.unified()).as_deref(),
+            folder(self.layout.legacy_with("blkio")).as_deref(),
+        )
     }
 
     /// The parts of an entry's CPU time as they were last published, by a former process: they grow from there.

@@ -155,3 +155,11 @@ pub(super) fn has_bandwidth(facts: &Facts) -> bool {
             || cgroups.enabled.iter().any(|name| name == "cpu")
     })
 }
+
+/// Whether block I/O can be read.
+pub(super) fn has_io_files(facts: &Facts) -> bool {
+    facts.cgroups.as_ref().is_ok_and(|cgroups| {
+        cgroups.legacy.iter().any(|(name, _)| name == "blkio")
+            || cgroups.enabled.iter().any(|name| name == "io")
+    })
+}

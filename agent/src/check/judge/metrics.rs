@@ -2,7 +2,7 @@
 
 use humantime::format_duration;
 
-use super::cgroups::has_bandwidth;
+use super::cgroups::{has_bandwidth, has_io_files};
 use crate::{
     check::{
         facts::{Facts, Programs},
@@ -58,7 +58,10 @@ fn item(facts: &Facts, coverage: &Coverage, metric: &Metric) -> Item {
             .fixed_by("see `cpu controller` above");
     }
     let is_chosen = facts.collect.source == SourceChoice::Files;
-    let Some(source) = coverage.source_of(metric) else {
+    let is_in_files = metric.measurement != catalog::READ_BYTES.measurement || has_io_files(facts);
+    let source = coverage.source_of(metric);
+    let source = source.filter(|source| *source != Source::CgroupFile || is_in_files);
+    let Some(source) = source else {
         let why = metric
             .sources
             .first()

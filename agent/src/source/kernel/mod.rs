@@ -16,7 +16,7 @@ use std::{
 
 use agent_ebpf::slot::SlotEntry;
 
-use super::{Coverage, roster::Roster};
+use super::{Coverage, block_files::BlockFiles, roster::Roster};
 use crate::{
     container::{CgroupId, Kind},
     kernel::{Event, Kernel, KernelError, ProgramReport},
@@ -67,6 +67,8 @@ pub(super) struct KernelSource {
     /// What units and plain cgroups used that ended.
     ended: Ended,
     block: BlockIo,
+    /// Serves where no program counts block I/O.
+    block_files: BlockFiles,
     health: Health,
 }
 
@@ -102,6 +104,7 @@ impl KernelSource {
             resyncing: false,
             ended: Ended::go_on_from(old),
             block: BlockIo::default(),
+            block_files: BlockFiles::default(),
             health: Health::default(),
         };
         // What is lost from here on is looked for in the tree at the first tick.
@@ -155,7 +158,11 @@ impl KernelSource {
                 !self.holders.contains_key(&id) || taken.boot_ns.saturating_sub(at) >= LINGER_NS
             });
             let mut told = self.told(id, &totals, ended.is_none());
-            told.block_io = self.block_io(id, last);
+            told.block_io = if self.coverage.has(Source::BlockRqComplete) {
+                self.block_io(id, last)
+            } else {
+                self.block_files.read(&self.roster, id, ended.is_none())
+            };
             let cpu = &told.cpu;
             totals.counters.run_ns = cpu.run_ns.unwrap_or(totals.counters.run_ns);
             let split = Split {
@@ -199,6 +206,7 @@ impl KernelSource {
             self.overflow.remove(id);
             self.saved.remove(id);
             self.roster.forget(id);
+            self.block_files.forget(id);
         }
     }
 
@@ -228,6 +236,7 @@ impl KernelSource {
     pub(super) fn read_slowly(&mut self, now: Timestamp) {
         self.health.read_slowly(&self.kernel, now);
         self.block.read_slowly();
+        self.block_files.read_slowly();
     }
 
     /// What this source says of itself.
