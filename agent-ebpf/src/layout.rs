@@ -67,6 +67,10 @@ pub struct BlockLayout {
     pub blkg_blkcg: u64,
     /// `blkcg.css.cgroup`
     pub blkcg_cgroup: u64,
+    /// `bio.bi_next`
+    pub bio_next: u64,
+    /// `bio.bi_iter.bi_size`
+    pub bio_size: u64,
     /// `bio.bi_io_vec`
     pub bio_io_vec: u64,
     /// `bio.bi_iter.bi_idx`
@@ -149,6 +153,8 @@ impl BlockLayout {
         bio_blkg: 0,
         blkg_blkcg: 0,
         blkcg_cgroup: 0,
+        bio_next: 0,
+        bio_size: 0,
         bio_io_vec: 0,
         bio_index: 0,
         vec_page: 0,
@@ -178,5 +184,5 @@ impl Settings {
 }
 
 const _: () = assert!(size_of::<KernelLayout>() == 13 * 8);
-const _: () = assert!(size_of::<BlockLayout>() == 20 * 8 + 6 * 4);
+const _: () = assert!(size_of::<BlockLayout>() == 22 * 8 + 6 * 4);
 const _: () = assert!(size_of::<Settings>() == 32);

@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::Duration,
 };
 
@@ -116,6 +117,32 @@ fn a_buffered_write_that_the_kernel_writes_back_later_is_its_writers() {
 }
 
 #[test]
+fn small_files_that_were_written_back_together_are_their_writers() {
+    const FILES: u64 = 1_000;
+    let Some((docker, disk)) = here() else { return };
+    let home = Home::new();
+    let agent = home.start::<&str>(&[]);
+    // Both at once: the file system lays their files side by side, and a request takes many of them.
+    let writers = [8, 16].map(|kib| {
+        let script = format!(
+            "i=0; while [ $i -lt {FILES} ]; do dd if=/dev/zero of=/$i bs={kib}k count=1; i=$((i+1)); done; \
+             touch /done; sleep 1000"
+        );
+        (docker.run(&[], &script), FILES * kib * 1024)
+    });
+    for (container, _) in &writers {
+        wait_for_done(&docker, container);
+    }
+    sync();
+    for (container, asked) in &writers {
+        let least = asked * 999 / 1_000;
+        let (written, _) = io_at_least(&agent, container, &disk, "write_bytes", least);
+        println!("asked={asked} written={written}");
+        assert!((least..asked + METADATA).contains(&written));
+    }
+}
+
+#[test]
 fn a_container_older_than_the_agent_and_cgroups_inside_it_count_for_it() {
     let Some((docker, disk)) = here() else { return };
     let container = docker.run(
@@ -195,27 +222,36 @@ fn all_entries_together_are_the_disks_own_counters() {
          dd if=/a of=/dev/null bs=1M iflag=direct; rm /a; sync",
         size_mib * 16
     );
+    let root = docker.command(&["info", "--format", "{{.DockerRootDir}}"]);
+    let work = thread::spawn(move || {
+        let lives = docker.run(&[], &format!("{script}; sleep 1000"));
+        // One that comes and goes: its last values are in the sum.
+        docker.run_to_its_end(&["--rm"], &script);
+        // And something of the host's.
+        let folder = tempfile::tempdir_in(root).unwrap();
+        fs::write(folder.path().join("host"), vec![7; SIZE as usize]).unwrap();
+        sync();
+        lives
+    });
+    // Last values stand in one batch only, so none may be missed.
     let mut batches = vec![first];
-    let _lives = docker.run(&[], &format!("{script}; sleep 1000"));
-    // One that comes and goes: its finals are in the sum.
-    docker.run_to_its_end(&["--rm"], &script);
-    // And something of the host's.
-    let folder = tempfile::tempdir_in(docker.command(&["info", "--format", "{{.DockerRootDir}}"]));
-    let file = folder.as_ref().unwrap().path().join("host");
-    fs::write(&file, vec![7; usize::try_from(SIZE).unwrap()]).unwrap();
-    sync();
-    let end_ns = batches[0].taken + 5_000_000_000;
     while let Some(before) = batches.last()
-        && before.taken < end_ns
+        && !work.is_finished()
     {
         batches.push(agent.batch_after(before));
     }
+    let _lives = work.join().unwrap();
+    // The end of the one that is gone is told two seconds later at most.
+    for _ in 0..3 {
+        let last = &batches[batches.len() - 1];
+        batches.push(agent.batch_after(last));
+    }
     let before = disk.stats();
-    let last = agent.batch_after(batches.last().expect("at least one"));
-    batches.push(last);
-    // The counters of the last batch were read between these two.
-    let last = agent.next_batch();
-    batches.push(last);
+    // The first of these was perhaps read before that.
+    for _ in 0..2 {
+        let last = &batches[batches.len() - 1];
+        batches.push(agent.batch_after(last));
+    }
     let after = disk.stats();
     let ours = |field| grown(&batches, &disk.name, field);
     for (name, ours, kernel) in [

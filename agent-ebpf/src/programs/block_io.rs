@@ -39,6 +39,10 @@ enum Request {}
 /// How many cgroups up a slot is looked for. Deeper ones count for the host.
 const MAX_ASCENT: usize = 8;
 
+/// How many bios of a request are looked at; what the rest has is the last one's. A request has as many as its disk
+/// takes segments, 128 on most.
+const MAX_BIOS: usize = 128;
+
 #[btf_map]
 static BLOCK_RECORDS: HashMap<BlockKey, u32, 1> = HashMap::new();
 
@@ -87,11 +91,14 @@ fn complete(ctx: &BtfTracePointContext, by_page: bool) -> i32 {
             return 0;
         };
         let bio: *const u8 = load(request, constant(&BLOCK.request_bio));
-        let slot = owner(bio, by_page && kind == WRITE);
-        let index = record(BlockKey {
-            slot,
-            device: disk(request),
-        });
+        let device = disk(request);
+        let index = match owner(bio) {
+            Owner::Nobody if by_page && kind == WRITE && !bio.is_null() => {
+                count_by_page(bio, device, done_bytes)
+            }
+            Owner::Nobody => count_bytes(BlockKey { slot: 0, device }, kind, done_bytes),
+            Owner::Slot(slot) => count_bytes(BlockKey { slot, device }, kind, done_bytes),
+        };
         let left_bytes: u32 = load(request, constant(&BLOCK.request_data_len));
         // In the midst of a flush sequence a request ends to be continued (block/blk-flush.c).
         let flags: u32 = load(request, constant(&BLOCK.request_rq_flags));
@@ -99,32 +106,79 @@ fn complete(ctx: &BtfTracePointContext, by_page: bool) -> i32 {
         // A write without data is a flush: `blkdev_issue_flush` sends a bio without pages.
         let is_flush =
             left_bytes == 0 && kind == WRITE && load::<u16, _>(bio, constant(&BLOCK.bio_vcnt)) == 0;
-        let kind = if is_flush { FLUSH } else { kind };
-        let Some(counters) = BLOCK_COUNTERS.get_ptr_mut(index) else {
-            return 0;
-        };
-        let counters = operation_counters(counters, kind);
-        add_atomic(&raw mut (*counters).bytes, u64::from(done_bytes));
         if is_last {
-            finish(request, index, kind, counters);
+            finish(request, index, if is_flush { FLUSH } else { kind });
         }
     }
     0
 }
 
+/// Adds bytes to the record of `key`, and tells its index.
+///
+/// # Safety
+/// None here; the adds are to a map.
+#[inline(always)]
+unsafe fn count_bytes(key: BlockKey, kind: usize, bytes: u32) -> u32 {
+    let index = record(key);
+    if let Some(counters) = BLOCK_COUNTERS.get_ptr_mut(index) {
+        // SAFETY: the pointer comes from the map and is checked.
+        unsafe {
+            let counters = operation_counters(counters, kind);
+            add_atomic(&raw mut (*counters).bytes, u64::from(bytes));
+        }
+    }
+    index
+}
+
+/// Adds the bytes of each bio to the record of who its first page is charged to, and tells the first bio's record. A
+/// bio that the kernel wrote back is of one file; a request is of as many as happened to lie side by side.
+///
+/// # Safety
+/// `bio` must be the request's first one left.
+#[inline(always)]
+unsafe fn count_by_page(bio: *const u8, device: u32, done_bytes: u32) -> u32 {
+    let mut bio = bio;
+    let mut left_bytes = done_bytes;
+    let mut first = None;
+    let mut last = (0, 0);
+    // SAFETY: the bios of a request are linked; the last one's link is null.
+    unsafe {
+        for place in 0..MAX_BIOS {
+            let memcg = memcg(bio);
+            if first.is_none() || memcg != last.0 {
+                last = (memcg, slot_of_memcg(memcg));
+            }
+            let key = BlockKey {
+                slot: last.1,
+                device,
+            };
+            let size: u32 = load(bio, constant(&BLOCK.bio_size));
+            bio = load(bio, constant(&BLOCK.bio_next));
+            let is_end = size >= left_bytes || bio.is_null() || place + 1 == MAX_BIOS;
+            let bytes = if is_end { left_bytes } else { size };
+            let index = count_bytes(key, WRITE, bytes);
+            first.get_or_insert(index);
+            if is_end {
+                break;
+            }
+            left_bytes -= bytes;
+        }
+    }
+    first.unwrap_or(0)
+}
+
 /// Counts the operation and its latencies.
 ///
 /// # Safety
-/// `request` must be the hook's argument, `counters` point into record `index`.
+/// `request` must be the hook's argument.
 #[inline(always)]
-unsafe fn finish(
-    request: *const Request,
-    index: u32,
-    kind: usize,
-    counters: *mut OperationCounters,
-) {
+unsafe fn finish(request: *const Request, index: u32, kind: usize) {
+    let Some(counters) = BLOCK_COUNTERS.get_ptr_mut(index) else {
+        return;
+    };
     // SAFETY: the caller's; pointers into maps are checked.
     unsafe {
+        let counters = operation_counters(counters, kind);
         add_atomic(&raw mut (*counters).operations, 1);
         // The kernel's clock for requests is `ktime_get_ns`, too; it sets no time where statistics are off.
         let now_ns = bpf_ktime_get_ns();
@@ -241,14 +295,22 @@ unsafe fn disk(request: *const Request) -> u32 {
     }
 }
 
-/// The slot that a bio counts in; 0 without a bio.
+/// Whose a bio is.
+enum Owner {
+    /// Of a slot; of 0 where no cgroup above has one.
+    Slot(u32),
+    /// Of the root cgroup, or there is no bio.
+    Nobody,
+}
+
+/// Whose a bio is, by the cgroup that it was made for.
 ///
 /// # Safety
 /// `bio` must be the request's.
 #[inline(always)]
-unsafe fn owner(bio: *const u8, by_page: bool) -> u32 {
+unsafe fn owner(bio: *const u8) -> Owner {
     if bio.is_null() {
-        return 0;
+        return Owner::Nobody;
     }
     // SAFETY: a bio holds its `blkcg_gq`, that its blkcg, and that its cgroup; a null pointer reads as null.
     unsafe {
@@ -274,14 +336,14 @@ unsafe fn owner(bio: *const u8, by_page: bool) -> u32 {
             }
             is_root = false;
             if let Some(slot) = slot(cgroup) {
-                return slot;
+                return Owner::Slot(slot);
             }
             cgroup = parent;
         }
-        if is_root && by_page {
-            owner_of_page(bio)
+        if is_root {
+            Owner::Nobody
         } else {
-            0
+            Owner::Slot(0)
         }
     }
 }
@@ -302,17 +364,9 @@ unsafe fn slot(cgroup: *mut Cgroup) -> Option<u32> {
     }
 }
 
-/// The slot of the memory cgroup that the bio's first page left is charged to.
-///
-/// # Safety
-/// `bio` must be the request's.
+/// The slot of the memory cgroup at this address; 0 for none.
 #[inline(always)]
-unsafe fn owner_of_page(bio: *const u8) -> u32 {
-    // SAFETY: the caller's.
-    let memcg = unsafe { memcg(bio) };
-    let Some(memcg) = memcg else {
-        return 0;
-    };
+fn slot_of_memcg(memcg: u64) -> u32 {
     let mut cgroup: u64 = match read(memcg, constant(&BLOCK.memcg_cgroup)) {
         Some(cgroup) => cgroup,
         None => return 0,
@@ -335,13 +389,13 @@ unsafe fn owner_of_page(bio: *const u8) -> u32 {
     0
 }
 
-/// The memory cgroup of the bio's first page left (`folio_memcg` in include/linux/memcontrol.h, Linux 6.12); `None`
-/// for one of the kernel's own.
+/// The memory cgroup of the bio's first page left (`folio_memcg` in include/linux/memcontrol.h, Linux 6.12); 0 for a
+/// page of the kernel's own.
 ///
 /// # Safety
 /// `bio` must be the request's.
 #[inline(always)]
-unsafe fn memcg(bio: *const u8) -> Option<u64> {
+unsafe fn memcg(bio: *const u8) -> u64 {
     /// `struct bio_vec`: a pointer and two `unsigned int`.
     const VEC_BYTES: u64 = 16;
     /// `MEMCG_DATA_OBJEXTS`, `MEMCG_DATA_KMEM`: the page is not charged to a cgroup by itself.
@@ -356,11 +410,15 @@ unsafe fn memcg(bio: *const u8) -> Option<u64> {
         )
     };
     let vec = vecs.wrapping_add(u64::from(index).wrapping_mul(VEC_BYTES));
-    let page: u64 = read(vec, constant(&BLOCK.vec_page))?;
-    let head: u64 = read(page, constant(&BLOCK.page_head))?;
-    let page = if head & 1 == 0 { page } else { head - 1 };
-    let memcg: u64 = read(page, constant(&BLOCK.page_memcg))?;
-    (memcg & NOT_A_MEMCG == 0 && memcg != 0).then_some(memcg & !FLAGS)
+    let data = read(vec, constant(&BLOCK.vec_page)).and_then(|page| {
+        let head: u64 = read(page, constant(&BLOCK.page_head))?;
+        let page = if head & 1 == 0 { page } else { head - 1 };
+        read(page, constant(&BLOCK.page_memcg))
+    });
+    match data {
+        Some(data) if data & NOT_A_MEMCG == 0 => data & !FLAGS,
+        _ => 0,
+    }
 }
 
 /// Reads the word at `offset` behind the address `base`; `None` behind a null pointer, and where nothing is.

@@ -123,6 +123,8 @@ impl KernelTypes {
     pub(super) fn block_pages(&self, block: &BlockLayout) -> Result<BlockLayout, String> {
         let at = |structure: &str, members: &[&str]| self.at(structure, members);
         Ok(BlockLayout {
+            bio_next: at("bio", &["bi_next"])?,
+            bio_size: at("bio", &["bi_iter", "bi_size"])?,
             bio_io_vec: at("bio", &["bi_io_vec"])?,
             bio_index: at("bio", &["bi_iter", "bi_idx"])?,
             vec_page: at("bio_vec", &["bv_page"])?,
