@@ -99,6 +99,7 @@ impl Forest {
             root: CgroupId(fs::metadata(root)?.ino()),
             io_hierarchy: None,
             memory_hierarchy: None,
+            by_address: true,
             storage: None,
         })?;
         kernel.attach(|_| true)?;

@@ -212,6 +212,7 @@ impl Bench {
             root: CgroupId(fs::metadata(&self.root)?.ino()),
             io_hierarchy: None,
             memory_hierarchy: None,
+            by_address: true,
             storage: Some(storage),
         })?;
         kernel.attach(|_| true)?;

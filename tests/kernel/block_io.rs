@@ -229,7 +229,8 @@ fn all_entries_together_are_the_disks_own_counters() {
         docker.run_to_its_end(&["--rm"], &script);
         // And something of the host's.
         let folder = tempfile::tempdir_in(root).unwrap();
-        fs::write(folder.path().join("host"), vec![7; SIZE as usize]).unwrap();
+        let data = vec![7; usize::try_from(SIZE).unwrap()];
+        fs::write(folder.path().join("host"), data).unwrap();
         sync();
         lives
     });

@@ -58,6 +58,9 @@ pub struct Options {
     pub io_hierarchy: Option<u32>,
     /// Number of the hierarchy with the memory controller, if there is one: there a page's cgroup is.
     pub memory_hierarchy: Option<u32>,
+    /// Whether to try programs that read kernel memory by its address. Where lockdown=confidentiality refuses them, and
+    /// without this, cgroups are born without paths and block I/O is told by bios alone.
+    pub by_address: bool,
     /// Where to keep slots; `None` for the best that loads.
     pub storage: Option<StorageKind>,
 }
@@ -247,6 +250,8 @@ impl Loader<'_> {
                 ProgramState::NotNeeded("block_rq_complete looks at pages too")
             } else if spec.role == Role::Metric(Source::SchedStatRuntime) && !exact {
                 ProgramState::NotNeeded("run time is charged at switches")
+            } else if !self.options.by_address && [MKDIR, BLOCK_IO].contains(&spec.name) {
+                ProgramState::NotNeeded("nothing is to be read by address")
             } else if let Err(reason) = self.types.signature(spec.tracepoint, spec.arguments) {
                 ProgramState::Unsupported(reason)
             } else if let Some(reason) = self.lacks(spec.name) {

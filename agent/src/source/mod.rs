@@ -243,6 +243,7 @@ pub fn options(collect: &Collect, layout: &Layout) -> Result<Options, SourceErro
         hierarchy: accounting.id,
         root: accounting.id_of("/").map_err(SourceError::Root)?,
         io_hierarchy: layout.with("blkio").map(|it| it.id),
+        by_address: true,
         memory_hierarchy: layout.with("memory").map(|it| it.id),
         storage: None,
     })
