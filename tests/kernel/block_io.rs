@@ -138,7 +138,9 @@ fn small_files_that_were_written_back_together_are_their_writers() {
         let least = asked * 999 / 1_000;
         let (written, _) = io_at_least(&agent, container, &disk, "write_bytes", least);
         println!("asked={asked} written={written}");
-        assert!((least..asked + METADATA).contains(&written));
+        // Of so many files the metadata may be written several times over, but what one is told too much the other
+        // would lack.
+        assert!((least..2 * asked).contains(&written), "{written}");
     }
 }
 
