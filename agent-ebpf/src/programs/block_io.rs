@@ -36,12 +36,13 @@ use crate::slots;
 /// `struct request` of the running kernel; only pointers to it exist.
 enum Request {}
 
-/// How many cgroups up a slot is looked for. Deeper ones count for the host.
-const MAX_ASCENT: usize = 8;
+/// How many cgroups up a slot is looked for; deeper ones count for the host. Each cgroup has one by its own path as long
+/// as it lives, but for those of one hierarchy alone.
+const MAX_ASCENT: usize = 4;
 
-/// How many bios of a request are looked at; what the rest has is the last one's. A request has as many as its disk
-/// takes segments, 128 on most.
-const MAX_BIOS: usize = 128;
+/// How many bios of a request are looked at; what the rest has is the last one's, and the verifier follows each. A request has as many as its disk
+/// takes segments: 128 on many, 254 on virtio.
+const MAX_BIOS: usize = 256;
 
 #[btf_map]
 static BLOCK_RECORDS: HashMap<BlockKey, u32, 1> = HashMap::new();
