@@ -1,5 +1,7 @@
 //! CPU records: run time, switches, run-queue wait.
 
+use crate::histogram::BUCKETS;
+
 /// What one CPU stripe counted for one slot, since the slot was taken.
 ///
 /// One cache line. The `sched_*` hooks write it with plain adds (interrupts are off and the stripe is the executing
@@ -47,87 +49,14 @@ pub struct RunningTask {
 
 const _: () = assert!(size_of::<RunningTask>() == 64);
 
-/// Buckets of the wait histogram.
-pub const WAIT_BUCKETS: usize = 24;
-
-/// Waits below `2^WAIT_MIN_LOG2` ns share the first bucket.
-pub const WAIT_MIN_LOG2: u32 = 10;
-
 /// Run-queue waits of one slot on one CPU stripe, by length; not cumulative.
 ///
 /// Kept apart from [`CpuCounters`] so that a snapshot of totals touches no histogram.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(C, align(64))]
 pub struct WaitBuckets {
-    /// How many waits fell into each bucket; see [`wait_bucket`].
-    pub buckets: [u64; WAIT_BUCKETS],
+    /// How many waits fell into each bucket; see [`crate::histogram::bucket`].
+    pub buckets: [u64; BUCKETS],
 }
 
 const _: () = assert!(size_of::<WaitBuckets>() == 192);
-
-/// The bucket a wait of `ns` falls into: bucket `i` holds waits below `2^(i + 10)` ns that no lower bucket holds, the
-/// last one all longer waits.
-#[inline]
-pub const fn wait_bucket(ns: u64) -> usize {
-    let scaled = ns >> WAIT_MIN_LOG2;
-    if scaled == 0 {
-        return 0;
-    }
-    let bucket = log2(scaled) as usize + 1;
-    if bucket < WAIT_BUCKETS {
-        bucket
-    } else {
-        WAIT_BUCKETS - 1
-    }
-}
-
-/// Upper bound of bucket `index` in nanoseconds (exclusive); `None` for the last, which has none.
-pub const fn wait_bucket_bound_ns(index: usize) -> Option<u64> {
-    if index + 1 < WAIT_BUCKETS {
-        Some(1 << (WAIT_MIN_LOG2 as usize + index))
-    } else {
-        None
-    }
-}
-
-/// Floor of the binary logarithm, by halving: the BPF instruction set has no count of leading zeros.
-#[inline]
-const fn log2(value: u64) -> u32 {
-    let mut rest = value;
-    let mut log = 0;
-    let mut step = 32;
-    while step > 0 {
-        if rest >> step != 0 {
-            rest >>= step;
-            log += step;
-        }
-        step /= 2;
-    }
-    log
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_wait_lies_below_its_bound_and_not_below_the_bound_before() {
-        for shift in 0..64 {
-            for ns in [(1_u64 << shift) - 1, 1 << shift, (1 << shift) + 1] {
-                let bucket = wait_bucket(ns);
-                if let Some(bound) = wait_bucket_bound_ns(bucket) {
-                    assert!(ns < bound, "ns={ns} bucket={bucket} bound={bound}");
-                }
-                if let Some(below) = bucket.checked_sub(1).and_then(wait_bucket_bound_ns) {
-                    assert!(ns >= below, "ns={ns} bucket={bucket} below={below}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_longest_wait_falls_into_the_last_bucket() {
-        assert_eq!(wait_bucket(u64::MAX), WAIT_BUCKETS - 1);
-        assert_eq!(wait_bucket_bound_ns(WAIT_BUCKETS - 1), None);
-    }
-}

@@ -35,6 +35,68 @@ pub struct KernelLayout {
     pub kernfs_id: u64,
 }
 
+/// What the block I/O programs need to know beside [`KernelLayout`]: offsets, flags and hierarchies.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C)]
+pub struct BlockLayout {
+    /// `request.cmd_flags`
+    pub request_cmd_flags: u64,
+    /// `request.rq_flags`
+    pub request_rq_flags: u64,
+    /// `request.__data_len`
+    pub request_data_len: u64,
+    /// `request.bio`
+    pub request_bio: u64,
+    /// `request.start_time_ns`
+    pub request_start_time: u64,
+    /// `request.io_start_time_ns`
+    pub request_io_start_time: u64,
+    /// `request.q`, or `request.rq_disk` before 5.17
+    pub request_anchor: u64,
+    /// `request_queue.disk`
+    pub queue_disk: u64,
+    /// `gendisk.major`
+    pub disk_major: u64,
+    /// `gendisk.first_minor`
+    pub disk_first_minor: u64,
+    /// `bio.bi_vcnt`
+    pub bio_vcnt: u64,
+    /// `bio.bi_blkg`
+    pub bio_blkg: u64,
+    /// `blkcg_gq.blkcg`
+    pub blkg_blkcg: u64,
+    /// `blkcg.css.cgroup`
+    pub blkcg_cgroup: u64,
+    /// `bio.bi_next`
+    pub bio_next: u64,
+    /// `bio.bi_iter.bi_size`
+    pub bio_size: u64,
+    /// `bio.bi_io_vec`
+    pub bio_io_vec: u64,
+    /// `bio.bi_iter.bi_idx`
+    pub bio_index: u64,
+    /// `bio_vec.bv_page`
+    pub vec_page: u64,
+    /// `page.compound_head`
+    pub page_head: u64,
+    /// `page.memcg_data`, or `folio.memcg_data`
+    pub page_memcg: u64,
+    /// `mem_cgroup.css.cgroup`
+    pub memcg_cgroup: u64,
+    /// `RQF_FLUSH_SEQ`
+    pub flush_sequence: u32,
+    /// 1 where [`BlockLayout::request_anchor`] is the queue, 0 where it is the disk itself.
+    pub anchor_is_queue: u32,
+    /// Number of the hierarchy with the I/O controller.
+    pub io_hierarchy: u32,
+    /// Number of the hierarchy with the memory controller.
+    pub memory_hierarchy: u32,
+    /// 1 where paths are kept, for cgroups of other hierarchies than the accounting one.
+    pub keeps_paths: u32,
+    /// Unused; fills up to eight bytes.
+    pub reserved: u32,
+}
+
 /// How the programs are to count.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(C)]
@@ -74,6 +136,40 @@ impl KernelLayout {
     };
 }
 
+impl BlockLayout {
+    /// Before the agent has filled it in.
+    pub const ZERO: Self = Self {
+        request_cmd_flags: 0,
+        request_rq_flags: 0,
+        request_data_len: 0,
+        request_bio: 0,
+        request_start_time: 0,
+        request_io_start_time: 0,
+        request_anchor: 0,
+        queue_disk: 0,
+        disk_major: 0,
+        disk_first_minor: 0,
+        bio_vcnt: 0,
+        bio_blkg: 0,
+        blkg_blkcg: 0,
+        blkcg_cgroup: 0,
+        bio_next: 0,
+        bio_size: 0,
+        bio_io_vec: 0,
+        bio_index: 0,
+        vec_page: 0,
+        page_head: 0,
+        page_memcg: 0,
+        memcg_cgroup: 0,
+        flush_sequence: 0,
+        anchor_is_queue: 0,
+        io_hierarchy: 0,
+        memory_hierarchy: 0,
+        keeps_paths: 0,
+        reserved: 0,
+    };
+}
+
 impl Settings {
     /// Before the agent has filled it in.
     pub const ZERO: Self = Self {
@@ -88,4 +184,5 @@ impl Settings {
 }
 
 const _: () = assert!(size_of::<KernelLayout>() == 13 * 8);
+const _: () = assert!(size_of::<BlockLayout>() == 22 * 8 + 6 * 4);
 const _: () = assert!(size_of::<Settings>() == 32);

@@ -8,10 +8,13 @@
 //! `s * stripes + c % stripes`. Slots lie side by side so that the agent can map only those in use.
 #![no_std]
 
+pub mod block_io;
 pub mod cpu;
+pub mod histogram;
 pub mod layout;
 pub mod lifecycle;
 pub mod losses;
+pub mod path;
 pub mod slot;
 
 /// Names of the maps, as the objects carry them.
@@ -30,6 +33,22 @@ pub mod maps {
     pub const EVENTS: &str = "EVENTS";
     /// Array of one [`crate::losses::Losses`].
     pub const LOSSES: &str = "LOSSES";
+    /// Hash of [`crate::path::CgroupKey`] → [`crate::path::PathHash`], of the hierarchies that matter.
+    pub const PATHS: &str = "PATHS";
+    /// Hash of [`crate::path::PathHash`] → [`crate::slot::SlotEntry`] of the accounting hierarchy's cgroup.
+    pub const PATH_SLOTS: &str = "PATH_SLOTS";
+    /// Hash of [`crate::block_io::BlockKey`] → index of its record.
+    pub const BLOCK_RECORDS: &str = "BLOCK_RECORDS";
+    /// Free records, `u32`; the agent fills it, the programs take from it.
+    pub const FREE_BLOCK_RECORDS: &str = "FREE_BLOCK_RECORDS";
+    /// Array of `u64`: whose each record is, as [`crate::block_io::BlockKey::word`]; 0 for nobody's.
+    pub const BLOCK_OWNERS: &str = "BLOCK_OWNERS";
+    /// Array of one `u64`: how many records were ever taken.
+    pub const BLOCK_TAKEN: &str = "BLOCK_TAKEN";
+    /// Array of [`crate::block_io::BlockCounters`], one a record.
+    pub const BLOCK_COUNTERS: &str = "BLOCK_COUNTERS";
+    /// Array of [`crate::block_io::BlockLatencies`], one a record.
+    pub const BLOCK_LATENCIES: &str = "BLOCK_LATENCIES";
 }
 
 /// Marks a record as plain memory that may cross the system call boundary.
@@ -46,11 +65,14 @@ macro_rules! plain_memory {
 
 #[cfg(not(target_arch = "bpf"))]
 plain_memory!(
+    block_io::BlockKey,
     cpu::CpuCounters,
     cpu::WaitBuckets,
     cpu::RunningTask,
+    layout::BlockLayout,
     layout::KernelLayout,
     layout::Settings,
     losses::Losses,
+    path::CgroupKey,
     slot::SlotEntry,
 );

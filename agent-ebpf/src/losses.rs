@@ -12,6 +12,10 @@ pub struct Losses {
     pub unslotted_charges: u64,
     /// Turns on a CPU whose beginning was not seen; their run-queue wait is not counted.
     pub unseen_switch_ins: u64,
+    /// Block I/O requests that found no free record; they count for slot 0.
+    pub block_records_exhausted: u64,
+    /// New cgroups that found no room among the paths; their block I/O may count for the cgroup above.
+    pub paths_exhausted: u64,
 }
 
-const _: () = assert!(size_of::<Losses>() == 32);
+const _: () = assert!(size_of::<Losses>() == 48);

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Duration, time::Instant};
 
-use agent_ebpf::cpu::{WAIT_BUCKETS, wait_bucket_bound_ns};
+use agent_ebpf::histogram::{BUCKETS, bucket_bound_ns};
 use cgflux::{
     container::{CgroupId, Container, Runtime},
     encode::{LineEncoder, Tagging},
@@ -103,7 +103,7 @@ fn samples(index: u64, with_histogram: bool) -> Vec<Sample> {
     let sample = |metric: &'static catalog::Metric| {
         let value = match (metric.kind, metric.unit) {
             (catalog::Kind::Histogram, _) => Value::Histogram(Box::new(Histogram {
-                buckets: [index * 1_000_003; WAIT_BUCKETS],
+                buckets: [index * 1_000_003; BUCKETS],
                 sum_ns: 0,
             })),
             (_, catalog::Unit::Cpus | catalog::Unit::Ratio) => {
@@ -142,7 +142,7 @@ fn with_builder(batch: &Batch) -> Vec<u8> {
                     Value::Float(value) => line = line.field(key, *value),
                     Value::Histogram(histogram) => {
                         for (index, count) in histogram.buckets.iter().enumerate() {
-                            let key = match wait_bucket_bound_ns(index) {
+                            let key = match bucket_bound_ns(index) {
                                 Some(bound_ns) => format!("{key}_le_{bound_ns}ns"),
                                 None => format!("{key}_count"),
                             };

@@ -97,6 +97,9 @@ impl Forest {
             anchor: Anchor::Unified,
             hierarchy: 0,
             root: CgroupId(fs::metadata(root)?.ino()),
+            io_hierarchy: None,
+            memory_hierarchy: None,
+            by_address: true,
             storage: None,
         })?;
         kernel.attach(|_| true)?;

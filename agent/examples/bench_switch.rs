@@ -210,6 +210,9 @@ impl Bench {
             anchor: Anchor::Unified,
             hierarchy: 0,
             root: CgroupId(fs::metadata(&self.root)?.ino()),
+            io_hierarchy: None,
+            memory_hierarchy: None,
+            by_address: true,
             storage: Some(storage),
         })?;
         kernel.attach(|_| true)?;

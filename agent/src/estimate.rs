@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use agent_ebpf::cpu::WAIT_BUCKETS;
+use agent_ebpf::histogram::BUCKETS;
 
 use crate::{
     config::{Config, Sink, SinkKind},
@@ -23,7 +23,7 @@ use crate::{
 const NAME_LENGTH: usize = 20;
 
 /// Reasons for losses that the agent publishes; one point each.
-const LOSS_REASONS: usize = 10;
+const LOSS_REASONS: usize = 12;
 
 /// What the host as a whole usually has, one series each: a few disks, interfaces and filesystems.
 const DEVICES: [(&str, &[&str]); 3] = [
@@ -254,7 +254,7 @@ fn host_samples() -> Vec<Sample> {
 fn usual_sample(metric: &'static Metric) -> Sample {
     let value = match (metric.kind, metric.unit) {
         (Kind::Histogram, _) => {
-            let mut buckets = [0; WAIT_BUCKETS];
+            let mut buckets = [0; BUCKETS];
             buckets[0] = 1_234_567;
             Value::Histogram(Box::new(Histogram { buckets, sum_ns: 0 }))
         }
@@ -264,7 +264,12 @@ fn usual_sample(metric: &'static Metric) -> Sample {
         // A quotient, so with all the digits that a float has.
         (_, Unit::Cpus | Unit::Ratio | Unit::Seconds) => Value::Float(1.0 / 60.0),
     };
-    Sample::new(metric, value)
+    let sample = Sample::new(metric, value);
+    match metric.measurement {
+        // Most use one disk.
+        "container_io" => sample.labelled("device", "sda"),
+        _ => sample,
+    }
 }
 
 /// One point of what has no label, and one for each kind of entry, loss, metric with a source, and sink.
@@ -347,6 +352,16 @@ mod tests {
         let turns = cpu_s * 801 + minutes * 63;
         let if_throttled = |value| if throttled { value } else { 0 };
         let rate = cpu_s as f64 / minutes as f64;
+        let histogram = |observed: u64| {
+            let mut left = observed;
+            let buckets = std::array::from_fn(|_| {
+                let here = left.div_ceil(2);
+                left -= here;
+                here
+            });
+            Value::Histogram(Box::new(Histogram { buckets, sum_ns: 0 }))
+        };
+        let (reads, writes) = (minutes * 3 + 210, minutes * 21);
         let value = |metric: &Metric| {
             Some(Value::Integer(match metric.field {
                 "usage_ns" => cpu_s * 1_000_000_007,
@@ -364,19 +379,23 @@ mod tests {
                 "forks" | "execs" | "exits" => minutes * 2,
                 "usage_cpus" => return Some(Value::Float(rate / 61.0)),
                 "runq_waiting" => return Some(Value::Float(rate / 7_001.0)),
-                "runq_wait" => {
-                    let mut left = turns;
-                    let buckets = std::array::from_fn(|_| {
-                        let here = left.div_ceil(2);
-                        left -= here;
-                        here
-                    });
-                    let histogram = Histogram { buckets, sum_ns: 0 };
-                    return Some(Value::Histogram(Box::new(histogram)));
-                }
+                "runq_wait" => return Some(histogram(turns)),
+                "read_bytes" => reads * 40_960,
+                "write_bytes" => writes * 12_288,
+                "reads" => reads,
+                "writes" => writes,
+                "flushes" => writes / 5,
+                "read_ns" => reads * 320_007,
+                "write_ns" => writes * 1_200_011,
+                "flush_ns" => writes * 90_001,
+                "read_device_ns" => reads * 290_003,
+                "write_device_ns" => writes * 700_001,
+                "read_latency" => return Some(histogram(reads)),
+                "write_latency" => return Some(histogram(writes)),
                 // The shipper adds the first, few containers have the others.
                 "usage_cpus_max" | "high_bytes" | "irq_full_ns" => return None,
-                "sock_bytes" | "swap_bytes" | "oom_events" | "pids_refused" | "high_events" => 0,
+                "discard_bytes" | "discards" | "sock_bytes" | "swap_bytes" | "oom_events"
+                | "pids_refused" | "high_events" => 0,
                 field if field.ends_with("_bytes") => 9_000_011 + cpu_s * 1_009,
                 "pgfault" => turns * 7,
                 "pgmajfault" | "refaults" => cpu_s / 3,
@@ -390,8 +409,12 @@ mod tests {
                 other => panic!("no usual value for {other}"),
             }))
         };
-        let samples =
-            catalog::container().filter_map(|metric| Some(Sample::new(metric, value(metric)?)));
+        let samples = catalog::container().filter_map(|metric| {
+            Some(Sample {
+                value: value(metric)?,
+                ..usual_sample(metric)
+            })
+        });
         subject_of(container, samples.collect())
     }
 

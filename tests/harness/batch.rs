@@ -107,6 +107,14 @@ impl Entry {
             .unwrap_or_else(|| panic!("no {field} in {self:?}"))
     }
 
+    /// A total of block I/O on this device.
+    pub(crate) fn io(&self, device: &str, field: &str) -> Option<u64> {
+        let samples = self.families.get("io")?.get(field)?.as_array()?;
+        let mut samples = samples.iter();
+        let sample = samples.find(|sample| sample["labels"]["device"] == device)?;
+        sample["value"].as_u64()
+    }
+
     /// CPU time used since the cgroup was made, in nanoseconds.
     #[track_caller]
     pub(crate) fn usage_ns(&self) -> u64 {

@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
+use agent_ebpf::block_io::WRITE;
 use cgflux::{
     container::CgroupId,
-    host::cgroup_tree::Layout,
+    host::cgroup_tree::{Hierarchy, Layout},
     kernel::{Anchor, Event, Kernel, KernelError, Options, StorageKind},
 };
 
-use crate::harness::{cgroup, eventually};
+use crate::harness::{cgroup, eventually, skip};
 
 /// Forks, blocks and computes.
 const LOAD: &str =
@@ -39,6 +40,9 @@ fn each_chain_agrees_with_the_kernels_own_counter() {
                     anchor,
                     hierarchy: hierarchy.id,
                     root: CgroupId(fs::metadata(&hierarchy.mount).unwrap().ino()),
+                    io_hierarchy: layout.with("blkio").map(|it| it.id),
+                    memory_hierarchy: layout.with("memory").map(|it| it.id),
+                    by_address: true,
                     storage: Some(storage),
                 };
                 let chain = format!("{anchor:?} {storage:?} exact={exact}");
@@ -52,6 +56,88 @@ fn each_chain_agrees_with_the_kernels_own_counter() {
                 };
                 agrees(kernel, exact, &hierarchy.mount, file, &chain);
             }
+        }
+    }
+}
+
+#[test]
+fn block_io_finds_the_slot_of_the_same_path_with_and_without_reading_by_address() {
+    let layout = Layout::find().unwrap();
+    let (accounting, blkio) = (layout.accounting(), layout.with("blkio"));
+    let blkio = blkio.filter(|it| it.mount.join("blkio.reset_stats").exists() || it.id == 0);
+    let Some(blkio) = blkio else {
+        return skip("no io controller is mounted").unwrap_or_default();
+    };
+    let anchor = match layout.unified() {
+        Some(_) => Anchor::Unified,
+        None => Anchor::Cpuacct,
+    };
+    for storage in [StorageKind::CgrpStorage, StorageKind::Hash] {
+        for by_address in [true, false] {
+            let options = Options {
+                slots: 1024,
+                exact: true,
+                anchor,
+                hierarchy: accounting.id,
+                root: accounting.id_of("/").unwrap(),
+                io_hierarchy: Some(blkio.id),
+                memory_hierarchy: layout.with("memory").map(|it| it.id),
+                by_address,
+                storage: Some(storage),
+            };
+            let mut kernel = match Kernel::load(&options) {
+                Ok(kernel) => kernel,
+                // Before Linux 6.2 there is no cgroup storage.
+                Err(KernelError::Object { .. }) if storage == StorageKind::CgrpStorage => continue,
+                Err(error) => panic!("{storage:?}: {error}"),
+            };
+            kernel.attach(|_| true).unwrap();
+            let path = format!("/{}", cgroup::unique("block"));
+            // The other hierarchy's first: the order is not to matter.
+            let io = Removed(blkio.folder(&path));
+            fs::create_dir(&io.0).unwrap();
+            let own = Removed(accounting.folder(&path));
+            if blkio.id != accounting.id {
+                fs::create_dir(&own.0).unwrap();
+            }
+            let slot = eventually(Duration::from_secs(5), "the birth is told", || match kernel
+                .next_event()
+            {
+                Some(Event::Born { slot, cgroup, .. })
+                    if accounting.id_of(&path).is_ok_and(|id| id == cgroup) =>
+                {
+                    slot.ok_or_else(|| "no slot".to_owned())
+                }
+                other => Err(format!("{other:?}")),
+            });
+            if !by_address {
+                let id = |hierarchy: &Hierarchy| hierarchy.id_of(&path).unwrap();
+                for hierarchy in [accounting, blkio] {
+                    kernel.add_path(hierarchy.id, id(hierarchy), &path).unwrap();
+                }
+                kernel.set_path_slot(&path, slot).unwrap();
+            }
+            let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+            let script = format!(
+                "echo $$ > {}/cgroup.procs; dd if=/dev/zero of={}/x bs=1M count=8 oflag=direct",
+                io.0.display(),
+                folder.path().display()
+            );
+            let ran = Command::new("sh").args(["-c", &script]).output().unwrap();
+            if !ran.status.success() {
+                return skip("no direct writes to this file system").unwrap_or_default();
+            }
+            kernel.find_block_records().unwrap();
+            let sums = kernel.block_io(slot);
+            let written: u64 = sums
+                .devices()
+                .map(|(_, device)| device.operations[WRITE].bytes)
+                .sum();
+            println!(
+                "{storage:?} by_address={by_address}: asked={} written={written}",
+                8 << 20
+            );
+            assert!((8 << 20..9 << 20).contains(&written));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the kernel counts and what the agent says of it, side by side.
 
 mod accuracy;
+mod block_io;
 mod chains;
 mod churn;
 mod environment;

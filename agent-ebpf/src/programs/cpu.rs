@@ -5,7 +5,8 @@
 use core::mem::offset_of;
 
 use agent_ebpf::{
-    cpu::{CpuCounters, RunningTask, WaitBuckets, wait_bucket},
+    cpu::{CpuCounters, RunningTask, WaitBuckets},
+    histogram,
     losses::Losses,
 };
 use aya_ebpf::{
@@ -108,7 +109,7 @@ unsafe fn end_turn(prev: *const Task, preempt: bool, running: *mut RunningTask, 
         let wait_ns = run_delay_ns - (*running).run_delay_ns;
         add_own(&raw mut (*counters).wait_ns, wait_ns);
         if let Some(histogram) = WAIT_BUCKETS.get_ptr_mut(record(slot, cpu)) {
-            let bucket = wait_bucket(wait_ns);
+            let bucket = histogram::bucket(wait_ns);
             add_own((&raw mut (*histogram).buckets).cast::<u64>().add(bucket), 1);
         }
     }

@@ -1,6 +1,6 @@
 //! Cgroups made and removed: slots given at birth, events for the agent.
 //!
-//! The programs see every hierarchy and answer only to the accounting one.
+//! The programs see every hierarchy and answer only to the accounting one; of some others they keep the paths.
 
 use core::mem::offset_of;
 
@@ -22,7 +22,7 @@ use aya_ebpf::{
 use super::{
     LAYOUT, SETTINGS,
     cgroup::{self, Task, load},
-    constant, lost,
+    constant, lost, paths,
 };
 use crate::slots;
 
@@ -44,7 +44,9 @@ pub(crate) fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let path: *const u8 = ctx.arg(1);
     // SAFETY: the cgroup is the hook's argument, the path its second one.
     unsafe {
-        let Some(event) = birth(new) else { return 0 };
+        let event = birth(new);
+        paths::arrive(paths::key(new), path, event.map_or(0, |it| it.argument));
+        let Some(event) = event else { return 0 };
         let Some(record) = reserve::<NewCgroup>() else {
             return 0;
         };
@@ -67,14 +69,16 @@ pub(crate) fn cgroup_mkdir_pathless(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Tells the agent that a cgroup has no more tasks and its directory is gone.
+/// Tells the agent that a cgroup has no more tasks and its directory is gone, and forgets its path.
 ///
 /// `trace_cgroup_rmdir(struct cgroup *cgrp, const char *path)`, from `cgroup_rmdir`. Checked on 6.18.
 #[btf_tracepoint(function = "cgroup_rmdir")]
 pub(crate) fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
+    let removed: *mut Cgroup = ctx.arg(0);
     // SAFETY: the cgroup is the hook's argument.
     unsafe {
-        if let Some(event) = event(ctx.arg(0), CgroupEvent::RMDIR, 0) {
+        paths::leave(paths::key(removed));
+        if let Some(event) = event(removed, CgroupEvent::RMDIR, 0) {
             send(event, BPF_RB_FORCE_WAKEUP);
         }
     }

@@ -5,15 +5,17 @@
     reason = "the hook macro hands the context over by value"
 )]
 
+pub(crate) mod block_io;
 pub(crate) mod cgroup;
 pub(crate) mod cpu;
 pub(crate) mod lifecycle;
+pub(crate) mod paths;
 pub(crate) mod tasks;
 
 use core::ptr;
 
 use agent_ebpf::{
-    layout::{KernelLayout, Settings},
+    layout::{BlockLayout, KernelLayout, Settings},
     losses::Losses,
 };
 use aya_ebpf::{bindings::BPF_F_MMAPABLE, btf_maps::Array, macros::btf_map};
@@ -26,6 +28,9 @@ pub(crate) static LAYOUT: KernelLayout = KernelLayout::ZERO;
 
 #[unsafe(no_mangle)]
 pub(crate) static SETTINGS: Settings = Settings::ZERO;
+
+#[unsafe(no_mangle)]
+pub(crate) static BLOCK: BlockLayout = BlockLayout::ZERO;
 
 #[btf_map]
 static LOSSES: Array<Losses, 1, MMAPABLE> = Array::new();

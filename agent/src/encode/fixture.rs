@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use agent_ebpf::cpu::WAIT_BUCKETS;
+use agent_ebpf::histogram::BUCKETS;
 
 use crate::{
     container::{CgroupId, Container, Runtime},
@@ -62,7 +62,7 @@ pub(crate) fn rates(cpus: f64, waiting: f64) -> Vec<Sample> {
 pub(crate) fn every_sample() -> Vec<Sample> {
     let value = |kind, unit| match (kind, unit) {
         (Kind::Histogram, _) => Value::Histogram(Box::new(Histogram {
-            buckets: [3; WAIT_BUCKETS],
+            buckets: [3; BUCKETS],
             sum_ns: 1_234_567_890,
         })),
         (_, Unit::Cpus | Unit::Ratio) => Value::Float(0.125),

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use agent_ebpf::cpu::{WAIT_BUCKETS, wait_bucket_bound_ns};
+use agent_ebpf::histogram::{BUCKETS, bucket_bound_ns};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::json;
 
@@ -263,14 +263,14 @@ impl Serialize for ValueText<'_> {
 #[derive(Serialize)]
 struct HistogramText<'a> {
     bounds_ns: Vec<u64>,
-    counts: &'a [u64; WAIT_BUCKETS],
+    counts: &'a [u64; BUCKETS],
     sum_ns: u64,
 }
 
 impl<'a> HistogramText<'a> {
     fn new(histogram: &'a Histogram) -> Self {
         Self {
-            bounds_ns: (0..WAIT_BUCKETS).map_while(wait_bucket_bound_ns).collect(),
+            bounds_ns: (0..BUCKETS).map_while(bucket_bound_ns).collect(),
             counts: &histogram.buckets,
             sum_ns: histogram.sum_ns,
         }
@@ -347,7 +347,7 @@ mod tests {
         }
         assert_eq!(
             web["cpu"]["runq_wait"]["counts"].as_array().map(Vec::len),
-            Some(WAIT_BUCKETS)
+            Some(BUCKETS)
         );
         assert_eq!(web["cpu"]["runq_wait"]["bounds_ns"][0], 1024);
         assert!(web.get("namespace").is_none(), "absent, not null: {web}");

@@ -8,7 +8,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use agent_ebpf::cpu::wait_bucket_bound_ns;
+use agent_ebpf::histogram::bucket_bound_ns;
 
 use super::{
     Payload, Tagging,
@@ -206,7 +206,7 @@ fn fill<'a>(
                 let mut count = 0_u64;
                 for (index, bucket) in histogram.buckets.iter().enumerate() {
                     count = count.saturating_add(*bucket);
-                    match wait_bucket_bound_ns(index) {
+                    match bucket_bound_ns(index) {
                         Some(bound_ns) => line.bucket(key, bound_ns, count),
                         None => line.count(key, count),
                     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use agent_ebpf::cpu::WAIT_BUCKETS;
+use agent_ebpf::histogram::BUCKETS;
 use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
 use proptest::{option, prelude::*};
 
@@ -102,8 +102,8 @@ fn the_native_schema() {
 
 #[test]
 fn a_histogram_is_cumulative_and_its_count_is_all() {
-    let mut buckets = [0; WAIT_BUCKETS];
-    (buckets[0], buckets[1], buckets[WAIT_BUCKETS - 1]) = (2, 3, 5);
+    let mut buckets = [0; BUCKETS];
+    (buckets[0], buckets[1], buckets[BUCKETS - 1]) = (2, 3, 5);
     let value = Value::Histogram(Box::new(Histogram {
         buckets,
         sum_ns: 99,
@@ -111,7 +111,7 @@ fn a_histogram_is_cumulative_and_its_count_is_all() {
     let batch = batch(web(), vec![Sample::new(&catalog::RUNQ_WAITS, value)]);
     let text = encode(&mut encoder(&[]), &batch);
     let line = parse_lines(&text).last().unwrap().unwrap();
-    assert_eq!(line.field_set.len(), WAIT_BUCKETS);
+    assert_eq!(line.field_set.len(), BUCKETS);
     for (field, count) in [
         ("runq_wait_le_1024ns", 2),
         ("runq_wait_le_2048ns", 5),

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use agent_ebpf::cpu::wait_bucket_bound_ns;
+use agent_ebpf::histogram::bucket_bound_ns;
 
 use crate::{
     container::Container,
@@ -206,7 +206,7 @@ fn write_histogram(
     for (at, bucket) in histogram.buckets.iter().enumerate() {
         count += bucket;
         write!(text, "{name}_bucket{{{labels}{comma}le=\"")?;
-        match wait_bucket_bound_ns(at) {
+        match bucket_bound_ns(at) {
             Some(bound_ns) => write!(text, "{}", Decimal(bound_ns, 9))?,
             None => text.push_str("+Inf"),
         }
@@ -351,10 +351,10 @@ mod tests {
 
     #[test]
     fn buckets_add_up_and_end_in_infinity() {
-        let mut buckets = [0; agent_ebpf::cpu::WAIT_BUCKETS];
+        let mut buckets = [0; agent_ebpf::histogram::BUCKETS];
         buckets[0] = 2;
         buckets[1] = 3;
-        buckets[agent_ebpf::cpu::WAIT_BUCKETS - 1] = 1;
+        buckets[agent_ebpf::histogram::BUCKETS - 1] = 1;
         let histogram = Histogram {
             buckets,
             sum_ns: 1_500_000_000,

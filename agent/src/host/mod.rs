@@ -3,6 +3,8 @@
 //!
 //! Numbers never wait for anything here: each answer may be missing, late, or never come.
 
+pub mod block_devices;
+pub mod block_files;
 mod cgroup_file;
 pub mod cgroup_tree;
 pub mod cpu_files;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use agent_ebpf::layout::KernelLayout;
+use agent_ebpf::layout::{BlockLayout, KernelLayout};
 
 use super::btf::{Argument, Btf, BtfError, VMLINUX};
 
 /// Structures and enums that offsets are wanted of.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 18] = [
     "task_struct",
     "css_set",
     "cgroup",
@@ -15,6 +15,17 @@ const NAMES: [&str; 7] = [
     "cgroup_subsys_state",
     "kernfs_node",
     "cgroup_subsys_id",
+    "request",
+    "request_queue",
+    "gendisk",
+    "bio",
+    "bio_vec",
+    "blkcg_gq",
+    "blkcg",
+    "page",
+    "folio",
+    "mem_cgroup",
+    "rqf_flags",
 ];
 
 /// What this kernel's type information says. `None` is "not there".
@@ -40,13 +51,15 @@ impl KernelTypes {
         })
     }
 
+    /// Where a member lies, or that it is missing.
+    fn at(&self, structure: &str, members: &[&str]) -> Result<u64, String> {
+        let offset = self.btf.offset(structure, members);
+        offset.ok_or_else(|| format!("this kernel has no {structure}.{}", members.join(".")))
+    }
+
     /// All offsets, or the first member that is missing.
     pub(super) fn layout(&self, anchor: Anchor) -> Result<KernelLayout, String> {
-        let at = |structure: &str, members: &[&str]| {
-            self.btf
-                .offset(structure, members)
-                .ok_or_else(|| format!("this kernel has no {structure}.{}", members.join(".")))
-        };
+        let at = |structure: &str, members: &[&str]| self.at(structure, members);
         Ok(KernelLayout {
             task_pid: at("task_struct", &["pid"])?,
             task_state: at("task_struct", &["__state"])
@@ -71,6 +84,54 @@ impl KernelTypes {
             cgroup_parent: at("cgroup", &["self", "parent"])?,
             root_hierarchy: at("cgroup_root", &["hierarchy_id"])?,
             kernfs_id: at("kernfs_node", &["id"])?,
+        })
+    }
+
+    /// What the block I/O programs read of a request, its bio and its disk.
+    pub(super) fn block(&self) -> Result<BlockLayout, String> {
+        /// `RQF_FLUSH_SEQ` as long as it was a macro (include/linux/blkdev.h and blk-mq.h, 5.8 to 6.9).
+        const FLUSH_SEQUENCE: u32 = 1 << 4;
+        let at = |structure: &str, members: &[&str]| self.at(structure, members);
+        let bit = self.btf.enumerator("rqf_flags", "__RQF_FLUSH_SEQ");
+        let queue_disk = at("request_queue", &["disk"]);
+        Ok(BlockLayout {
+            request_cmd_flags: at("request", &["cmd_flags"])?,
+            request_rq_flags: at("request", &["rq_flags"])?,
+            request_data_len: at("request", &["__data_len"])?,
+            request_bio: at("request", &["bio"])?,
+            request_start_time: at("request", &["start_time_ns"])?,
+            request_io_start_time: at("request", &["io_start_time_ns"])?,
+            // 5.15 gave the queue its disk, 5.17 took it from the request.
+            request_anchor: match &queue_disk {
+                Ok(_) => at("request", &["q"])?,
+                Err(_) => at("request", &["rq_disk"])?,
+            },
+            anchor_is_queue: u32::from(queue_disk.is_ok()),
+            queue_disk: queue_disk.unwrap_or_default(),
+            disk_major: at("gendisk", &["major"])?,
+            disk_first_minor: at("gendisk", &["first_minor"])?,
+            bio_vcnt: at("bio", &["bi_vcnt"])?,
+            bio_blkg: at("bio", &["bi_blkg"])?,
+            blkg_blkcg: at("blkcg_gq", &["blkcg"])?,
+            blkcg_cgroup: at("blkcg", &["css", "cgroup"])?,
+            flush_sequence: bit.map_or(FLUSH_SEQUENCE, |bit| 1 << bit),
+            ..BlockLayout::ZERO
+        })
+    }
+
+    /// `block` with what leads from a bio to the memory cgroup of a page.
+    pub(super) fn block_pages(&self, block: &BlockLayout) -> Result<BlockLayout, String> {
+        let at = |structure: &str, members: &[&str]| self.at(structure, members);
+        Ok(BlockLayout {
+            bio_next: at("bio", &["bi_next"])?,
+            bio_size: at("bio", &["bi_iter", "bi_size"])?,
+            bio_io_vec: at("bio", &["bi_io_vec"])?,
+            bio_index: at("bio", &["bi_iter", "bi_idx"])?,
+            vec_page: at("bio_vec", &["bv_page"])?,
+            page_head: at("page", &["compound_head"])?,
+            page_memcg: at("page", &["memcg_data"]).or_else(|_| at("folio", &["memcg_data"]))?,
+            memcg_cgroup: at("mem_cgroup", &["css", "cgroup"])?,
+            ..*block
         })
     }
 

@@ -1,7 +1,7 @@
 //! Loads the programs: best object first, each program by trying, the reason kept for each that is not loaded.
 
 use agent_ebpf::{
-    layout::{KernelLayout, Settings},
+    layout::{BlockLayout, KernelLayout, Settings},
     losses::Losses,
     maps,
 };
@@ -15,9 +15,12 @@ use nix::errno::Errno;
 
 use super::{
     Kernel, KernelError, ProgramReport, ProgramState,
+    block_io::{BlockMaps, BlockRecords},
+    chunks::Chunks,
     layout::{Anchor, KernelTypes},
     map_error,
-    programs::{MKDIR, MKDIR_PATHLESS, PROGRAMS, ProgramSpec, Role},
+    paths::Paths,
+    programs::{BLOCK_IO, BLOCK_IO_BY_BIO, MKDIR, MKDIR_PATHLESS, PROGRAMS, ProgramSpec, Role},
     records::Records,
     slots::{Slots, StorageKind},
 };
@@ -32,6 +35,12 @@ const MAX_STRIPES: usize = 16;
 /// Cgroups that the hash holds for each slot: cgroups inside containers have entries too.
 const HASH_ENTRIES_PER_SLOT: u32 = 4;
 
+/// Paths kept for each slot and hierarchy: some cgroups inside containers have one, too.
+const PATHS_PER_SLOT: u32 = 2;
+
+/// No hierarchy has this number.
+const NO_HIERARCHY: u32 = u32::MAX;
+
 /// How to load.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -45,6 +54,13 @@ pub struct Options {
     pub hierarchy: u32,
     /// Id of its root.
     pub root: CgroupId,
+    /// Number of the hierarchy with the I/O controller, if there is one: there a request's cgroup is.
+    pub io_hierarchy: Option<u32>,
+    /// Number of the hierarchy with the memory controller, if there is one: there a page's cgroup is.
+    pub memory_hierarchy: Option<u32>,
+    /// Whether to try programs that read kernel memory by its address. Where lockdown=confidentiality refuses them, and
+    /// without this, cgroups are born without paths and block I/O is told by bios alone.
+    pub by_address: bool,
     /// Where to keep slots; `None` for the best that loads.
     pub storage: Option<StorageKind>,
 }
@@ -55,10 +71,14 @@ impl Kernel {
         let types = KernelTypes::read()?;
         let layout = types.layout(options.anchor).map_err(KernelError::Layout)?;
         let btf = Btf::from_sys_fs()?;
+        let block = types.block();
+        let block_pages = block.clone().and_then(|block| types.block_pages(&block));
         let loader = Loader {
             options,
             types,
             layout,
+            block,
+            block_pages,
             btf,
         };
         match options.storage {
@@ -74,6 +94,10 @@ struct Loader<'a> {
     options: &'a Options,
     types: KernelTypes,
     layout: KernelLayout,
+    /// What block I/O needs, or what of it this kernel lacks.
+    block: Result<BlockLayout, String>,
+    /// The same with what leads to the owners of pages.
+    block_pages: Result<BlockLayout, String>,
     btf: Btf,
 }
 
@@ -89,7 +113,7 @@ impl Loader<'_> {
             reserved: 0,
             root: self.options.root.0,
         };
-        let slots = Records::round_up(self.options.slots);
+        let slots = Chunks::round_up(self.options.slots);
         let mut ebpf = self.object(storage, &settings, slots)?;
         let programs = self.programs(&mut ebpf, exact);
         require(&programs)?;
@@ -114,6 +138,15 @@ impl Loader<'_> {
         for slot in (1..slots).rev() {
             free.push(slot, 0).map_err(map_error(maps::FREE_SLOTS))?;
         }
+        let block = if counts(Source::BlockRqComplete) {
+            Some(BlockRecords::new(block_maps(&mut ebpf)?, slots)?)
+        } else {
+            None
+        };
+        let paths = Paths::new(
+            take(&mut ebpf, maps::PATHS, HashMap::try_from)?,
+            take(&mut ebpf, maps::PATH_SLOTS, HashMap::try_from)?,
+        );
         let mut kernel = Kernel {
             events: take(&mut ebpf, maps::EVENTS, RingBuf::try_from)?,
             losses: take(&mut ebpf, maps::LOSSES, Array::<_, Losses>::try_from)?,
@@ -124,6 +157,8 @@ impl Loader<'_> {
             records,
             slots: slot_map,
             free,
+            block,
+            paths,
         };
         kernel.hold(0)?;
         Ok(kernel)
@@ -137,15 +172,29 @@ impl Loader<'_> {
     ) -> Result<Ebpf, KernelError> {
         let cpus = u32::try_from(possible_cpus()).unwrap_or(u32::MAX);
         let records = slots * settings.stripes;
+        let block = self.block_layout();
+        // A map that is not used is made all the same.
+        let (block_records, paths) = match block.keeps_paths {
+            0 => (1, 1),
+            _ => (slots, slots * PATHS_PER_SLOT),
+        };
         let mut loader = EbpfLoader::new();
         loader
             .btf(Some(&self.btf))
             .override_global("LAYOUT", &self.layout, true)
             .override_global("SETTINGS", settings, true)
+            .override_global("BLOCK", &block, true)
             .map_max_entries(maps::CPU_COUNTERS, records)
             .map_max_entries(maps::WAIT_BUCKETS, records)
             .map_max_entries(maps::RUNNING, cpus)
-            .map_max_entries(maps::FREE_SLOTS, slots);
+            .map_max_entries(maps::FREE_SLOTS, slots)
+            .map_max_entries(maps::PATHS, paths * self.hierarchies())
+            .map_max_entries(maps::PATH_SLOTS, paths)
+            .map_max_entries(maps::BLOCK_RECORDS, block_records)
+            .map_max_entries(maps::FREE_BLOCK_RECORDS, block_records)
+            .map_max_entries(maps::BLOCK_OWNERS, block_records)
+            .map_max_entries(maps::BLOCK_COUNTERS, block_records)
+            .map_max_entries(maps::BLOCK_LATENCIES, block_records);
         let object = match storage {
             StorageKind::CgrpStorage => CGRP_STORAGE,
             StorageKind::Hash => {
@@ -159,6 +208,36 @@ impl Loader<'_> {
         })
     }
 
+    /// What the block I/O programs are told; no paths are kept where they cannot run.
+    fn block_layout(&self) -> BlockLayout {
+        let Ok(layout) = self.block_pages.as_ref().or(self.block.as_ref()) else {
+            return BlockLayout::ZERO;
+        };
+        BlockLayout {
+            io_hierarchy: self.options.io_hierarchy.unwrap_or(NO_HIERARCHY),
+            memory_hierarchy: self.options.memory_hierarchy.unwrap_or(NO_HIERARCHY),
+            keeps_paths: 1,
+            ..*layout
+        }
+    }
+
+    /// How many hierarchies paths are kept of.
+    fn hierarchies(&self) -> u32 {
+        let (io, memory) = (self.options.io_hierarchy, self.options.memory_hierarchy);
+        let others = [io, memory.filter(|_| memory != io)].into_iter().flatten();
+        let others = others.filter(|it| *it != self.options.hierarchy);
+        1 + others.map(|_| 1).sum::<u32>()
+    }
+
+    /// What this kernel lacks of what a program reads, beside its tracepoint.
+    fn lacks(&self, program: &str) -> Option<String> {
+        match program {
+            BLOCK_IO => self.block_pages.as_ref().err().cloned(),
+            BLOCK_IO_BY_BIO => self.block.as_ref().err().cloned(),
+            _ => None,
+        }
+    }
+
     fn programs(&self, ebpf: &mut Ebpf, exact: bool) -> Vec<ProgramReport> {
         let mut reports: Vec<ProgramReport> = Vec::with_capacity(PROGRAMS.len());
         for spec in &PROGRAMS {
@@ -166,9 +245,16 @@ impl Loader<'_> {
             let state = if spec.name == MKDIR_PATHLESS && is_loaded(&reports, |it| it.name == MKDIR)
             {
                 ProgramState::NotNeeded("cgroup_mkdir tells paths too")
+            } else if spec.name == BLOCK_IO_BY_BIO && is_loaded(&reports, |it| it.name == BLOCK_IO)
+            {
+                ProgramState::NotNeeded("block_rq_complete looks at pages too")
             } else if spec.role == Role::Metric(Source::SchedStatRuntime) && !exact {
                 ProgramState::NotNeeded("run time is charged at switches")
+            } else if !self.options.by_address && [MKDIR, BLOCK_IO].contains(&spec.name) {
+                ProgramState::NotNeeded("nothing is to be read by address")
             } else if let Err(reason) = self.types.signature(spec.tracepoint, spec.arguments) {
+                ProgramState::Unsupported(reason)
+            } else if let Some(reason) = self.lacks(spec.name) {
                 ProgramState::Unsupported(reason)
             } else {
                 match self.program(ebpf, spec) {
@@ -261,6 +347,17 @@ fn take<T>(
 ) -> Result<T, KernelError> {
     let map = ebpf.take_map(name).ok_or(KernelError::NoMap(name))?;
     convert(map).map_err(map_error(name))
+}
+
+fn block_maps(ebpf: &mut Ebpf) -> Result<BlockMaps, KernelError> {
+    Ok(BlockMaps {
+        records: take(ebpf, maps::BLOCK_RECORDS, HashMap::try_from)?,
+        free: take(ebpf, maps::FREE_BLOCK_RECORDS, Stack::try_from)?,
+        owners: take(ebpf, maps::BLOCK_OWNERS, array)?,
+        taken: take(ebpf, maps::BLOCK_TAKEN, array)?,
+        counters: take(ebpf, maps::BLOCK_COUNTERS, array)?,
+        latencies: take(ebpf, maps::BLOCK_LATENCIES, array)?,
+    })
 }
 
 /// The array itself: its values are mapped into memory, not read by system calls.

@@ -5,12 +5,15 @@
 //! - `btf`, `layout`: what this kernel looks like — facts.
 //! - `programs`: the table of programs and what each is for.
 //! - `load`: facts and table → loaded programs, with the reason for each that is not.
-//! - `slots`, `records`, `events`: the maps.
+//! - `slots`, `paths`, `records`, `block_io`, `events`: the maps; `chunks` maps arrays into memory.
 
+mod block_io;
 mod btf;
+mod chunks;
 mod events;
 mod layout;
 mod load;
+mod paths;
 mod programs;
 mod records;
 mod slots;
@@ -40,7 +43,12 @@ pub use load::Options;
 pub use programs::{PROGRAMS, ProgramSpec, Role};
 pub use slots::StorageKind;
 
-use crate::{container::CgroupId, snapshot::SlotTotals};
+use crate::{
+    container::CgroupId,
+    snapshot::{BlockSums, SlotTotals},
+};
+use block_io::BlockRecords;
+use paths::Paths;
 use records::Records;
 use slots::Slots;
 
@@ -155,6 +163,9 @@ pub struct Kernel {
     free: Stack<MapData, u32>,
     events: RingBuf<MapData>,
     losses: Array<MapData, Losses>,
+    /// `None` without a block I/O program.
+    block: Option<BlockRecords>,
+    paths: Paths,
 }
 
 /// The kernel measures its programs as long as this lives; that itself costs some 45 ns a call, so not for long.
@@ -238,6 +249,9 @@ impl Kernel {
     pub fn give_back(&mut self, slot: u32, cgroup: CgroupId) -> Result<(), KernelError> {
         self.slots.forget(cgroup);
         self.records.give_back(slot);
+        if let Some(block) = &mut self.block {
+            block.give_back(slot)?;
+        }
         self.free.push(slot, 0).map_err(map_error("FREE_SLOTS"))
     }
 
@@ -251,6 +265,42 @@ impl Kernel {
     #[inline]
     pub fn counters(&self, slot: u32) -> CpuCounters {
         self.records.counters(slot)
+    }
+
+    /// Finds the block I/O records that were taken since the last call.
+    pub fn find_block_records(&mut self) -> Result<(), KernelError> {
+        self.block.as_mut().map_or(Ok(()), BlockRecords::find)
+    }
+
+    /// The block I/O of `slot`, on the devices found so far.
+    pub fn block_io(&self, slot: u32) -> BlockSums {
+        let mut sums = BlockSums::default();
+        for (device, more) in self.block.iter().flat_map(|block| block.sums(slot)) {
+            sums.add(device, &more);
+        }
+        sums
+    }
+
+    /// Tells the programs the path of the cgroup `id` of `hierarchy`, which they did not see made: by its path it counts
+    /// in the slot that [`Kernel::set_path_slot`] gives to that. Nothing to do without a block I/O program.
+    pub fn add_path(
+        &mut self,
+        hierarchy: u32,
+        id: CgroupId,
+        path: &str,
+    ) -> Result<(), KernelError> {
+        if self.block.is_none() {
+            return Ok(());
+        }
+        self.paths.add(hierarchy, id, path)
+    }
+
+    /// Lets all cgroups with this path, whatever their hierarchy, count block I/O in `slot`.
+    pub fn set_path_slot(&mut self, path: &str, slot: u32) -> Result<(), KernelError> {
+        if self.block.is_none() {
+            return Ok(());
+        }
+        self.paths.set_slot(path, slot)
     }
 
     /// The next event; `None` if there is none now.
@@ -310,7 +360,8 @@ impl Kernel {
 
     /// Bytes of kernel records mapped into this process.
     pub fn mapped_bytes(&self) -> usize {
-        self.records.mapped_bytes()
+        let block = self.block.as_ref().map_or(0, BlockRecords::mapped_bytes);
+        self.records.mapped_bytes() + block
     }
 }
 

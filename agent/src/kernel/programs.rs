@@ -35,14 +35,20 @@ impl Role {
 
 const TASK: Option<&str> = Some("task_struct");
 const CGROUP: Option<&str> = Some("cgroup");
+const REQUEST: Option<&str> = Some("request");
 
 /// Births, with the path.
 pub(super) const MKDIR: &str = "cgroup_mkdir";
 /// Births, without the path.
 pub(super) const MKDIR_PATHLESS: &str = "cgroup_mkdir_pathless";
 
+/// Block I/O, with a look at pages for whom a buffered write is of.
+pub(super) const BLOCK_IO: &str = "block_rq_complete";
+/// Block I/O, without it.
+pub(super) const BLOCK_IO_BY_BIO: &str = "block_rq_complete_by_bio";
+
 /// Every program, lifecycle first: that is the order of attachment.
-pub const PROGRAMS: [ProgramSpec; 11] = [
+pub const PROGRAMS: [ProgramSpec; 13] = [
     spec(MKDIR, "cgroup_mkdir", &[CGROUP, None], Role::Path),
     spec(
         MKDIR_PATHLESS,
@@ -98,6 +104,18 @@ pub const PROGRAMS: [ProgramSpec; 11] = [
         "sched_process_exit",
         &[TASK],
         Role::Metric(Source::SchedProcessExit),
+    ),
+    spec(
+        BLOCK_IO,
+        "block_rq_complete",
+        &[REQUEST, None, None],
+        Role::Metric(Source::BlockRqComplete),
+    ),
+    spec(
+        BLOCK_IO_BY_BIO,
+        "block_rq_complete",
+        &[REQUEST, None, None],
+        Role::Metric(Source::BlockRqComplete),
     ),
 ];
 

@@ -1,5 +1,6 @@
 //! What is published: one [`Batch`] per tick, rendered by every output alike.
 
+mod block_io;
 pub mod catalog;
 mod cpu;
 pub mod host;
@@ -10,7 +11,7 @@ mod space;
 
 use std::{sync::Arc, time::Duration};
 
-use agent_ebpf::cpu::WAIT_BUCKETS;
+use agent_ebpf::histogram::BUCKETS;
 
 use crate::{
     container::{CgroupId, Container},
@@ -66,11 +67,11 @@ pub enum Value {
     Histogram(Box<Histogram>),
 }
 
-/// A log2 histogram of nanoseconds; bounds by [`agent_ebpf::cpu::wait_bucket_bound_ns`].
+/// A log2 histogram of nanoseconds; bounds by [`agent_ebpf::histogram::bucket_bound_ns`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Histogram {
     /// Observations per bucket, not cumulative.
-    pub buckets: [u64; WAIT_BUCKETS],
+    pub buckets: [u64; BUCKETS],
     /// Sum of all observations, in nanoseconds.
     pub sum_ns: u64,
 }
@@ -148,6 +149,7 @@ fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
     let mut samples = Vec::new();
     cpu::add(&mut samples, span, length);
     let totals = &span.after.totals;
+    block_io::add(&mut samples, &totals.block_io);
     memory::add(&mut samples, &totals.memory);
     pressure::add(&mut samples, &totals.pressure);
     pids::add(&mut samples, &totals.pids);

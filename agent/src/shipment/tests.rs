@@ -341,7 +341,7 @@ fn an_entry_that_gets_its_own_series_late_is_not_counted_twice_from_then_on() {
 fn histograms_add_up_bucket_by_bucket() {
     let host = named(1, Runtime::Host, "_host");
     let with_waits = |waits: u64| {
-        let mut buckets = [0; agent_ebpf::cpu::WAIT_BUCKETS];
+        let mut buckets = [0; agent_ebpf::histogram::BUCKETS];
         buckets[3] = waits;
         let sum_ns = waits * 10;
         let value = Value::Histogram(Box::new(Histogram { buckets, sum_ns }));

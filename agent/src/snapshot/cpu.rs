@@ -1,6 +1,6 @@
 //! CPU time, switches and run-queue wait of one entry.
 
-use agent_ebpf::cpu::WAIT_BUCKETS;
+use agent_ebpf::histogram::BUCKETS;
 
 /// CPU totals since the making of the cgroup.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,9 +33,9 @@ pub struct CpuTotals {
     pub limit: Option<CpuLimit>,
 }
 
-/// Waits by length, not cumulative; bucket `i` is bounded by [`agent_ebpf::cpu::wait_bucket_bound_ns`].
+/// Waits by length, not cumulative; bucket `i` is bounded by [`agent_ebpf::histogram::bucket_bound_ns`].
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct WaitHistogram(pub [u64; WAIT_BUCKETS]);
+pub struct WaitHistogram(pub [u64; BUCKETS]);
 
 /// `nr_periods`, `nr_throttled` and the throttled time of `cpu.stat`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

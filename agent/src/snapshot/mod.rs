@@ -3,6 +3,7 @@
 //! Every total here counts from the making of its cgroup and never goes backwards while the cgroup lives. `None`
 //! means that this kernel or these privileges do not give the number; zero means zero.
 
+mod block_io;
 mod cpu;
 mod interval;
 mod ledger;
@@ -16,8 +17,11 @@ mod split;
 
 use std::ops::AddAssign;
 
-use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
+use agent_ebpf::{cpu::CpuCounters, histogram::BUCKETS};
 
+pub use block_io::{
+    BlockLedger, BlockSums, DeviceIo, DeviceSums, LatencyHistogram, OperationTotals,
+};
 pub use cpu::{Bandwidth, CpuLimit, CpuTotals, WaitHistogram};
 pub use interval::{Interval, Span};
 pub use ledger::Ledger;
@@ -76,6 +80,8 @@ pub struct Totals {
     pub pids: PidsTotals,
     /// Disk space.
     pub space: SpaceTotals,
+    /// Block I/O by device; a device that it never used is not among them.
+    pub block_io: Vec<DeviceIo>,
 }
 
 /// What a slot, or several, counted.
@@ -84,7 +90,7 @@ pub struct SlotTotals {
     /// The scalar counters.
     pub counters: CpuCounters,
     /// Run-queue waits by length, not cumulative.
-    pub waits: [u64; WAIT_BUCKETS],
+    pub waits: [u64; BUCKETS],
 }
 
 impl AddAssign<&Self> for SlotTotals {

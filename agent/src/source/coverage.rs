@@ -114,7 +114,9 @@ mod tests {
         let files = Coverage::files();
         let given: Vec<&str> = catalog::container()
             .filter(|metric| files.source_of(metric).is_some())
-            .filter(|metric| ["container_cpu", "container_sched"].contains(&metric.measurement))
+            .filter(|metric| {
+                ["container_cpu", "container_sched", "container_io"].contains(&metric.measurement)
+            })
             .map(|metric| metric.field)
             .collect();
         assert_eq!(
@@ -130,6 +132,12 @@ mod tests {
                 "period_us",
                 "usage_cpus",
                 "usage_cpus_max",
+                "read_bytes",
+                "write_bytes",
+                "discard_bytes",
+                "reads",
+                "writes",
+                "discards",
             ]
         );
     }

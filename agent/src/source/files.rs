@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::roster::Roster;
+use super::{block_files::BlockFiles, roster::Roster};
 use crate::{
     container::{CgroupId, Kind},
     snapshot::{CpuTotals, Entry, Snapshot, Timestamp, Totals},
@@ -24,6 +24,7 @@ pub(super) struct FileSource {
     root_ns: Option<u64>,
     /// Entries whose final values stand in the last snapshot.
     finished: Vec<CgroupId>,
+    block: BlockFiles,
 }
 
 impl FileSource {
@@ -36,6 +37,7 @@ impl FileSource {
             host_ns: 0,
             root_ns: None,
             finished: Vec::new(),
+            block: BlockFiles::default(),
         };
         for cgroup in source.look() {
             if !source.enclosing.contains(&cgroup) {
@@ -64,6 +66,7 @@ impl FileSource {
             };
             let mut totals = self.roster.read(*cgroup, Some(usage.run_ns), true);
             totals.cpu.run_ns = Some(usage.run_ns);
+            totals.block_io = self.block.read(&self.roster, *cgroup, true);
             let then_ns = before.and_then(|before| before.cpu.run_ns);
             let then_ns = then_ns.unwrap_or_default();
             grown_ns += usage.run_ns.saturating_sub(then_ns);
@@ -120,7 +123,13 @@ impl FileSource {
     pub(super) fn forget_finished(&mut self) {
         for id in std::mem::take(&mut self.finished) {
             self.roster.forget(id);
+            self.block.forget(id);
         }
+    }
+
+    /// Reads what costs too much for every tick.
+    pub(super) fn read_slowly(&mut self) {
+        self.block.read_slowly();
     }
 
     /// The host's share grows by what the root's total grew beyond all entries' together.

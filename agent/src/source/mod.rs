@@ -1,5 +1,6 @@
 //! Where snapshots come from: the kernel programs, or cgroup files where those cannot run.
 
+mod block_files;
 mod coverage;
 mod entry_files;
 mod files;
@@ -152,8 +153,9 @@ impl Source {
 
     /// Reads what costs too much for every tick.
     pub fn read_slowly(&mut self, now: Timestamp) {
-        if let Kind::Kernel(source) = &mut self.kind {
-            source.read_slowly(now);
+        match &mut self.kind {
+            Kind::Kernel(source) => source.read_slowly(now),
+            Kind::Files(source) => source.read_slowly(),
         }
     }
 
@@ -248,6 +250,9 @@ pub fn options(collect: &Collect, layout: &Layout) -> Result<Options, SourceErro
         },
         hierarchy: accounting.id,
         root: accounting.id_of("/").map_err(SourceError::Root)?,
+        io_hierarchy: layout.with("blkio").map(|it| it.id),
+        by_address: true,
+        memory_hierarchy: layout.with("memory").map(|it| it.id),
         storage: None,
     })
 }

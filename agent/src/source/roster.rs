@@ -12,6 +12,7 @@ use crate::{
     container::{CgroupId, Container, Directory, Kind, Placement, RuntimeInfo, identify},
     host::{
         Runtimes,
+        block_files::{self, DeviceUses},
         cgroup_tree::{Hierarchy, Layout},
         cpu_files::{CpuFiles, Usage},
         layer_space::LayerSpace,
@@ -122,6 +123,38 @@ impl Roster {
         walk.cgroups
     }
 
+    /// Number of the accounting hierarchy.
+    pub(super) fn hierarchy(&self) -> u32 {
+        self.layout.accounting().id
+    }
+
+    /// All cgroups but the roots of the other hierarchies that requests and pages belong to, by hierarchy.
+    pub(super) fn walk_others(&self) -> Vec<(u32, Vec<(CgroupId, String)>)> {
+        let walk = |hierarchy: &Hierarchy| match hierarchy.walk(MAX_CGROUPS) {
+            Ok(walk) => Some((hierarchy.id, walk.cgroups.into_iter().skip(1).collect())),
+            Err(error) => {
+                tracing::warn!(%error, "a cgroup hierarchy cannot be walked");
+                None
+            }
+        };
+        self.others().filter_map(walk).collect()
+    }
+
+    /// The cgroups at `path` in those hierarchies.
+    pub(super) fn others_at(&self, path: &str) -> Vec<(u32, CgroupId)> {
+        let at = |hierarchy: &Hierarchy| Some((hierarchy.id, hierarchy.id_of(path).ok()?));
+        self.others().filter_map(at).collect()
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Hierarchy> {
+        let accounting = self.layout.accounting().id;
+        let io = self.layout.with("blkio");
+        let memory = self.layout.with("memory");
+        let memory = memory.filter(|memory| io.is_none_or(|io| io.id != memory.id));
+        let others = io.into_iter().chain(memory);
+        others.filter(move |other| other.id != accounting)
+    }
+
     /// The directory of the cgroup at `path`.
     pub(super) fn folder(&self, path: &str) -> PathBuf {
         self.layout.accounting().folder(path)
@@ -215,6 +248,19 @@ impl Roster {
     /// What an entry's files say it used so far.
     pub(super) fn usage(&self, id: CgroupId) -> Option<Usage> {
         self.files.get(&id)?.usage()
+    }
+
+    /// What an entry's files say of its block I/O; `None` also where they count for others.
+    pub(super) fn block_use(&self, id: CgroupId) -> Option<DeviceUses> {
+        if !self.has_subtree_to_itself(id) {
+            return None;
+        }
+        let entry = self.directory.container(id)?;
+        let folder = |hierarchy: Option<&Hierarchy>| hierarchy.map(|it| it.folder(&entry.path));
+        block_files::read(
+            folder(self.layout.unified()).as_deref(),
+            folder(self.layout.legacy_with("blkio")).as_deref(),
+        )
     }
 
     /// The parts of an entry's CPU time as they were last published, by a former process: they grow from there.

@@ -12,7 +12,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
+use agent_ebpf::{cpu::CpuCounters, histogram::BUCKETS};
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::{
@@ -27,7 +27,7 @@ const MAGIC: [u8; 8] = *b"cgfluxT3";
 /// Magic, boot id as text (36 bytes), padding.
 const HEAD_BYTES: usize = 64;
 /// Cgroup id, eight counters, two parts, the kind, the buckets.
-const WORDS: usize = 1 + 8 + 2 + 1 + WAIT_BUCKETS;
+const WORDS: usize = 1 + 8 + 2 + 1 + BUCKETS;
 const RECORD_BYTES: usize = WORDS * size_of::<u64>();
 
 /// Why totals cannot be saved.
@@ -261,7 +261,7 @@ mod tests {
         let mut saved = Saved::default();
         saved.totals.counters.wait_ns = seed;
         saved.totals.counters.exits = seed + 1;
-        saved.totals.waits[WAIT_BUCKETS - 1] = seed + 2;
+        saved.totals.waits[BUCKETS - 1] = seed + 2;
         saved.split.system_ns = seed + 3;
         saved
     }

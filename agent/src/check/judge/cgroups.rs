@@ -187,3 +187,11 @@ pub(super) fn has_controller(facts: &Facts, name: &str) -> bool {
             || cgroups.enabled.iter().any(|it| it == name)
     })
 }
+
+/// Whether block I/O can be read.
+pub(super) fn has_io_files(facts: &Facts) -> bool {
+    facts.cgroups.as_ref().is_ok_and(|cgroups| {
+        cgroups.legacy.iter().any(|(name, _)| name == "blkio")
+            || cgroups.enabled.iter().any(|name| name == "io")
+    })
+}

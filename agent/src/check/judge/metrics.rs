@@ -2,7 +2,10 @@
 
 use humantime::format_duration;
 
-use super::{cgroups::has_controller, resources};
+use super::{
+    cgroups::{has_controller, has_io_files},
+    resources,
+};
 use crate::{
     check::{
         facts::{Facts, Programs},
@@ -61,7 +64,10 @@ fn item(facts: &Facts, coverage: &Coverage, metric: &Metric) -> Item {
         return item;
     }
     let is_chosen = facts.collect.source == SourceChoice::Files;
-    let Some(source) = coverage.source_of(metric) else {
+    let is_in_files = metric.measurement != catalog::READ_BYTES.measurement || has_io_files(facts);
+    let source = coverage.source_of(metric);
+    let source = source.filter(|source| *source != Source::CgroupFile || is_in_files);
+    let Some(source) = source else {
         let why = metric
             .sources
             .first()

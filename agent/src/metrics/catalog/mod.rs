@@ -4,6 +4,7 @@
 //! here: one file per subject. A field's type never changes once released: InfluxDB fixes it per shard.
 
 mod agent;
+mod block_io;
 mod cpu;
 mod host;
 mod memory;
@@ -13,6 +14,7 @@ mod sched;
 mod space;
 
 pub use agent::*;
+pub use block_io::*;
 pub use cpu::*;
 pub use host::*;
 pub use memory::*;
@@ -26,6 +28,7 @@ pub fn container() -> impl Iterator<Item = &'static Metric> {
     [
         CPU_METRICS,
         SCHED_METRICS,
+        BLOCK_IO_METRICS,
         MEMORY_METRICS,
         PRESSURE_METRICS,
         PIDS_METRICS,
@@ -128,6 +131,8 @@ pub enum Source {
     SchedProcessExec,
     /// `tp_btf/sched_process_exit`.
     SchedProcessExit,
+    /// `tp_btf/block_rq_complete`.
+    BlockRqComplete,
     /// A file of the cgroup.
     CgroupFile,
     /// A file of `/proc`.
@@ -148,6 +153,7 @@ impl Source {
             Self::SchedProcessFork => "sched_process_fork",
             Self::SchedProcessExec => "sched_process_exec",
             Self::SchedProcessExit => "sched_process_exit",
+            Self::BlockRqComplete => "block_rq_complete",
             Self::CgroupFile => "cgroup_file",
             Self::ProcFile => "proc_file",
             Self::Statfs => "statfs",

@@ -32,6 +32,7 @@ impl KernelSource {
         let folder = self.roster.folder("/");
         self.kernel
             .assign(&folder, root, SlotEntry { slot: 0, flags: 0 })?;
+        self.add_other_paths();
         self.adopt_unknown(old);
         let gone: Vec<CgroupId> = self
             .saved
@@ -117,8 +118,45 @@ impl KernelSource {
             };
             self.kernel
                 .assign(&self.roster.folder(path), cgroup, entry)?;
+            self.join(cgroup, path, slot);
         }
         Ok(owner)
+    }
+
+    /// Tells the programs the paths of all cgroups that are in other hierarchies.
+    fn add_other_paths(&mut self) {
+        for (hierarchy, cgroups) in self.roster.walk_others() {
+            for (cgroup, path) in cgroups {
+                self.add_path(hierarchy, cgroup, &path);
+            }
+        }
+    }
+
+    /// Lets the cgroups with this path in other hierarchies count in `slot`, as `cgroup` does.
+    fn join(&mut self, cgroup: CgroupId, path: &str, slot: u32) {
+        self.add_path(self.roster.hierarchy(), cgroup, path);
+        if let Err(error) = self.kernel.set_path_slot(path, slot) {
+            self.not_joined(path, &error);
+        }
+    }
+
+    /// The same where the programs could not see the path at the cgroup's birth.
+    pub(super) fn join_everywhere(&mut self, cgroup: CgroupId, path: &str, slot: u32) {
+        self.join(cgroup, path, slot);
+        for (hierarchy, other) in self.roster.others_at(path) {
+            self.add_path(hierarchy, other, path);
+        }
+    }
+
+    fn add_path(&mut self, hierarchy: u32, cgroup: CgroupId, path: &str) {
+        if let Err(error) = self.kernel.add_path(hierarchy, cgroup, path) {
+            self.not_joined(path, &error);
+        }
+    }
+
+    fn not_joined(&mut self, path: &str, error: &KernelError) {
+        self.health.mishap();
+        tracing::warn!(%error, path = printable(path).as_ref(), "block I/O may count for the cgroup above");
     }
 
     /// Sets what `entry` had used before its slot took effect.

@@ -118,6 +118,14 @@ impl Health {
                 "unseen_switch_ins",
                 now.unseen_switch_ins - before.unseen_switch_ins,
             ),
+            (
+                "block_records_exhausted",
+                now.block_records_exhausted - before.block_records_exhausted,
+            ),
+            (
+                "paths_exhausted",
+                now.paths_exhausted - before.paths_exhausted,
+            ),
             ("recursion_misses", self.recursion_misses),
             ("event_mishaps", self.mishaps),
         ]

@@ -4,6 +4,7 @@
 //! get their slots here, and their entries begin with what their own files say they had used.
 
 mod adoption;
+mod block_io;
 mod ended;
 mod health;
 mod overflow;
@@ -15,7 +16,7 @@ use std::{
 
 use agent_ebpf::slot::SlotEntry;
 
-use super::{Coverage, roster::Roster};
+use super::{Coverage, block_files::BlockFiles, roster::Roster};
 use crate::{
     container::{CgroupId, Kind},
     kernel::{Event, Kernel, KernelError, ProgramReport},
@@ -24,10 +25,12 @@ use crate::{
         catalog::{self, Source},
     },
     snapshot::{
-        CpuTotals, Entry, Ledger, SlotTotals, Snapshot, Split, Timestamp, Totals, WaitHistogram,
+        BlockSums, CpuTotals, DeviceIo, Entry, Ledger, SlotTotals, Snapshot, Split, Timestamp,
+        Totals, WaitHistogram,
     },
     state::{Saved, SavedTotals},
 };
+use block_io::BlockIo;
 use ended::Ended;
 use health::{Health, Lost};
 use overflow::Overflow;
@@ -63,6 +66,9 @@ pub(super) struct KernelSource {
     resyncing: bool,
     /// What units and plain cgroups used that ended.
     ended: Ended,
+    block: BlockIo,
+    /// Serves where no program counts block I/O.
+    block_files: BlockFiles,
     health: Health,
 }
 
@@ -97,6 +103,8 @@ impl KernelSource {
             released_early: HashSet::new(),
             resyncing: false,
             ended: Ended::go_on_from(old),
+            block: BlockIo::default(),
+            block_files: BlockFiles::default(),
             health: Health::default(),
         };
         // What is lost from here on is looked for in the tree at the first tick.
@@ -132,6 +140,10 @@ impl KernelSource {
             self.look_through_tree();
         }
         self.release_unreleased(taken.boot_ns);
+        if let Err(error) = self.kernel.find_block_records() {
+            self.health.mishap();
+            tracing::debug!(%error, "block I/O records could not be read");
+        }
         let mut entries = Vec::with_capacity(self.holders.len() + 1);
         let mut ids: Vec<CgroupId> = self.ledger.entries().collect();
         let root = self.roster.root();
@@ -145,7 +157,12 @@ impl KernelSource {
             let last = ended.is_some_and(|at| {
                 !self.holders.contains_key(&id) || taken.boot_ns.saturating_sub(at) >= LINGER_NS
             });
-            let told = self.told(id, &totals, ended.is_none());
+            let mut told = self.told(id, &totals, ended.is_none());
+            told.block_io = if self.coverage.has(Source::BlockRqComplete) {
+                self.block_io(id, last)
+            } else {
+                self.block_files.read(&self.roster, id, ended.is_none())
+            };
             let cpu = &told.cpu;
             totals.counters.run_ns = cpu.run_ns.unwrap_or(totals.counters.run_ns);
             let split = Split {
@@ -189,18 +206,20 @@ impl KernelSource {
             self.overflow.remove(id);
             self.saved.remove(id);
             self.roster.forget(id);
+            self.block_files.forget(id);
         }
     }
 
     /// What units and plain cgroups used that ended, also before this process began.
     pub(super) fn ended(&self) -> Vec<(Kind, Totals)> {
-        let totals = |sum| Totals {
+        let totals = |kind, sum| Totals {
             cpu: self.counted(sum, true),
+            block_io: self.block.ended(kind),
             ..Totals::default()
         };
         self.ended
             .sums()
-            .map(|(kind, sum)| (kind, totals(sum)))
+            .map(|(kind, sum)| (kind, totals(kind, sum)))
             .collect()
     }
 
@@ -217,6 +236,8 @@ impl KernelSource {
     /// Reads what is too costly for every tick.
     pub(super) fn read_slowly(&mut self, now: Timestamp) {
         self.health.read_slowly(&self.kernel, now);
+        self.block.read_slowly();
+        self.block_files.read_slowly();
     }
 
     /// What this source says of itself.
@@ -236,7 +257,11 @@ impl KernelSource {
         match event {
             Event::Born { cgroup, slot, path } => {
                 // Gone before its name was known: what it used is the host's.
+                let is_joined = path.is_some();
                 let path = path.or_else(|| self.roster.find(cgroup));
+                if let (false, Some(path), Some(slot)) = (is_joined, &path, slot) {
+                    self.join_everywhere(cgroup, path, slot);
+                }
                 let owner = path
                     .as_deref()
                     .map_or(self.roster.root(), |path| self.roster.arrive(cgroup, path));
@@ -312,11 +337,39 @@ impl KernelSource {
             self.kernel.hold(slot)?;
             self.ledger
                 .add_base(self.roster.root(), &self.kernel.totals(slot));
+            self.settle_block_io(slot, None)?;
             return self.kernel.give_back(slot, cgroup);
         };
+        self.settle_block_io(slot, Some(owner))?;
         self.ledger.settle(owner, slot, &self.kernel.totals(slot));
         self.in_use.remove(&slot);
         self.kernel.give_back(slot, cgroup)
+    }
+
+    /// Block I/O of an entry; `last` says that it is published for the last time.
+    fn block_io(&mut self, id: CgroupId, last: bool) -> Vec<DeviceIo> {
+        let slots = self.ledger.slots(id).iter();
+        let slots: Vec<(u32, BlockSums)> = slots
+            .map(|slot| (*slot, self.kernel.block_io(*slot)))
+            .collect();
+        let total = self.block.total(id, &slots);
+        if id == self.roster.root() {
+            return self.block.told_of_host(total);
+        }
+        let told = self.block.told(&total);
+        if last {
+            self.block.close(id, self.roster.kind(id), &total, slots);
+        }
+        told
+    }
+
+    /// A slot is about to be given back.
+    fn settle_block_io(&mut self, slot: u32, owner: Option<CgroupId>) -> Result<(), KernelError> {
+        self.kernel.find_block_records()?;
+        let owner = owner.filter(|owner| self.ledger.contains(*owner));
+        let last = self.kernel.block_io(slot);
+        self.block.settle(slot, owner, self.roster.root(), &last);
+        Ok(())
     }
 
     /// What is told of an entry: what the programs count, and beside it what its files say.

@@ -1,0 +1,405 @@
+//! Block I/O: a container's own, against what it asked for and the kernel's throttle counter; all of it, against the
+//! disk's own counters.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use agent_ebpf::block_io::{device, major_minor};
+
+use crate::harness::{AgentProcess, Batch, Container, Docker, Home, cgroup, eventually, skip};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+const MIB: u64 = 1 << 20;
+/// What the tests write and read.
+const SIZE: u64 = 32 * MIB;
+/// What a file system writes beside the data.
+const METADATA: u64 = MIB;
+/// Sectors of `/proc/diskstats`, whatever the device's are.
+const SECTOR: u64 = 512;
+
+/// The disk that containers' files are on.
+struct Disk {
+    /// As in `/proc/diskstats`.
+    name: String,
+    /// As in `/dev`.
+    path: PathBuf,
+    number: (u32, u32),
+}
+
+/// A disk's own counters.
+#[derive(Clone, Copy, Debug)]
+struct DiskStats {
+    reads: u64,
+    read_bytes: u64,
+    writes: u64,
+    write_bytes: u64,
+    discard_bytes: u64,
+}
+
+#[test]
+fn direct_and_synced_writes_and_cold_reads_are_what_was_asked_for_and_what_the_throttle_counts() {
+    let Some((docker, disk)) = here() else { return };
+    let home = Home::new();
+    let agent = home.start::<&str>(&[]);
+    let size_mib = SIZE / MIB;
+    // A limit that is never met makes the kernel count what it throttles.
+    let limit = format!("{}:1tb", disk.path.display());
+    let container = docker.run(
+        &["--device-write-bps", &limit, "--device-read-bps", &limit],
+        &format!(
+            "dd if=/dev/zero of=/direct bs=1M count={size_mib} oflag=direct; \
+             dd if=/dev/zero of=/synced bs=1M count={size_mib} conv=fsync; \
+             while [ ! -e /read ]; do sleep 0.1; done; \
+             cat /synced >/dev/null; dd if=/direct of=/dev/null bs=1M iflag=direct; touch /done; sleep 1000"
+        ),
+    );
+    let written = io_at_least(&agent, &container, &disk, "write_bytes", 2 * SIZE);
+    let (direct, write_ns) = (written.0, written.1);
+    println!("asked={} written={direct} write_ns={write_ns}", 2 * SIZE);
+    assert!((2 * SIZE..2 * SIZE + METADATA).contains(&direct));
+    drop_caches();
+    container.exec("touch /read");
+    let (read, _) = io_at_least(&agent, &container, &disk, "read_bytes", 2 * SIZE);
+    let Some(throttled) = throttled(&container, &disk) else {
+        return skip("the kernel tells no throttled bytes here").unwrap_or_default();
+    };
+    let batch = agent.next_batch();
+    let entry = batch.container(&container.id).unwrap();
+    let io = |field| entry.io(&disk.name, field).unwrap();
+    println!(
+        "read={read} throttle file: read={} write={}; ours: read={} write={}",
+        throttled.0,
+        throttled.1,
+        io("read_bytes"),
+        io("write_bytes"),
+    );
+    assert_eq!(io("read_bytes"), throttled.0);
+    // The synced file's pages are written by whoever comes first: the container, or the kernel's own thread, which the
+    // throttle does not count for the container.
+    assert!(io("write_bytes") >= throttled.1, "{throttled:?}");
+    for (count, total_ns, device_ns) in [
+        ("reads", "read_ns", "read_device_ns"),
+        ("writes", "write_ns", "write_device_ns"),
+    ] {
+        let (count, total_ns) = (io(count), io(total_ns));
+        let device_ns = entry.io(&disk.name, device_ns);
+        println!("operations={count} total_ns={total_ns} device_ns={device_ns:?}");
+        // A megabyte is at most so many requests; none is faster than a microsecond.
+        assert!((2..=2 * SIZE / 4096).contains(&count), "{count}");
+        assert!(total_ns > count * 1_000, "{total_ns}");
+        assert!(device_ns.is_none_or(|device_ns| device_ns <= total_ns));
+    }
+}
+
+#[test]
+fn a_buffered_write_that_the_kernel_writes_back_later_is_its_writers() {
+    let Some((docker, disk)) = here() else { return };
+    let home = Home::new();
+    let agent = home.start::<&str>(&[]);
+    let container = docker.run(
+        &[],
+        &format!(
+            "dd if=/dev/zero of=/buffered bs=1M count={}; touch /done; sleep 1000",
+            SIZE / MIB
+        ),
+    );
+    wait_for_done(&docker, &container);
+    sync();
+    let (written, _) = io_at_least(&agent, &container, &disk, "write_bytes", SIZE * 999 / 1_000);
+    println!("asked={SIZE} written={written}");
+    assert!((SIZE * 999 / 1_000..SIZE + METADATA).contains(&written));
+}
+
+#[test]
+fn small_files_that_were_written_back_together_are_their_writers() {
+    const FILES: u64 = 1_000;
+    let Some((docker, disk)) = here() else { return };
+    let home = Home::new();
+    let agent = home.start::<&str>(&[]);
+    // Both at once: the file system lays their files side by side, and a request takes many of them.
+    let writers = [8, 16].map(|kib| {
+        let script = format!(
+            "i=0; while [ $i -lt {FILES} ]; do dd if=/dev/zero of=/$i bs={kib}k count=1; i=$((i+1)); done; \
+             touch /done; sleep 1000"
+        );
+        (docker.run(&[], &script), FILES * kib * 1024)
+    });
+    for (container, _) in &writers {
+        wait_for_done(&docker, container);
+    }
+    sync();
+    for (container, asked) in &writers {
+        let least = asked * 999 / 1_000;
+        let (written, _) = io_at_least(&agent, container, &disk, "write_bytes", least);
+        println!("asked={asked} written={written}");
+        // Of so many files the metadata may be written several times over, but what one is told too much the other
+        // would lack.
+        assert!((least..2 * asked).contains(&written), "{written}");
+    }
+}
+
+#[test]
+fn a_container_older_than_the_agent_and_cgroups_inside_it_count_for_it() {
+    let Some((docker, disk)) = here() else { return };
+    let container = docker.run(
+        &[],
+        &format!(
+            "while [ ! -e /go ]; do sleep 0.1; done; \
+             dd if=/dev/zero of=/direct bs=1M count={} oflag=direct; sleep 1000",
+            SIZE / MIB
+        ),
+    );
+    let home = Home::new();
+    let agent = home.start::<&str>(&[]);
+    // Made in the block I/O hierarchy alone: what is in it counts for the cgroup above.
+    let path = container.cgroup_path();
+    let inner: Vec<PathBuf> = cgroup::hierarchies()
+        .into_iter()
+        .filter(|hierarchy| hierarchy.ends_with("blkio"))
+        .map(|hierarchy| hierarchy.join(path.trim_start_matches('/')).join("inner"))
+        .collect();
+    for folder in &inner {
+        fs::create_dir(folder).unwrap();
+        let processes = fs::read_to_string(folder.join("../cgroup.procs")).unwrap();
+        for pid in processes.lines() {
+            fs::write(folder.join("cgroup.procs"), pid).unwrap();
+        }
+    }
+    container.exec("touch /go");
+    let (written, _) = io_at_least(&agent, &container, &disk, "write_bytes", SIZE);
+    println!("asked={SIZE} written={written} inside={}", inner.len());
+    assert!((SIZE..SIZE + METADATA).contains(&written));
+    drop(container);
+    for folder in inner {
+        if folder.exists() {
+            cgroup::remove(&folder);
+        }
+    }
+}
+
+#[test]
+fn cgroup_files_tell_what_the_throttle_counts() {
+    let Some((docker, disk)) = here() else { return };
+    let home = Home::new();
+    let agent = home.start(&["--source", "files"]);
+    let limit = format!("{}:1tb", disk.path.display());
+    let container = docker.run(
+        &["--device-write-bps", &limit],
+        &format!(
+            "dd if=/dev/zero of=/direct bs=1M count={} oflag=direct; sleep 1000",
+            SIZE / MIB
+        ),
+    );
+    let (written, _) = io_at_least(&agent, &container, &disk, "write_bytes", SIZE);
+    let throttled = throttled(&container, &disk);
+    println!("asked={SIZE} written={written} throttle file (read, write)={throttled:?}");
+    if let Some((_, throttled)) = throttled {
+        assert_eq!(written, throttled);
+    }
+    // What files do not give is absent, not zero.
+    let batch = agent.batch();
+    let entry = batch.container(&container.id).unwrap();
+    assert_eq!(entry.io(&disk.name, "write_ns"), None, "{entry:?}");
+}
+
+#[test]
+fn all_entries_together_are_the_disks_own_counters() {
+    let Some((docker, disk)) = here() else { return };
+    let home = Home::new();
+    let agent = home.start::<&str>(&[]);
+    let before = disk.stats();
+    let first = agent.next_batch();
+    let after = disk.stats();
+    let start = (before, after);
+    let size_mib = SIZE / MIB;
+    let script = format!(
+        "dd if=/dev/zero of=/a bs=1M count={size_mib} oflag=direct; \
+         dd if=/dev/zero of=/b bs=64k count={} conv=fsync; \
+         dd if=/a of=/dev/null bs=1M iflag=direct; rm /a; sync",
+        size_mib * 16
+    );
+    let root = docker.command(&["info", "--format", "{{.DockerRootDir}}"]);
+    let work = thread::spawn(move || {
+        let lives = docker.run(&[], &format!("{script}; sleep 1000"));
+        // One that comes and goes: its last values are in the sum.
+        docker.run_to_its_end(&["--rm"], &script);
+        // And something of the host's.
+        let folder = tempfile::tempdir_in(root).unwrap();
+        let data = vec![7; usize::try_from(SIZE).unwrap()];
+        fs::write(folder.path().join("host"), data).unwrap();
+        sync();
+        lives
+    });
+    // Last values stand in one batch only, so none may be missed.
+    let mut batches = vec![first];
+    while let Some(before) = batches.last()
+        && !work.is_finished()
+    {
+        batches.push(agent.batch_after(before));
+    }
+    let _lives = work.join().unwrap();
+    // The end of the one that is gone is told two seconds later at most.
+    for _ in 0..3 {
+        let last = &batches[batches.len() - 1];
+        batches.push(agent.batch_after(last));
+    }
+    let before = disk.stats();
+    // The first of these was perhaps read before that.
+    for _ in 0..2 {
+        let last = &batches[batches.len() - 1];
+        batches.push(agent.batch_after(last));
+    }
+    let after = disk.stats();
+    let ours = |field| grown(&batches, &disk.name, field);
+    for (name, ours, kernel) in [
+        (
+            "read_bytes",
+            ours("read_bytes"),
+            (|it| it.read_bytes) as fn(&DiskStats) -> u64,
+        ),
+        ("write_bytes", ours("write_bytes"), |it| it.write_bytes),
+        ("discard_bytes", ours("discard_bytes"), |it| {
+            it.discard_bytes
+        }),
+        ("reads", ours("reads"), |it| it.reads),
+        // The kernel counts flushes among writes.
+        ("writes", ours("writes") + ours("flushes"), |it| it.writes),
+    ] {
+        let least = kernel(&before) - kernel(&start.1);
+        let most = kernel(&after) - kernel(&start.0);
+        let facts = format!("{name}: ours={ours} kernel={least}..{most}");
+        println!("{facts}");
+        assert!(ours as f64 >= least as f64 * 0.999, "{facts}");
+        assert!(ours as f64 <= most as f64 * 1.001, "{facts}");
+    }
+    assert_eq!(
+        batches[batches.len() - 1].losses("block_records_exhausted"),
+        0
+    );
+}
+
+/// The Docker daemon and its disk.
+#[track_caller]
+fn here() -> Option<(Docker, Disk)> {
+    let docker = Docker::here()?;
+    let root = docker.command(&["info", "--format", "{{.DockerRootDir}}"]);
+    match Disk::of(Path::new(&root)) {
+        Some(disk) => Some((docker, disk)),
+        None => skip("containers' files are on no block device"),
+    }
+}
+
+impl Disk {
+    /// The whole disk under the file system at `path`.
+    fn of(path: &Path) -> Option<Self> {
+        let number = fs::metadata(path).ok()?.dev();
+        let (major, minor) = (nix::sys::stat::major(number), nix::sys::stat::minor(number));
+        let folder = fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")).ok()?;
+        let folder = if folder.join("partition").exists() {
+            folder.parent()?.to_owned()
+        } else {
+            folder
+        };
+        let name = folder.file_name()?.to_str()?.to_owned();
+        let number = fs::read_to_string(folder.join("dev")).ok()?;
+        let (major, minor) = number.trim().split_once(':')?;
+        let number = (major.parse().ok()?, minor.parse().ok()?);
+        assert_eq!(major_minor(device(number.0, number.1)), number);
+        Some(Self {
+            path: Path::new("/dev").join(&name),
+            name,
+            number,
+        })
+    }
+
+    fn stats(&self) -> DiskStats {
+        let text = fs::read_to_string("/proc/diskstats").unwrap();
+        let line = text
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .find(|line| line[2] == self.name)
+            .unwrap();
+        let number = |at: usize| line[at].parse::<u64>().unwrap();
+        DiskStats {
+            reads: number(3),
+            read_bytes: number(5) * SECTOR,
+            writes: number(7),
+            write_bytes: number(9) * SECTOR,
+            discard_bytes: number(16) * SECTOR,
+        }
+    }
+}
+
+/// The container's bytes once they are at least so many, and the time its operations of that kind took.
+#[track_caller]
+fn io_at_least(
+    agent: &AgentProcess,
+    container: &Container,
+    disk: &Disk,
+    field: &str,
+    least: u64,
+) -> (u64, u64) {
+    let time = field.replace("_bytes", "_ns");
+    eventually(PATIENCE, "the container's I/O is done", || {
+        let batch = agent.next_batch();
+        let entry = batch.container(&container.id).ok_or("not listed")?;
+        let bytes = entry.io(&disk.name, field).unwrap_or_default();
+        let time_ns = entry.io(&disk.name, &time).unwrap_or_default();
+        if bytes >= least {
+            Ok((bytes, time_ns))
+        } else {
+            Err(format!("{field}={bytes} of {least}"))
+        }
+    })
+}
+
+#[track_caller]
+fn wait_for_done(docker: &Docker, container: &Container) {
+    eventually(PATIENCE, "the script is done", || {
+        let listed = docker.command(&["exec", &container.id, "ls", "/"]);
+        listed.contains("done").then_some(()).ok_or(listed)
+    });
+}
+
+/// Bytes read and written by the container, as the v1 throttle counts them.
+fn throttled(container: &Container, disk: &Disk) -> Option<(u64, u64)> {
+    let path = container.cgroup_path();
+    let blkio = cgroup::hierarchies()
+        .into_iter()
+        .find(|hierarchy| hierarchy.ends_with("blkio"))?;
+    let file = blkio
+        .join(path.trim_start_matches('/'))
+        .join("blkio.throttle.io_service_bytes");
+    let text = fs::read_to_string(file).ok()?;
+    let of = |kind: &str| {
+        let start = format!("{}:{} {kind} ", disk.number.0, disk.number.1);
+        let value = text.lines().find_map(|line| line.strip_prefix(&start))?;
+        value.parse().ok()
+    };
+    Some((of("Read")?, of("Write")?))
+}
+
+/// What all entries together did from the first to the last of these batches.
+fn grown(batches: &[Batch], disk: &str, field: &str) -> u64 {
+    let of = |batch: &Batch, alive| -> u64 {
+        let entries = batch.containers.iter().filter(|it| it.alive == alive);
+        entries.filter_map(|it| it.io(disk, field)).sum()
+    };
+    let finals: u64 = batches[1..].iter().map(|batch| of(batch, false)).sum();
+    of(&batches[batches.len() - 1], true) + finals - of(&batches[0], true)
+}
+
+fn sync() {
+    assert!(Command::new("sync").status().unwrap().success());
+}
+
+fn drop_caches() {
+    sync();
+    fs::write("/proc/sys/vm/drop_caches", "3").unwrap();
+}
