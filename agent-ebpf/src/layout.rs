@@ -49,8 +49,8 @@ pub struct Settings {
     pub shared_stripes: u32,
     /// 1 where `sched_switch` charges run time because `sched_stat_runtime` is not attached.
     pub charge_at_switch: u32,
-    /// Unused; leaves no padding before `root`.
-    pub reserved: u32,
+    /// 1 where sockets are counted, so that slots must be found by a cgroup's id alone.
+    pub network: u32,
     /// The root cgroup's id: its charges belong to slot 0 by right.
     pub root: u64,
 }
@@ -82,7 +82,7 @@ impl Settings {
         stripes: 0,
         shared_stripes: 0,
         charge_at_switch: 0,
-        reserved: 0,
+        network: 0,
         root: 0,
     };
 }

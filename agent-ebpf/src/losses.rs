@@ -12,6 +12,8 @@ pub struct Losses {
     pub unslotted_charges: u64,
     /// Turns on a CPU whose beginning was not seen; their run-queue wait is not counted.
     pub unseen_switch_ins: u64,
+    /// Packets and TCP events of a cgroup other than the root that found no slot; they went to slot 0.
+    pub unslotted_packets: u64,
 }
 
-const _: () = assert!(size_of::<Losses>() == 32);
+const _: () = assert!(size_of::<Losses>() == 40);

@@ -10,6 +10,7 @@ pub(crate) mod cgroup;
 mod docker;
 mod influxdb;
 mod lines;
+mod netns;
 mod root_counter;
 mod wait;
 
@@ -22,6 +23,7 @@ pub(crate) use cgroup::Cgroup;
 pub(crate) use docker::{Container, Docker};
 pub(crate) use influxdb::InfluxServer;
 pub(crate) use lines::{Line, parse};
+pub(crate) use netns::{Interface, Namespace, Veth};
 pub(crate) use root_counter::RootCounter;
 pub(crate) use wait::{eventually, pause};
 

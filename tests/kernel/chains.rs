@@ -39,6 +39,7 @@ fn each_chain_agrees_with_the_kernels_own_counter() {
                     anchor,
                     hierarchy: hierarchy.id,
                     root: CgroupId(fs::metadata(&hierarchy.mount).unwrap().ino()),
+                    network: None,
                     storage: Some(storage),
                 };
                 let chain = format!("{anchor:?} {storage:?} exact={exact}");

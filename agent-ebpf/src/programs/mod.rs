@@ -8,6 +8,7 @@
 pub(crate) mod cgroup;
 pub(crate) mod cpu;
 pub(crate) mod lifecycle;
+pub(crate) mod network;
 pub(crate) mod tasks;
 
 use core::ptr;

@@ -1,5 +1,7 @@
 //! Loads the programs: best object first, each program by trying, the reason kept for each that is not loaded.
 
+use std::path::PathBuf;
+
 use agent_ebpf::{
     layout::{KernelLayout, Settings},
     losses::Losses,
@@ -8,7 +10,7 @@ use agent_ebpf::{
 use aya::{
     Btf, Ebpf, EbpfLoader, include_bytes_aligned,
     maps::{Array, CgrpStorage, HashMap, Map, MapData, MapError, RingBuf, Stack},
-    programs::{BtfTracePoint, ProgramError},
+    programs::{BtfTracePoint, CgroupSkb, ProgramError},
     util::nr_cpus,
 };
 use nix::errno::Errno;
@@ -17,8 +19,9 @@ use super::{
     Kernel, KernelError, ProgramReport, ProgramState,
     layout::{Anchor, KernelTypes},
     map_error,
-    programs::{MKDIR, MKDIR_PATHLESS, PROGRAMS, ProgramSpec, Role},
-    records::Records,
+    network::{MAX_ADDRESSES, Network},
+    programs::{Hook, MKDIR, MKDIR_PATHLESS, PROGRAMS, ProgramSpec, Role},
+    records::{Arrays, Records},
     slots::{Slots, StorageKind},
 };
 use crate::{container::CgroupId, metrics::catalog::Source};
@@ -45,6 +48,8 @@ pub struct Options {
     pub hierarchy: u32,
     /// Id of its root.
     pub root: CgroupId,
+    /// Where the unified hierarchy is mounted, if its sockets are to be counted. It must be the accounting one.
+    pub network: Option<PathBuf>,
     /// Where to keep slots; `None` for the best that loads.
     pub storage: Option<StorageKind>,
 }
@@ -86,7 +91,7 @@ impl Loader<'_> {
             stripes,
             shared_stripes: u32::from(shared_stripes),
             charge_at_switch: u32::from(!exact),
-            reserved: 0,
+            network: u32::from(self.options.network.is_some()),
             root: self.options.root.0,
         };
         let slots = Records::round_up(self.options.slots);
@@ -97,16 +102,32 @@ impl Loader<'_> {
         if exact && !counts(Source::SchedStatRuntime) && counts(Source::SchedSwitch) {
             return self.load(storage, false);
         }
-        let records = Records::new(
-            take(&mut ebpf, maps::CPU_COUNTERS, array)?,
-            take(&mut ebpf, maps::WAIT_BUCKETS, array)?,
-            slots,
-            stripes,
-        );
+        let arrays = Arrays {
+            counters: take(&mut ebpf, maps::CPU_COUNTERS, array)?,
+            waits: take(&mut ebpf, maps::WAIT_BUCKETS, array)?,
+            network: match self.options.network {
+                Some(_) => Some(take(&mut ebpf, maps::NETWORK_COUNTERS, array)?),
+                None => None,
+            },
+        };
+        let records = Records::new(arrays, slots, stripes);
+        let network = match &self.options.network {
+            Some(root) => Some(Network::new(
+                root,
+                take(&mut ebpf, maps::LOCAL_ADDRESSES, HashMap::try_from)?,
+                &take(&mut ebpf, maps::RECENT, array)?,
+                possible_cpus(),
+            )?),
+            None => None,
+        };
         let slot_map = match storage {
-            StorageKind::CgrpStorage => {
-                Slots::CgrpStorage(take(&mut ebpf, maps::SLOTS, CgrpStorage::try_from)?)
-            }
+            StorageKind::CgrpStorage => Slots::CgrpStorage {
+                storage: take(&mut ebpf, maps::SLOTS, CgrpStorage::try_from)?,
+                ids: match self.options.network {
+                    Some(_) => Some(take(&mut ebpf, maps::SLOT_IDS, HashMap::try_from)?),
+                    None => None,
+                },
+            },
             StorageKind::Hash => Slots::Hash(take(&mut ebpf, maps::SLOTS, HashMap::try_from)?),
         };
         let mut free: Stack<_, u32> = take(&mut ebpf, maps::FREE_SLOTS, Stack::try_from)?;
@@ -122,6 +143,7 @@ impl Loader<'_> {
             storage,
             charges_at_switch: !exact,
             records,
+            network,
             slots: slot_map,
             free,
         };
@@ -137,6 +159,13 @@ impl Loader<'_> {
     ) -> Result<Ebpf, KernelError> {
         let cpus = u32::try_from(possible_cpus()).unwrap_or(u32::MAX);
         let records = slots * settings.stripes;
+        let if_network = |entries| {
+            if self.options.network.is_some() {
+                entries
+            } else {
+                1
+            }
+        };
         let mut loader = EbpfLoader::new();
         loader
             .btf(Some(&self.btf))
@@ -145,9 +174,16 @@ impl Loader<'_> {
             .map_max_entries(maps::CPU_COUNTERS, records)
             .map_max_entries(maps::WAIT_BUCKETS, records)
             .map_max_entries(maps::RUNNING, cpus)
+            .map_max_entries(maps::NETWORK_COUNTERS, if_network(records))
+            .map_max_entries(maps::RECENT, cpus)
+            .map_max_entries(maps::LOCAL_ADDRESSES, if_network(MAX_ADDRESSES))
             .map_max_entries(maps::FREE_SLOTS, slots);
         let object = match storage {
-            StorageKind::CgrpStorage => CGRP_STORAGE,
+            StorageKind::CgrpStorage => {
+                let ids = if_network(slots * HASH_ENTRIES_PER_SLOT);
+                loader.map_max_entries(maps::SLOT_IDS, ids);
+                CGRP_STORAGE
+            }
             StorageKind::Hash => {
                 loader.map_max_entries(maps::SLOTS, slots * HASH_ENTRIES_PER_SLOT);
                 HASH
@@ -168,7 +204,7 @@ impl Loader<'_> {
                 ProgramState::NotNeeded("cgroup_mkdir tells paths too")
             } else if spec.role == Role::Metric(Source::SchedStatRuntime) && !exact {
                 ProgramState::NotNeeded("run time is charged at switches")
-            } else if let Err(reason) = self.types.signature(spec.tracepoint, spec.arguments) {
+            } else if let Err(reason) = self.has_hook(spec.hook) {
                 ProgramState::Unsupported(reason)
             } else {
                 match self.program(ebpf, spec) {
@@ -188,10 +224,29 @@ impl Loader<'_> {
         reports
     }
 
+    /// Whether there is what calls the program; the error says what is missing.
+    fn has_hook(&self, hook: Hook) -> Result<(), String> {
+        match hook {
+            Hook::Tracepoint { name, arguments } => self.types.signature(name, arguments),
+            Hook::Packets(_) if self.options.network.is_none() => {
+                Err("no cgroup2 hierarchy is mounted, and sockets belong to no other".to_owned())
+            }
+            Hook::Packets(_) => Ok(()),
+        }
+    }
+
     fn program(&self, ebpf: &mut Ebpf, spec: &ProgramSpec) -> Result<(), ProgramError> {
         let program = ebpf.program_mut(spec.name).ok_or(ProgramError::NotLoaded)?;
-        let program: &mut BtfTracePoint = program.try_into()?;
-        program.load(spec.tracepoint, &self.btf)
+        match spec.hook {
+            Hook::Tracepoint { name, .. } => {
+                let program: &mut BtfTracePoint = program.try_into()?;
+                program.load(name, &self.btf)
+            }
+            Hook::Packets(_) => {
+                let program: &mut CgroupSkb = program.try_into()?;
+                program.load()
+            }
+        }
     }
 }
 
@@ -234,13 +289,14 @@ fn is_forbidden(error: &ProgramError) -> bool {
 }
 
 /// The kernel's error in one line. The verifier's log follows it in the error's text; only its end tells why.
-fn refusal(error: &ProgramError) -> String {
+pub(super) fn refusal(error: &ProgramError) -> String {
     match error {
         ProgramError::LoadError {
             io_error,
             verifier_log,
         } => {
             let log = verifier_log.to_string();
+
             let last = log
                 .lines()
                 .rev()

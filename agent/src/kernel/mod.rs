@@ -5,12 +5,13 @@
 //! - `btf`, `layout`: what this kernel looks like — facts.
 //! - `programs`: the table of programs and what each is for.
 //! - `load`: facts and table → loaded programs, with the reason for each that is not.
-//! - `slots`, `records`, `events`: the maps.
+//! - `slots`, `records`, `events`: the maps; `network`: those of the programs on packets, and their place.
 
 mod btf;
 mod events;
 mod layout;
 mod load;
+mod network;
 mod programs;
 mod records;
 mod slots;
@@ -27,7 +28,7 @@ use agent_ebpf::{cpu::CpuCounters, losses::Losses, slot::SlotEntry};
 use aya::{
     Ebpf, EbpfError,
     maps::{Array, MapData, MapError, RingBuf, Stack},
-    programs::{BtfTracePoint, ProgramError},
+    programs::{BtfTracePoint, Program, ProgramError},
     sys::{Stats, enable_stats},
 };
 
@@ -37,10 +38,11 @@ pub use btf::{BtfError, VMLINUX};
 pub use events::Event;
 pub use layout::Anchor;
 pub use load::Options;
-pub use programs::{PROGRAMS, ProgramSpec, Role};
+pub use programs::{Direction, Hook, PROGRAMS, ProgramSpec, Role};
 pub use slots::StorageKind;
 
 use crate::{container::CgroupId, snapshot::SlotTotals};
+use network::Network;
 use records::Records;
 use slots::Slots;
 
@@ -151,6 +153,7 @@ pub struct Kernel {
     storage: StorageKind,
     charges_at_switch: bool,
     records: Records,
+    network: Option<Network>,
     slots: Slots,
     free: Stack<MapData, u32>,
     events: RingBuf<MapData>,
@@ -165,22 +168,31 @@ pub struct CostMeasurement {
 }
 
 impl Kernel {
-    /// Attaches the programs of the given roles.
+    /// Attaches the programs of the given roles. One on packets that cannot be is no error but a report: others may
+    /// have a claim on the packets of all cgroups, and the rest goes without.
     pub fn attach(&mut self, wanted: impl Fn(Role) -> bool) -> Result<(), KernelError> {
-        for report in &self.programs {
+        for report in &mut self.programs {
             if report.state != ProgramState::Loaded || !wanted(report.spec.role) {
                 continue;
             }
             let name = report.spec.name;
-            let program: Option<&mut BtfTracePoint> = self
-                .ebpf
-                .program_mut(name)
-                .and_then(|program| program.try_into().ok());
-            if let Some(program) = program {
-                program.attach().map_err(|source| KernelError::Attach {
-                    program: name,
-                    source: Box::new(source),
-                })?;
+            let Some(program) = self.ebpf.program_mut(name) else {
+                continue;
+            };
+            match (report.spec.hook, &self.network) {
+                (Hook::Tracepoint { .. }, _) => {
+                    attach_to_tracepoint(program).map_err(|source| KernelError::Attach {
+                        program: name,
+                        source: Box::new(source),
+                    })?;
+                }
+                (Hook::Packets(direction), Some(network)) => {
+                    if let Err(error) = network.attach(program, direction) {
+                        report.forbidden = network::is_forbidden(&error);
+                        report.state = ProgramState::Refused(load::refusal(&error));
+                    }
+                }
+                (Hook::Packets(_), None) => {}
             }
         }
         Ok(())
@@ -232,6 +244,20 @@ impl Kernel {
     /// Begins to read `slot`.
     pub fn hold(&mut self, slot: u32) -> Result<(), KernelError> {
         self.records.hold(slot)
+    }
+
+    /// Ends the counting of packets in the slot of `cgroup`, of which sockets may outlive it. From the next
+    /// [`Kernel::forget_recent`] on its slot can be given back.
+    pub fn disown_sockets(&mut self, cgroup: CgroupId) {
+        self.slots.forget(cgroup);
+    }
+
+    /// Empties what the programs on packets remember. A program that looked something up just before a change may
+    /// still remember what it found then, so this is to be done some time after the change.
+    pub fn forget_recent(&self) {
+        if let Some(network) = &self.network {
+            network.forget_recent();
+        }
     }
 
     /// Zeroes `slot` and makes it free. The cgroup that held it must have been released.
@@ -345,6 +371,11 @@ impl KernelError {
             _ => Obstacle::Feature,
         }
     }
+}
+
+fn attach_to_tracepoint(program: &mut Program) -> Result<(), ProgramError> {
+    let program: &mut BtfTracePoint = program.try_into()?;
+    program.attach().map(|_| ())
 }
 
 fn open(directory: &Path) -> Result<File, KernelError> {

@@ -7,12 +7,33 @@ use crate::metrics::catalog::Source;
 pub struct ProgramSpec {
     /// Its name in the object.
     pub name: &'static str,
-    /// The tracepoint it attaches to.
-    pub tracepoint: &'static str,
-    /// The structures its arguments must point to, by place; `None` where any type does.
-    pub arguments: &'static [Option<&'static str>],
+    /// What calls it.
+    pub hook: Hook,
     /// What it is for.
     pub role: Role,
+}
+
+/// What calls a program.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hook {
+    /// A tracepoint, typed.
+    Tracepoint {
+        /// Its name.
+        name: &'static str,
+        /// The structures its arguments must point to, by place; `None` where any type does.
+        arguments: &'static [Option<&'static str>],
+    },
+    /// The packets of all sockets that were made in the unified hierarchy.
+    Packets(Direction),
+}
+
+/// Which way packets go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// To a socket.
+    Ingress,
+    /// From a socket.
+    Egress,
 }
 
 /// What a program is for; decides what its absence means.
@@ -42,7 +63,7 @@ pub(super) const MKDIR: &str = "cgroup_mkdir";
 pub(super) const MKDIR_PATHLESS: &str = "cgroup_mkdir_pathless";
 
 /// Every program, lifecycle first: that is the order of attachment.
-pub const PROGRAMS: [ProgramSpec; 11] = [
+pub const PROGRAMS: [ProgramSpec; 13] = [
     spec(MKDIR, "cgroup_mkdir", &[CGROUP, None], Role::Path),
     spec(
         MKDIR_PATHLESS,
@@ -99,6 +120,8 @@ pub const PROGRAMS: [ProgramSpec; 11] = [
         &[TASK],
         Role::Metric(Source::SchedProcessExit),
     ),
+    packets("network_ingress", Direction::Ingress),
+    packets("network_egress", Direction::Egress),
 ];
 
 const fn spec(
@@ -109,8 +132,18 @@ const fn spec(
 ) -> ProgramSpec {
     ProgramSpec {
         name,
-        tracepoint,
-        arguments,
+        hook: Hook::Tracepoint {
+            name: tracepoint,
+            arguments,
+        },
         role,
+    }
+}
+
+const fn packets(name: &'static str, direction: Direction) -> ProgramSpec {
+    ProgramSpec {
+        name,
+        hook: Hook::Packets(direction),
+        role: Role::Metric(Source::CgroupSkb),
     }
 }

@@ -1,15 +1,19 @@
 //! The programs' records, mapped into memory: no system call per reading.
 //!
 //! A mapped BPF array counts as resident in full, touched or not (measured), so only the chunks that hold slots in
-//! use are mapped: resident bytes = chunks × chunk slots × stripes × (64 + 192).
+//! use are mapped: resident bytes = chunks × chunk slots × stripes × (64 + 192 + 192).
 
 use std::{
+    marker::PhantomData,
     os::fd::{AsFd as _, AsRawFd as _},
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS, WaitBuckets};
-use aya::maps::MapData;
+use agent_ebpf::{
+    cpu::{CpuCounters, WaitBuckets},
+    network::NetworkCounters,
+};
+use aya::{Pod, maps::MapData};
 use memmap2::{MmapOptions, MmapRaw};
 use nix::unistd::{SysconfVar, sysconf};
 
@@ -22,34 +26,44 @@ const CHUNK_SLOTS: u32 = 64;
 /// The counters of all slots in use.
 #[derive(Debug)]
 pub(super) struct Records {
-    counters: Chunks,
-    waits: Chunks,
+    counters: Chunks<CpuCounters>,
+    waits: Chunks<WaitBuckets>,
+    network: Option<Chunks<NetworkCounters>>,
     /// Slots in a chunk, as a power of two.
     chunk_shift: u32,
     /// Slots in use in each chunk.
     held: Vec<u32>,
 }
 
-/// Chunks of one array.
+/// The arrays of records.
+pub(super) struct Arrays {
+    /// Of [`CpuCounters`].
+    pub(super) counters: MapData,
+    /// Of [`WaitBuckets`].
+    pub(super) waits: MapData,
+    /// Of [`NetworkCounters`], where sockets are counted.
+    pub(super) network: Option<MapData>,
+}
+
+/// Chunks of one array of `R`.
 #[derive(Debug)]
-struct Chunks {
+struct Chunks<R> {
     array: MapData,
     slot_bytes: usize,
     maps: Vec<Option<MmapRaw>>,
+    records: PhantomData<R>,
 }
 
 impl Records {
     /// Records of `slots` slots with `stripes` stripes each.
-    pub(super) fn new(counters: MapData, waits: MapData, slots: u32, stripes: u32) -> Self {
+    pub(super) fn new(arrays: Arrays, slots: u32, stripes: u32) -> Self {
         let chunk_slots = chunk_slots();
         let chunks = slots.div_ceil(chunk_slots) as usize;
+        let network = arrays.network;
         Self {
-            counters: Chunks::new(
-                counters,
-                chunks,
-                stripes as usize * size_of::<CpuCounters>(),
-            ),
-            waits: Chunks::new(waits, chunks, stripes as usize * size_of::<WaitBuckets>()),
+            counters: Chunks::new(arrays.counters, chunks, stripes),
+            waits: Chunks::new(arrays.waits, chunks, stripes),
+            network: network.map(|array| Chunks::new(array, chunks, stripes)),
             chunk_shift: chunk_slots.trailing_zeros(),
             held: vec![0; chunks],
         }
@@ -71,6 +85,9 @@ impl Records {
             let slots = 1 << self.chunk_shift;
             self.counters.map(chunk, slots)?;
             self.waits.map(chunk, slots)?;
+            if let Some(network) = &mut self.network {
+                network.map(chunk, slots)?;
+            }
         }
         *held += 1;
         Ok(())
@@ -78,11 +95,10 @@ impl Records {
 
     /// Ends the use of `slot` and zeroes its records for the next holder. Nothing may count in it any more.
     pub(super) fn give_back(&mut self, slot: u32) {
-        for word in self.counters.words(slot, self.chunk_shift) {
-            word.store(0, Ordering::Relaxed);
-        }
-        for word in self.waits.words(slot, self.chunk_shift) {
-            word.store(0, Ordering::Relaxed);
+        self.counters.zero(slot, self.chunk_shift);
+        self.waits.zero(slot, self.chunk_shift);
+        if let Some(network) = &self.network {
+            network.zero(slot, self.chunk_shift);
         }
         let chunk = (slot >> self.chunk_shift) as usize;
         if let Some(held) = self.held.get_mut(chunk) {
@@ -90,6 +106,9 @@ impl Records {
             if *held == 0 {
                 self.counters.unmap(chunk);
                 self.waits.unmap(chunk);
+                if let Some(network) = &mut self.network {
+                    network.unmap(chunk);
+                }
             }
         }
     }
@@ -100,71 +119,70 @@ impl Records {
     /// apart from each other; none is ever torn or goes backwards.
     #[inline]
     pub(super) fn totals(&self, slot: u32) -> SlotTotals {
-        let mut totals = SlotTotals {
+        let network = self.network.as_ref();
+        SlotTotals {
             counters: self.counters(slot),
-            waits: [0; WAIT_BUCKETS],
-        };
-        for record in self
-            .waits
-            .words(slot, self.chunk_shift)
-            .chunks_exact(WAIT_BUCKETS)
-        {
-            for (sum, word) in totals.waits.iter_mut().zip(record) {
-                *sum = sum.wrapping_add(word.load(Ordering::Relaxed));
-            }
+            waits: self.waits.sum(slot, self.chunk_shift).buckets,
+            network: network
+                .map(|network| network.sum(slot, self.chunk_shift))
+                .unwrap_or_default(),
         }
-        totals
     }
 
-    /// [`Records::totals`] without the histogram.
+    /// [`Records::totals`] of CPU time alone, without the histogram.
     #[inline]
     pub(super) fn counters(&self, slot: u32) -> CpuCounters {
-        const WORDS: usize = size_of::<CpuCounters>() / size_of::<u64>();
-        let mut sums = [0_u64; WORDS];
-        for record in self
-            .counters
-            .words(slot, self.chunk_shift)
-            .chunks_exact(WORDS)
-        {
-            for (sum, word) in sums.iter_mut().zip(record) {
-                *sum = sum.wrapping_add(word.load(Ordering::Relaxed));
-            }
-        }
-        let [
-            run_ns,
-            wait_ns,
-            voluntary_switches,
-            involuntary_switches,
-            migrations,
-            forks,
-            execs,
-            exits,
-        ] = sums;
-        CpuCounters {
-            run_ns,
-            wait_ns,
-            voluntary_switches,
-            involuntary_switches,
-            migrations,
-            forks,
-            execs,
-            exits,
-        }
+        self.counters.sum(slot, self.chunk_shift)
     }
 
     /// Bytes mapped now.
     pub(super) fn mapped_bytes(&self) -> usize {
         let chunks = self.held.iter().filter(|held| **held > 0).count();
-        (chunks << self.chunk_shift) * (self.counters.slot_bytes + self.waits.slot_bytes)
+        let network = self
+            .network
+            .as_ref()
+            .map_or(0, |network| network.slot_bytes);
+        (chunks << self.chunk_shift) * (self.counters.slot_bytes + self.waits.slot_bytes + network)
     }
 }
 
-impl Chunks {
-    fn new(array: MapData, chunks: usize, slot_bytes: usize) -> Self {
+impl<R: Pod> Chunks<R> {
+    fn new(array: MapData, chunks: usize, stripes: u32) -> Self {
         Self {
             array,
-            slot_bytes,
+            slot_bytes: stripes as usize * size_of::<R>(),
             maps: (0..chunks).map(|_| None).collect(),
+            records: PhantomData,
+        }
+    }
+
+    /// The records of all stripes of `slot`, added up word by word.
+    #[inline]
+    fn sum(&self, slot: u32, chunk_shift: u32) -> R {
+        const {
+            assert!(
+                size_of::<R>().is_multiple_of(size_of::<u64>())
+                    && align_of::<R>() >= align_of::<u64>(),
+                "a record is whole words"
+            );
+        }
+        let words = size_of::<R>() / size_of::<u64>();
+        // SAFETY: every bit pattern of a `Pod` is a value.
+        let mut sum: R = unsafe { std::mem::zeroed() };
+        // SAFETY: a record is that many aligned words, just checked, of which every bit pattern is a value.
+        let sums = unsafe { std::slice::from_raw_parts_mut((&raw mut sum).cast::<u64>(), words) };
+        for record in self.words(slot, chunk_shift).chunks_exact(words) {
+            for (sum, word) in sums.iter_mut().zip(record) {
+                *sum = sum.wrapping_add(word.load(Ordering::Relaxed));
+            }
+        }
+        sum
+    }
+
+    /// Zeroes the records of `slot`.
+    fn zero(&self, slot: u32, chunk_shift: u32) {
+        for word in self.words(slot, chunk_shift) {
+            word.store(0, Ordering::Relaxed);
         }
     }
 

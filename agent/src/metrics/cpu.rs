@@ -76,7 +76,10 @@ mod tests {
         let after = Entry {
             cgroup: CgroupId(1),
             alive: true,
-            totals: Totals { cpu },
+            totals: Totals {
+                cpu,
+                ..Totals::default()
+            },
         };
         let span = Span {
             after: &after,

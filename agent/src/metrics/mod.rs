@@ -2,6 +2,7 @@
 
 pub mod catalog;
 mod cpu;
+mod network;
 
 use std::{sync::Arc, time::Duration};
 
@@ -131,6 +132,7 @@ pub fn totals(totals: Totals) -> Vec<Sample> {
 fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
     let mut samples = Vec::new();
     cpu::add(&mut samples, span, length);
+    network::add(&mut samples, span);
     samples
 }
 

@@ -6,15 +6,20 @@
 mod cpu;
 mod interval;
 mod ledger;
+mod network;
 mod split;
 
 use std::ops::AddAssign;
 
-use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
+use agent_ebpf::{
+    cpu::{CpuCounters, WAIT_BUCKETS},
+    network::NetworkCounters,
+};
 
 pub use cpu::{Bandwidth, CpuLimit, CpuTotals, WaitHistogram};
 pub use interval::{Interval, Span};
 pub use ledger::Ledger;
+pub use network::NetworkTotals;
 pub use split::Split;
 
 use crate::container::CgroupId;
@@ -53,6 +58,8 @@ pub struct Entry {
 pub struct Totals {
     /// CPU time, switches and run-queue wait.
     pub cpu: CpuTotals,
+    /// Traffic and TCP connections.
+    pub network: NetworkTotals,
 }
 
 /// What a slot, or several, counted.
@@ -62,6 +69,8 @@ pub struct SlotTotals {
     pub counters: CpuCounters,
     /// Run-queue waits by length, not cumulative.
     pub waits: [u64; WAIT_BUCKETS],
+    /// Packets and TCP connections.
+    pub network: NetworkCounters,
 }
 
 impl AddAssign<&Self> for SlotTotals {
@@ -78,5 +87,6 @@ impl AddAssign<&Self> for SlotTotals {
         for (sum, more) in self.waits.iter_mut().zip(&other.waits) {
             *sum += more;
         }
+        self.network += &other.network;
     }
 }

@@ -17,14 +17,21 @@ pub struct Coverage {
 impl Coverage {
     /// What these kernel programs and the files beside them give.
     pub fn of(programs: &[ProgramReport]) -> Self {
-        let mut available: Vec<Source> = programs
-            .iter()
-            .filter(|report| report.state == ProgramState::Loaded)
-            .filter_map(|report| match report.spec.role {
-                Role::Metric(source) => Some(source),
-                Role::Lifecycle | Role::Path => None,
-            })
+        let sources = |loaded| {
+            programs
+                .iter()
+                .filter(move |report| (report.state == ProgramState::Loaded) == loaded)
+                .filter_map(|report| match report.spec.role {
+                    Role::Metric(source) => Some(source),
+                    Role::Lifecycle | Role::Path => None,
+                })
+        };
+        // Where several programs make up a source, one alone tells only half of it.
+        let incomplete: Vec<Source> = sources(false).collect();
+        let mut available: Vec<Source> = sources(true)
+            .filter(|source| !incomplete.contains(source))
             .collect();
+        available.dedup();
         available.push(Source::CgroupFile);
         Self { available }
     }

@@ -240,6 +240,8 @@ pub fn options(collect: &Collect, layout: &Layout) -> Result<Options, SourceErro
         },
         hierarchy: accounting.id,
         root: accounting.id_of("/").map_err(SourceError::Root)?,
+        // What sockets do is known by the cgroup of the unified hierarchy that made them.
+        network: layout.unified().map(|unified| unified.mount.clone()),
         storage: None,
     })
 }

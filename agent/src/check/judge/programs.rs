@@ -119,6 +119,9 @@ fn gives(role: Role) -> &'static str {
         Role::Metric(Source::SchedProcessFork) => "tasks created",
         Role::Metric(Source::SchedProcessExec) => "programs started",
         Role::Metric(Source::SchedProcessExit) => "tasks that ended",
+        Role::Metric(Source::CgroupSkb) => "packets of sockets",
+        Role::Metric(Source::InetSockSetState) => "TCP connections opened and failed",
+        Role::Metric(Source::TcpRetransmitSkb) => "TCP segments sent again",
         Role::Metric(_) => "counts",
     }
 }

@@ -5,15 +5,20 @@
 
 mod agent;
 mod cpu;
+mod network;
 mod sched;
 
 pub use agent::*;
 pub use cpu::*;
+pub use network::*;
 pub use sched::*;
 
 /// Every metric of a container, in the order of publication.
 pub fn container() -> impl Iterator<Item = &'static Metric> {
-    [CPU_METRICS, SCHED_METRICS].into_iter().flatten().copied()
+    [CPU_METRICS, SCHED_METRICS, NETWORK_METRICS]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// Every metric of the agent itself, in the order of publication.
@@ -96,6 +101,12 @@ pub enum Source {
     SchedProcessExec,
     /// `tp_btf/sched_process_exit`.
     SchedProcessExit,
+    /// The packets of sockets: `cgroup_skb`, both ways.
+    CgroupSkb,
+    /// `tp_btf/inet_sock_set_state`.
+    InetSockSetState,
+    /// `tp_btf/tcp_retransmit_skb`.
+    TcpRetransmitSkb,
     /// A file of the cgroup.
     CgroupFile,
     /// A file of `/proc`.
@@ -114,6 +125,9 @@ impl Source {
             Self::SchedProcessFork => "sched_process_fork",
             Self::SchedProcessExec => "sched_process_exec",
             Self::SchedProcessExit => "sched_process_exit",
+            Self::CgroupSkb => "cgroup_skb",
+            Self::InetSockSetState => "inet_sock_set_state",
+            Self::TcpRetransmitSkb => "tcp_retransmit_skb",
             Self::CgroupFile => "cgroup_file",
             Self::ProcFile => "proc_file",
             Self::Agent => "agent",

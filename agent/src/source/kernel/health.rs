@@ -44,6 +44,7 @@ impl Health {
     pub(super) fn charges_begin(&mut self, before: Losses) {
         self.before.unslotted_charges = before.unslotted_charges;
         self.before.unseen_switch_ins = before.unseen_switch_ins;
+        self.before.unslotted_packets = before.unslotted_packets;
     }
 
     /// A cgroup that was there before the programs found no free slot.
@@ -117,6 +118,10 @@ impl Health {
             (
                 "unseen_switch_ins",
                 now.unseen_switch_ins - before.unseen_switch_ins,
+            ),
+            (
+                "unslotted_packets",
+                now.unslotted_packets - before.unslotted_packets,
             ),
             ("recursion_misses", self.recursion_misses),
             ("event_mishaps", self.mishaps),

@@ -6,6 +6,7 @@
 mod adoption;
 mod ended;
 mod health;
+mod network;
 mod overflow;
 
 use std::{
@@ -196,6 +197,7 @@ impl KernelSource {
     pub(super) fn ended(&self) -> Vec<(Kind, Totals)> {
         let totals = |sum| Totals {
             cpu: self.counted(sum, true),
+            network: self.network(sum, true),
         };
         self.ended
             .sums()
@@ -331,6 +333,7 @@ impl KernelSource {
             limit: told.cpu.limit,
             ..counted
         };
+        told.network = self.network(total, !self.overflow.contains(id));
         told
     }
 
