@@ -33,6 +33,14 @@ pub struct KernelLayout {
     pub root_hierarchy: u64,
     /// `kernfs_node.id`
     pub kernfs_id: u64,
+    /// `sock.sk_cgrp_data.cgroup`; like all below 0 where it is missing, and then no program reads it.
+    pub sock_cgroup: u64,
+    /// `sock.sk_protocol`
+    pub sock_protocol: u64,
+    /// `sk_buff.cb`
+    pub skb_cb: u64,
+    /// `tcp_skb_cb.tcp_gso_segs`
+    pub tcp_cb_segments: u64,
 }
 
 /// How the programs are to count.
@@ -71,6 +79,10 @@ impl KernelLayout {
         cgroup_parent: 0,
         root_hierarchy: 0,
         kernfs_id: 0,
+        sock_cgroup: 0,
+        sock_protocol: 0,
+        skb_cb: 0,
+        tcp_cb_segments: 0,
     };
 }
 
@@ -87,5 +99,5 @@ impl Settings {
     };
 }
 
-const _: () = assert!(size_of::<KernelLayout>() == 13 * 8);
+const _: () = assert!(size_of::<KernelLayout>() == 17 * 8);
 const _: () = assert!(size_of::<Settings>() == 32);

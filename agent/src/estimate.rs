@@ -14,6 +14,7 @@ use crate::{
     metrics::{
         Batch, Histogram, Metric, Sample, Subject, Value,
         catalog::{self, Kind, Unit},
+        network,
     },
     shipment::{Selection, Shipper},
     snapshot::Timestamp,
@@ -23,12 +24,13 @@ use crate::{
 const NAME_LENGTH: usize = 20;
 
 /// Reasons for losses that the agent publishes; one point each.
-const LOSS_REASONS: usize = 10;
+const LOSS_REASONS: usize = 11;
 
 /// What all sinks are sent for a number of containers.
 ///
-/// Each container, and the host, has one series per measurement, and one line in each per shipment; the agent itself
-/// has some too: `lines/s = ((containers + 1) × measurements + own) ÷ sink interval`. Starts, exits and hourly
+/// Each container, and the host, has one series per measurement, or one for each kind of peer where it tells them
+/// apart, and one line in each per shipment; the agent itself has some too:
+/// `lines/s = ((containers + 1) × series + own) ÷ sink interval`. Starts, exits and hourly
 /// descriptions come on top.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
@@ -64,7 +66,8 @@ impl Estimate {
         let mut lines = Lines::of(&usual_batch(config), tagging);
         let own = lines.0.remove(catalog::AGENT_CPU.measurement);
         let own = own.unwrap_or_default();
-        let series = entries * lines.0.len() as u64;
+        let lines_per_entry: u64 = lines.0.values().map(|it| it.lines).sum();
+        let series = entries * lines_per_entry;
         let bytes_per_entry = lines.0.values().map(|it| it.bytes).sum();
         let sink = |sink: &Sink| {
             let shipments_per_second = 1.0 / sink.interval.as_secs_f64();
@@ -161,7 +164,14 @@ fn usual_batch(config: &Config) -> Batch {
     let samples = catalog::container()
         // The shipper adds it.
         .filter(|metric| **metric != catalog::CPU_RATE_MAX)
-        .map(usual_sample);
+        .flat_map(|metric| {
+            let sample = usual_sample(metric);
+            if network::is_by_peer(metric) {
+                network::by_peer(&sample).collect()
+            } else {
+                vec![sample]
+            }
+        });
     Batch {
         taken: Timestamp {
             boot_ns: 0,
@@ -253,10 +263,14 @@ mod tests {
     #[test]
     fn every_entry_has_a_line_per_measurement_and_shipment() {
         let estimate = estimate("[sinks.stdout]\ninterval = \"5s\"", 99);
-        assert_eq!(estimate.measurements, ["container_cpu", "container_sched"]);
-        assert_eq!(estimate.series, 200);
+        assert_eq!(
+            estimate.measurements,
+            ["container_cpu", "container_net", "container_sched"]
+        );
+        // Of the network one for each of three peers, and one for what has none.
+        assert_eq!(estimate.series, 600);
         let sink = &estimate.sinks[0];
-        let lines = (200 + estimate.own_series) as f64 / 5.0;
+        let lines = (600 + estimate.own_series) as f64 / 5.0;
         assert!((sink.lines_per_second - lines).abs() < 1e-9, "{sink:?}");
     }
 
@@ -282,6 +296,10 @@ mod tests {
                 "voluntary_switches" => turns / 10 * 9,
                 "involuntary_switches" | "migrations" => turns / 10,
                 "forks" | "execs" | "exits" => minutes * 2,
+                "rx_bytes" | "tx_bytes" => turns * 1_009,
+                "rx_packets" | "tx_packets" => turns / 2,
+                "tcp_retransmits" | "tcp_failures" => turns / 5_000,
+                "tcp_connects" | "tcp_accepts" => turns / 70,
                 "usage_cpus" => return Some(Value::Float(rate / 61.0)),
                 "runq_waiting" => return Some(Value::Float(rate / 7_001.0)),
                 "runq_wait" => {
@@ -299,9 +317,15 @@ mod tests {
                 other => panic!("no usual value for {other}"),
             }))
         };
-        let samples =
-            catalog::container().filter_map(|metric| Some(Sample::new(metric, value(metric)?)));
-        subject_of(container, samples.collect())
+        let samples = catalog::container().filter_map(|metric| {
+            let sample = Sample::new(metric, value(metric)?);
+            Some(if network::is_by_peer(metric) {
+                network::by_peer(&sample).collect()
+            } else {
+                vec![sample]
+            })
+        });
+        subject_of(container, samples.flatten().collect())
     }
 
     #[test]
@@ -349,7 +373,7 @@ mod tests {
     fn tags_make_lines_longer_by_their_text() {
         let plain = estimate("", 1).bytes_per_entry;
         let tagged = estimate("[tags]\ndc = \"fra1\"", 1).bytes_per_entry;
-        assert_eq!(tagged - plain, 2 * ",dc=fra1".len() as u64);
+        assert_eq!(tagged - plain, 6 * ",dc=fra1".len() as u64);
     }
 
     #[test]
@@ -359,11 +383,12 @@ mod tests {
         assert_eq!(
             lines.next(),
             Some(
-                "With 50 containers and the host: 102 series (container_cpu, container_sched); 34 of the agent's own."
+                "With 50 containers and the host: 306 series (container_cpu, container_net, container_sched); 43 of the \
+                 agent's own."
             )
         );
         let sink = lines.next().expect("a sink");
-        assert!(sink.starts_with("Sink stdout: 13.6 lines/s, "), "{sink}");
+        assert!(sink.starts_with("Sink stdout: 34.9 lines/s, "), "{sink}");
         assert_eq!(lines.next(), None);
         assert!(estimate("", 50).text().contains("nothing is written"));
     }

@@ -107,6 +107,64 @@ fn loopback_is_told_apart_and_counted_on_both_ends() {
     assert_eq!(counted.tx_bytes, counted.rx_bytes);
 }
 
+#[test]
+fn connections_are_counted_by_what_became_of_them() {
+    const OPENED: u64 = 100;
+    const REFUSED: u64 = 37;
+    let Some(pair) = Pair::new("") else { return };
+    let home = Home::new();
+    let agent = home.start::<&str>(&[]);
+    let far = pair.wire.far;
+    let listener = pair
+        .far
+        .within(&pair.server, || TcpListener::bind((far, 7000)).unwrap());
+    pair.near.within(&pair.client, || {
+        for _ in 0..OPENED {
+            drop(TcpStream::connect((far, 7000)).unwrap());
+        }
+        for _ in 0..REFUSED {
+            TcpStream::connect((far, 7001)).unwrap_err();
+        }
+    });
+    let batch = agent.next_batch();
+    let told = |cgroup: &Cgroup| {
+        let entry = batch.at(cgroup.path()).expect("it is listed");
+        ["tcp_connects", "tcp_accepts", "tcp_failures"].map(|field| entry.network(field).unwrap())
+    };
+    println!(
+        "client: {:?}, server: {:?}",
+        told(&pair.client),
+        told(&pair.server)
+    );
+    assert_eq!(told(&pair.client), [OPENED, 0, REFUSED]);
+    assert_eq!(told(&pair.server), [0, OPENED, 0]);
+    drop(listener);
+}
+
+#[test]
+fn segments_sent_again_are_those_that_the_kernel_counts() {
+    let Some(pair) = Pair::new("") else { return };
+    // Lost where they arrive, so that they were sent.
+    pair.far
+        .run("iptables -A INPUT -p tcp -m statistic --mode random --probability 0.02 -j DROP");
+    let home = Home::new();
+    let agent = home.start::<&str>(&[]);
+    let (client, server) = pair.transfer(5_000_000);
+    let kernel = |namespace: &Namespace| namespace.snmp("Tcp", "RetransSegs");
+    let before = (kernel(&pair.near), kernel(&pair.far));
+    let batch = agent.next_batch();
+    let after = (kernel(&pair.near), kernel(&pair.far));
+    let ours = [&pair.client, &pair.server].map(|cgroup| {
+        let entry = batch.at(cgroup.path()).expect("it is listed");
+        entry.network("tcp_retransmits").unwrap()
+    });
+    println!("kernel before: {before:?}, ours: {ours:?}, kernel after: {after:?}");
+    assert!(before.0 > 50, "nothing was lost: {before:?}");
+    assert!((before.0..=after.0).contains(&ours[0]), "client");
+    assert!((before.1..=after.1).contains(&ours[1]), "server");
+    drop((client, server));
+}
+
 impl Pair {
     #[track_caller]
     fn new(options: &str) -> Option<Self> {

@@ -10,6 +10,7 @@ pub(crate) mod cpu;
 pub(crate) mod lifecycle;
 pub(crate) mod network;
 pub(crate) mod tasks;
+pub(crate) mod tcp;
 
 use core::ptr;
 

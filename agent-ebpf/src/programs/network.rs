@@ -87,7 +87,7 @@ unsafe fn count(packet: *mut Packet, received: bool) {
     // SAFETY: the caller's; `recent` is this CPU's; pointers into maps are checked.
     unsafe {
         let slot = slot(packet, recent);
-        let Some(counters) = NETWORK_COUNTERS.get_ptr_mut(record(slot, cpu)) else {
+        let Some(counters) = counters(slot, cpu) else {
             return;
         };
         let peer = peer(packet, recent, received);
@@ -107,6 +107,12 @@ unsafe fn count(packet: *mut Packet, received: bool) {
             .add(peer as usize);
         add(traffic, received, bytes, more + 1);
     }
+}
+
+/// The counters of `slot` on the stripe of `cpu`.
+#[inline(always)]
+pub(crate) fn counters(slot: u32, cpu: u32) -> Option<*mut NetworkCounters> {
+    NETWORK_COUNTERS.get_ptr_mut(record(slot, cpu))
 }
 
 /// # Safety

@@ -204,7 +204,7 @@ impl Loader<'_> {
                 ProgramState::NotNeeded("cgroup_mkdir tells paths too")
             } else if spec.role == Role::Metric(Source::SchedStatRuntime) && !exact {
                 ProgramState::NotNeeded("run time is charged at switches")
-            } else if let Err(reason) = self.has_hook(spec.hook) {
+            } else if let Err(reason) = self.has_hook(spec) {
                 ProgramState::Unsupported(reason)
             } else {
                 match self.program(ebpf, spec) {
@@ -225,11 +225,23 @@ impl Loader<'_> {
     }
 
     /// Whether there is what calls the program; the error says what is missing.
-    fn has_hook(&self, hook: Hook) -> Result<(), String> {
-        match hook {
-            Hook::Tracepoint { name, arguments } => self.types.signature(name, arguments),
-            Hook::Packets(_) if self.options.network.is_none() => {
-                Err("no cgroup2 hierarchy is mounted, and sockets belong to no other".to_owned())
+    fn has_hook(&self, spec: &ProgramSpec) -> Result<(), String> {
+        let of_sockets = match spec.role {
+            Role::Metric(source) => is_of_sockets(source),
+            Role::Lifecycle | Role::Path => false,
+        };
+        if of_sockets && self.options.network.is_none() {
+            return Err(
+                "no cgroup2 hierarchy is mounted, and sockets belong to no other".to_owned(),
+            );
+        }
+        match spec.hook {
+            Hook::Tracepoint { name, arguments } => {
+                self.types.signature(name, arguments)?;
+                if of_sockets {
+                    self.types.sockets()?;
+                }
+                Ok(())
             }
             Hook::Packets(_) => Ok(()),
         }
@@ -248,6 +260,14 @@ impl Loader<'_> {
             }
         }
     }
+}
+
+/// Whether a source counts by the cgroups of sockets.
+fn is_of_sockets(source: Source) -> bool {
+    matches!(
+        source,
+        Source::CgroupSkb | Source::InetSockSetState | Source::TcpRetransmitSkb
+    )
 }
 
 /// The kernel source needs every program of the lifecycle; of the two births, one.

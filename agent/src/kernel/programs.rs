@@ -56,6 +56,7 @@ impl Role {
 
 const TASK: Option<&str> = Some("task_struct");
 const CGROUP: Option<&str> = Some("cgroup");
+const SOCKET: Option<&str> = Some("sock");
 
 /// Births, with the path.
 pub(super) const MKDIR: &str = "cgroup_mkdir";
@@ -63,7 +64,7 @@ pub(super) const MKDIR: &str = "cgroup_mkdir";
 pub(super) const MKDIR_PATHLESS: &str = "cgroup_mkdir_pathless";
 
 /// Every program, lifecycle first: that is the order of attachment.
-pub const PROGRAMS: [ProgramSpec; 13] = [
+pub const PROGRAMS: [ProgramSpec; 16] = [
     spec(MKDIR, "cgroup_mkdir", &[CGROUP, None], Role::Path),
     spec(
         MKDIR_PATHLESS,
@@ -122,6 +123,24 @@ pub const PROGRAMS: [ProgramSpec; 13] = [
     ),
     packets("network_ingress", Direction::Ingress),
     packets("network_egress", Direction::Egress),
+    spec(
+        "inet_sock_set_state",
+        "inet_sock_set_state",
+        &[SOCKET, None, None],
+        Role::Metric(Source::InetSockSetState),
+    ),
+    spec(
+        "tcp_retransmit_skb",
+        "tcp_retransmit_skb",
+        &[SOCKET, Some("sk_buff")],
+        Role::Metric(Source::TcpRetransmitSkb),
+    ),
+    spec(
+        "tcp_retransmit_synack",
+        "tcp_retransmit_synack",
+        &[SOCKET],
+        Role::Metric(Source::TcpRetransmitSkb),
+    ),
 ];
 
 const fn spec(

@@ -2,7 +2,7 @@
 
 pub mod catalog;
 mod cpu;
-mod network;
+pub mod network;
 
 use std::{sync::Arc, time::Duration};
 

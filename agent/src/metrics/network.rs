@@ -8,6 +8,24 @@ use crate::snapshot::{NetworkTotals, Span};
 /// The label that tells where a packet's other end is.
 const PEER: &str = "peer";
 
+/// Whether `metric` stands once for each kind of peer.
+pub fn is_by_peer(metric: &Metric) -> bool {
+    [
+        &catalog::NET_RX_BYTES,
+        &catalog::NET_RX_PACKETS,
+        &catalog::NET_TX_BYTES,
+        &catalog::NET_TX_PACKETS,
+    ]
+    .contains(&metric)
+}
+
+/// One sample of a metric for each kind of peer.
+pub fn by_peer(sample: &Sample) -> impl Iterator<Item = Sample> {
+    Peer::ALL
+        .into_iter()
+        .map(|peer| sample.clone().labelled(PEER, word(peer)))
+}
+
 /// Adds all network samples of one entry, in catalog order.
 pub(super) fn add(samples: &mut Vec<Sample>, span: &Span<'_>) {
     let network = &span.after.totals.network;
