@@ -24,7 +24,7 @@ use crate::{
 const NAME_LENGTH: usize = 20;
 
 /// Reasons for losses that the agent publishes; one point each.
-const LOSS_REASONS: usize = 11;
+const LOSS_REASONS: usize = 12;
 
 /// What all sinks are sent for a number of containers.
 ///
@@ -298,6 +298,8 @@ mod tests {
                 "forks" | "execs" | "exits" => minutes * 2,
                 "rx_bytes" | "tx_bytes" => turns * 1_009,
                 "rx_packets" | "tx_packets" => turns / 2,
+                "unowned_rx_bytes" | "unowned_tx_bytes" => minutes * 56,
+                "unowned_rx_packets" | "unowned_tx_packets" => minutes,
                 "tcp_retransmits" | "tcp_failures" => turns / 5_000,
                 "tcp_connects" | "tcp_accepts" => turns / 70,
                 "usage_cpus" => return Some(Value::Float(rate / 61.0)),
@@ -383,12 +385,12 @@ mod tests {
         assert_eq!(
             lines.next(),
             Some(
-                "With 50 containers and the host: 306 series (container_cpu, container_net, container_sched); 43 of the \
+                "With 50 containers and the host: 306 series (container_cpu, container_net, container_sched); 48 of the \
                  agent's own."
             )
         );
         let sink = lines.next().expect("a sink");
-        assert!(sink.starts_with("Sink stdout: 34.9 lines/s, "), "{sink}");
+        assert!(sink.starts_with("Sink stdout: 35.4 lines/s, "), "{sink}");
         assert_eq!(lines.next(), None);
         assert!(estimate("", 50).text().contains("nothing is written"));
     }

@@ -38,10 +38,10 @@ static LOCAL_ADDRESSES: HashMap<[u8; 16], u8, 1> = HashMap::new();
 const LOOPBACK: u32 = 1;
 
 /// Bytes of an IPv4 header without options.
-const IPV4_HEADER: usize = 20;
+const IPV4_HEADER: u32 = 20;
 
 /// Bytes of an IPv6 header without extensions.
-const IPV6_HEADER: usize = 40;
+const IPV6_HEADER: u32 = 40;
 
 /// Which IP it is.
 enum Version {
@@ -66,7 +66,7 @@ pub(crate) fn network_ingress(ctx: SkBuffContext) -> i32 {
 
 /// Counts what a socket sends.
 ///
-/// From `ip_finish_output` and `ip6_finish_output` (net/ipv4/ip_output.c, Linux 6.12): after netfilter, before
+/// From `ip_finish_output` and `ip6_finish_output` (`net/ipv4/ip_output.c`, Linux 6.12): after netfilter, before
 /// fragments are made and before the queue of the interface. What the kernel sends of its own accord (resets, answers
 /// to ICMP) has a socket of the root cgroup, or none. Checked on 6.18.
 #[cgroup_skb(egress)]
@@ -92,20 +92,23 @@ unsafe fn count(packet: *mut Packet, received: bool) {
         };
         let peer = peer(packet, recent, received);
         let more = u64::from(segments(packet)).saturating_sub(1);
-        let mut bytes = u64::from((*packet).len);
+        let headers = if more > 0 {
+            more * u64::from(header_bytes(packet))
+        } else {
+            0
+        };
+        let bytes = u64::from((*packet).len) + headers;
+        let traffic = (&raw mut (*counters).peers)
+            .cast::<Traffic>()
+            .add(peer as usize);
+        add(traffic, received, bytes, more + 1);
         if more > 0 {
-            let headers = more * u64::from(header_bytes(packet));
-            bytes += headers;
             let merged = match peer {
                 Peer::Loopback => &raw mut (*counters).merged[0],
                 Peer::Host | Peer::Outside => &raw mut (*counters).merged[1],
             };
             add(merged, received, headers, more);
         }
-        let traffic = (&raw mut (*counters).peers)
-            .cast::<Traffic>()
-            .add(peer as usize);
-        add(traffic, received, bytes, more + 1);
     }
 }
 
@@ -145,19 +148,26 @@ unsafe fn slot(packet: *mut Packet, recent: *mut Recent) -> u32 {
         if let Some(slot) = slot_in(word.read_volatile(), cgroup) {
             return slot;
         }
-        match slots::by_id(cgroup) {
-            Some(entry) => {
-                word.write_volatile(slot_word(cgroup, entry.slot));
-                entry.slot
-            }
-            None => {
-                if cgroup != constant(&SETTINGS.root) {
-                    lost(offset_of!(Losses, unslotted_packets));
-                }
-                0
-            }
+        let slot = slot_of(cgroup);
+        // One of a cgroup that has no slot may get one at any time.
+        if slot != 0 {
+            word.write_volatile(slot_word(cgroup, slot));
         }
+        slot
     }
+}
+
+/// The slot of a cgroup that made a socket. What has none counts in slot 0, where the root's belongs.
+#[inline(always)]
+pub(crate) fn slot_of(cgroup: u64) -> u32 {
+    if cgroup == constant(&SETTINGS.root) {
+        return 0;
+    }
+    if let Some(entry) = slots::by_id(cgroup) {
+        return entry.slot;
+    }
+    lost(offset_of!(Losses, unslotted_packets));
+    0
 }
 
 /// Where the packet's other end is.
@@ -239,20 +249,20 @@ unsafe fn header_bytes(packet: *mut Packet) -> u32 {
         let (ip, protocol, start) = match header(packet) {
             Some((start, Version::V4)) => {
                 let words = *(start as *const u8) & 0xf;
-                (usize::from(words) * 4, *((start + 9) as *const u8), start)
+                (u32::from(words) * 4, *((start + 9) as *const u8), start)
             }
             // Extension headers are not looked for: what is cut into segments has none.
             Some((start, Version::V6)) => (IPV6_HEADER, *((start + 6) as *const u8), start),
             None => return 0,
         };
         let end = (*packet).data_end as usize;
-        let transport = start + ip;
+        let transport = start + ip as usize;
         let transport = if protocol == TCP && transport + 20 <= end {
             u32::from(*((transport + 12) as *const u8) >> 4) * 4
         } else {
             UDP_HEADER
         };
-        ip as u32 + transport
+        ip + transport
     }
 }
 
@@ -267,12 +277,12 @@ unsafe fn header(packet: *mut Packet) -> Option<(usize, Version)> {
         let (start, end) = ((*packet).data as usize, (*packet).data_end as usize);
         // The shorter header first: without something to add to it, the comparison would be narrowed to 32 bits, in
         // which the verifier does not see a check of bounds.
-        if start + IPV4_HEADER > end {
+        if start + IPV4_HEADER as usize > end {
             return None;
         }
         match *(start as *const u8) >> 4 {
             4 => Some((start, Version::V4)),
-            6 if start + IPV6_HEADER <= end => Some((start, Version::V6)),
+            6 if start + IPV6_HEADER as usize <= end => Some((start, Version::V6)),
             _ => None,
         }
     }
@@ -281,5 +291,10 @@ unsafe fn header(packet: *mut Packet) -> Option<(usize, Version)> {
 /// A place among what a CPU remembers.
 #[inline(always)]
 fn place(key: u64) -> usize {
-    key as usize & (REMEMBERED - 1)
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "less than what is remembered"
+    )]
+    let place = (key % REMEMBERED as u64) as usize;
+    place
 }

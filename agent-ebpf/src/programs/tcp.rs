@@ -2,18 +2,16 @@
 
 use core::mem::offset_of;
 
-use agent_ebpf::{losses::Losses, network::TcpCounters};
+use agent_ebpf::network::TcpCounters;
 use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
 
 use super::{
-    LAYOUT, SETTINGS, add_atomic,
+    LAYOUT, add_atomic,
     cgroup::{self, load},
     constant,
     cpu::this_cpu,
-    lost,
-    network::counters,
+    network::{counters, slot_of},
 };
-use crate::slots;
 
 /// `struct sock` of the running kernel; only pointers to it exist.
 enum Socket {}
@@ -30,7 +28,7 @@ const CLOSED: u32 = 7;
 /// Counts connections opened, from either end, and those that were begun in vain.
 ///
 /// `trace_inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, from `inet_sk_state_store`
-/// and `inet_sk_set_state` (net/ipv4/af_inet.c, Linux 6.12). A connection that comes in is counted once the handshake is
+/// and `inet_sk_set_state` (`net/ipv4/af_inet.c`, Linux 6.12). A connection that comes in is counted once the handshake is
 /// done, whether or not the program ever accepts it. Checked on 6.18.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub(crate) fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
@@ -55,7 +53,7 @@ pub(crate) fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
 /// Counts segments sent again.
 ///
 /// `trace_tcp_retransmit_skb(const struct sock *sk, const struct sk_buff *skb)`, with a third argument `int err` since
-/// 6.17, from `__tcp_retransmit_skb` (net/ipv4/tcp_output.c). Before 6.17 what could not be sent is not told. Checked
+/// 6.17, from `__tcp_retransmit_skb` (`net/ipv4/tcp_output.c`). Before 6.17 what could not be sent is not told. Checked
 /// on 6.18.
 #[btf_tracepoint(function = "tcp_retransmit_skb")]
 pub(crate) fn tcp_retransmit_skb(ctx: BtfTracePointContext) -> i32 {
@@ -78,7 +76,7 @@ pub(crate) fn tcp_retransmit_skb(ctx: BtfTracePointContext) -> i32 {
 /// Counts answers to a SYN that are sent again.
 ///
 /// `trace_tcp_retransmit_synack(const struct sock *sk, const struct request_sock *req)`, from `tcp_rtx_synack`
-/// (net/ipv4/tcp_output.c); the socket is the listening one. Checked on 6.18.
+/// (`net/ipv4/tcp_output.c`); the socket is the listening one. Checked on 6.18.
 #[btf_tracepoint(function = "tcp_retransmit_synack")]
 pub(crate) fn tcp_retransmit_synack(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the socket is the hook's argument.
@@ -94,16 +92,7 @@ unsafe fn count(socket: *const Socket, offset: usize, number: u64) {
     // (`cgroup_sk_alloc` in kernel/cgroup/cgroup.c, Linux 6.12).
     unsafe {
         let id = cgroup::id(load(socket, constant(&LAYOUT.sock_cgroup)));
-        let slot = match slots::by_id(id) {
-            Some(entry) => entry.slot,
-            None => {
-                if id != constant(&SETTINGS.root) {
-                    lost(offset_of!(Losses, unslotted_packets));
-                }
-                0
-            }
-        };
-        if let Some(counters) = counters(slot, this_cpu()) {
+        if let Some(counters) = counters(slot_of(id), this_cpu()) {
             add_atomic((&raw mut (*counters).tcp).byte_add(offset).cast(), number);
         }
     }

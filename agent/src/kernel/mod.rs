@@ -17,9 +17,11 @@ mod records;
 mod slots;
 
 use std::{
+    collections::HashSet,
     error::Error,
     fs::{self, File},
     io, iter,
+    net::IpAddr,
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
     path::Path,
 };
@@ -250,6 +252,17 @@ impl Kernel {
     /// [`Kernel::forget_recent`] on its slot can be given back.
     pub fn disown_sockets(&mut self, cgroup: CgroupId) {
         self.slots.forget(cgroup);
+    }
+
+    /// Makes these the addresses of this host, for programs on packets; returns how many found no room. It holds for
+    /// all packets from the next [`Kernel::forget_recent`] on.
+    pub fn set_addresses(&mut self, addresses: &HashSet<IpAddr>) -> Result<usize, KernelError> {
+        let Some(network) = &mut self.network else {
+            return Ok(0);
+        };
+        network
+            .set_addresses(addresses)
+            .map_err(map_error("LOCAL_ADDRESSES"))
     }
 
     /// Empties what the programs on packets remember. A program that looked something up just before a change may

@@ -1,15 +1,17 @@
 //! What the programs on packets need: a place to attach, the addresses of this host, and to be told to forget.
 
 use std::{
+    collections::HashSet,
     fs::File,
+    net::IpAddr,
     os::fd::{AsFd as _, AsRawFd as _},
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use agent_ebpf::network::Recent;
+use agent_ebpf::network::{Recent, mapped};
 use aya::{
-    maps::{HashMap, MapData},
+    maps::{HashMap, MapData, MapError},
     programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, Program, ProgramError},
 };
 use memmap2::{MmapOptions, MmapRaw};
@@ -27,6 +29,8 @@ pub(super) struct Network {
     /// The root of the unified hierarchy.
     root: File,
     addresses: HashMap<MapData, [u8; 16], u8>,
+    /// What stands in `addresses`.
+    listed: HashSet<[u8; 16]>,
     /// One [`Recent`] a CPU.
     recent: MmapRaw,
 }
@@ -46,6 +50,7 @@ impl Network {
         Ok(Self {
             root: open(root)?,
             addresses,
+            listed: HashSet::new(),
             recent,
         })
     }
@@ -63,9 +68,30 @@ impl Network {
             Direction::Ingress => CgroupSkbAttachType::Ingress,
             Direction::Egress => CgroupSkbAttachType::Egress,
         };
-        let link = program.attach(&self.root, direction, CgroupAttachMode::Single)?;
-        drop(link);
-        Ok(())
+        program
+            .attach(&self.root, direction, CgroupAttachMode::Single)
+            .map(|_| ())
+    }
+
+    /// Makes these the addresses of this host; returns how many found no room.
+    pub(super) fn set_addresses(&mut self, wanted: &HashSet<IpAddr>) -> Result<usize, MapError> {
+        let wanted: HashSet<[u8; 16]> = wanted.iter().map(key).collect();
+        for gone in self.listed.extract_if(|listed| !wanted.contains(listed)) {
+            self.addresses.remove(&gone)?;
+        }
+        let mut unlisted = 0;
+        for new in wanted {
+            if self.listed.contains(&new) {
+                continue;
+            }
+            if self.listed.len() < MAX_ADDRESSES as usize {
+                self.addresses.insert(new, 1, 0)?;
+                self.listed.insert(new);
+            } else {
+                unlisted += 1;
+            }
+        }
+        Ok(unlisted)
     }
 
     /// Empties what the programs remember.
@@ -76,6 +102,14 @@ impl Network {
             let word = unsafe { &*self.recent.as_ptr().cast::<AtomicU64>().add(place) };
             word.store(0, Ordering::Relaxed);
         }
+    }
+}
+
+/// An address as the programs look for it.
+fn key(address: &IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => mapped(address.octets()),
+        IpAddr::V6(address) => address.octets(),
     }
 }
 

@@ -156,7 +156,7 @@ impl<R: Pod> Chunks<R> {
         }
     }
 
-    /// The records of all stripes of `slot`, added up word by word.
+    /// The records of all stripes of `slot`, added up word by word, each record's words in their order.
     #[inline]
     fn sum(&self, slot: u32, chunk_shift: u32) -> R {
         const {

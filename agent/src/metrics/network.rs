@@ -37,11 +37,30 @@ pub(super) fn add(samples: &mut Vec<Sample>, span: &Span<'_>) {
     push(&catalog::TCP_CONNECTS, network.connects);
     push(&catalog::TCP_ACCEPTS, network.accepts);
     push(&catalog::TCP_FAILURES, network.failures);
+    let unowned = network.unowned.as_ref();
+    push(&catalog::UNOWNED_RX_BYTES, unowned.map(|it| it.rx_bytes));
+    push(
+        &catalog::UNOWNED_RX_PACKETS,
+        unowned.map(|it| it.rx_packets),
+    );
+    push(&catalog::UNOWNED_TX_BYTES, unowned.map(|it| it.tx_bytes));
+    push(
+        &catalog::UNOWNED_TX_PACKETS,
+        unowned.map(|it| it.tx_packets),
+    );
 }
 
 fn add_traffic(samples: &mut Vec<Sample>, network: &NetworkTotals) {
-    let Some(peers) = &network.peers else { return };
-    for (peer, traffic) in Peer::ALL.into_iter().zip(peers) {
+    let by_peer = network.peers.iter().flat_map(|peers| {
+        let words = Peer::ALL.into_iter().map(word);
+        words.zip(peers.iter().copied())
+    });
+    // Interfaces do not tell who is at the other end.
+    let by_interface = network
+        .interfaces
+        .iter()
+        .flat_map(|it| [(word(Peer::Loopback), it.loopback), ("any", it.others_ip())]);
+    for (peer, traffic) in by_peer.chain(by_interface) {
         let values = [
             (&catalog::NET_RX_BYTES, traffic.rx_bytes),
             (&catalog::NET_RX_PACKETS, traffic.rx_packets),
@@ -49,7 +68,7 @@ fn add_traffic(samples: &mut Vec<Sample>, network: &NetworkTotals) {
             (&catalog::NET_TX_PACKETS, traffic.tx_packets),
         ];
         samples.extend(values.into_iter().map(|(metric, value)| {
-            Sample::new(metric, Value::Integer(value)).labelled(PEER, word(peer))
+            Sample::new(metric, Value::Integer(value)).labelled(PEER, peer)
         }));
     }
 }

@@ -19,7 +19,7 @@ use agent_ebpf::{
 pub use cpu::{Bandwidth, CpuLimit, CpuTotals, WaitHistogram};
 pub use interval::{Interval, Span};
 pub use ledger::Ledger;
-pub use network::NetworkTotals;
+pub use network::{Interfaces, NetworkTotals};
 pub use split::Split;
 
 use crate::container::CgroupId;

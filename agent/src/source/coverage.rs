@@ -8,6 +8,9 @@ use crate::{
     },
 };
 
+/// What is there without any program.
+const FILES: [Source; 2] = [Source::CgroupFile, Source::ProcFile];
+
 /// The sources that are in use.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Coverage {
@@ -32,14 +35,14 @@ impl Coverage {
             .filter(|source| !incomplete.contains(source))
             .collect();
         available.dedup();
-        available.push(Source::CgroupFile);
+        available.extend(FILES);
         Self { available }
     }
 
     /// What files alone give.
     pub fn files() -> Self {
         Self {
-            available: vec![Source::CgroupFile],
+            available: FILES.to_vec(),
         }
     }
 
@@ -136,6 +139,10 @@ mod tests {
                 "period_us",
                 "usage_cpus",
                 "usage_cpus_max",
+                "rx_bytes",
+                "rx_packets",
+                "tx_bytes",
+                "tx_packets",
             ]
         );
     }
@@ -150,6 +157,6 @@ mod tests {
             told.first().map(String::as_str),
             Some(r#"[("metric", "usage_ns"), ("source", "cgroup_file")] Integer(1)"#)
         );
-        assert_eq!(told.len(), 10);
+        assert_eq!(told.len(), 14);
     }
 }

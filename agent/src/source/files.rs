@@ -5,7 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::roster::Roster;
+use agent_ebpf::network::NetworkCounters;
+
+use super::{netns::Namespaces, roster::Roster};
 use crate::{
     container::{CgroupId, Kind},
     snapshot::{CpuTotals, Entry, Snapshot, Timestamp, Totals},
@@ -22,6 +24,8 @@ pub(super) struct FileSource {
     host_ns: u64,
     /// The root's total at the last tick.
     root_ns: Option<u64>,
+    /// Where the entries' sockets are.
+    namespaces: Namespaces,
     /// Entries whose final values stand in the last snapshot.
     finished: Vec<CgroupId>,
 }
@@ -35,6 +39,7 @@ impl FileSource {
             enclosing: HashSet::new(),
             host_ns: 0,
             root_ns: None,
+            namespaces: Namespaces::default(),
             finished: Vec::new(),
         };
         for cgroup in source.look() {
@@ -50,6 +55,13 @@ impl FileSource {
     pub(super) fn snapshot(&mut self, taken: Timestamp) -> Snapshot {
         let there = self.look();
         self.roster.tick();
+        if self.roster.pass_begins() {
+            self.namespaces.look_at_host();
+        }
+        for due in self.roster.due() {
+            self.namespaces.look(&due);
+        }
+        self.namespaces.look_at_interfaces();
         let mut entries = Vec::with_capacity(there.len() + 1);
         let mut grown_ns = 0;
         let mut now = HashMap::with_capacity(there.len());
@@ -64,6 +76,7 @@ impl FileSource {
             };
             let mut totals = self.roster.read(*cgroup, Some(usage.run_ns), true);
             totals.cpu.run_ns = Some(usage.run_ns);
+            totals.network.interfaces = self.namespaces.interfaces(*cgroup);
             let then_ns = before.and_then(|before| before.cpu.run_ns);
             let then_ns = then_ns.unwrap_or_default();
             grown_ns += usage.run_ns.saturating_sub(then_ns);
@@ -76,6 +89,7 @@ impl FileSource {
         }
         for (cgroup, totals) in std::mem::replace(&mut self.last, now) {
             self.roster.ended(cgroup);
+            self.namespaces.end(cgroup, &NetworkCounters::default());
             self.finished.push(cgroup);
             entries.push(Entry {
                 cgroup,

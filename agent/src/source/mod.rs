@@ -4,6 +4,7 @@ mod coverage;
 mod entry_files;
 mod files;
 mod kernel;
+mod netns;
 mod roster;
 
 use std::{io, os::fd::BorrowedFd, path::Path, sync::Arc};

@@ -23,6 +23,8 @@ pub(super) struct Health {
     unadopted: u64,
     /// Events that made no sense or could not be acted on.
     mishaps: u64,
+    /// Addresses of this host that found no room.
+    unlisted_addresses: usize,
 }
 
 /// What was lost since the last look.
@@ -56,6 +58,17 @@ impl Health {
             );
         }
         self.unadopted += 1;
+    }
+
+    /// So many addresses of this host are not listed now.
+    pub(super) fn unlisted(&mut self, addresses: usize) {
+        if addresses > 0 && self.unlisted_addresses == 0 {
+            tracing::warn!(
+                addresses,
+                "more addresses are on this host than can be listed; traffic to the others counts as outside"
+            );
+        }
+        self.unlisted_addresses = addresses;
     }
 
     /// Something could not be done.
@@ -123,6 +136,7 @@ impl Health {
                 "unslotted_packets",
                 now.unslotted_packets - before.unslotted_packets,
             ),
+            ("unlisted_addresses", self.unlisted_addresses as u64),
             ("recursion_misses", self.recursion_misses),
             ("event_mishaps", self.mishaps),
         ]

@@ -16,7 +16,7 @@ use std::{
 
 use agent_ebpf::slot::SlotEntry;
 
-use super::{Coverage, roster::Roster};
+use super::{Coverage, netns::Namespaces, roster::Roster};
 use crate::{
     container::{CgroupId, Kind},
     kernel::{Event, Kernel, KernelError, ProgramReport},
@@ -64,6 +64,12 @@ pub(super) struct KernelSource {
     resyncing: bool,
     /// What units and plain cgroups used that ended.
     ended: Ended,
+    /// Where the entries' sockets are.
+    namespaces: Namespaces,
+    /// Whether what the programs on packets remember is out of date for good by now.
+    forget_recent: bool,
+    /// Cgroups whose slots are to be taken at the next tick, before the kernel let go of them.
+    disowned: Vec<CgroupId>,
     health: Health,
 }
 
@@ -98,6 +104,9 @@ impl KernelSource {
             released_early: HashSet::new(),
             resyncing: false,
             ended: Ended::go_on_from(old),
+            namespaces: Namespaces::default(),
+            forget_recent: false,
+            disowned: Vec::new(),
             health: Health::default(),
         };
         // What is lost from here on is looked for in the tree at the first tick.
@@ -133,6 +142,7 @@ impl KernelSource {
             self.look_through_tree();
         }
         self.release_unreleased(taken.boot_ns);
+        self.look_at_namespaces();
         let mut entries = Vec::with_capacity(self.holders.len() + 1);
         let mut ids: Vec<CgroupId> = self.ledger.entries().collect();
         let root = self.roster.root();
@@ -146,6 +156,7 @@ impl KernelSource {
             let last = ended.is_some_and(|at| {
                 !self.holders.contains_key(&id) || taken.boot_ns.saturating_sub(at) >= LINGER_NS
             });
+            self.namespaces.own(id, &totals.network);
             let told = self.told(id, &totals, ended.is_none());
             let cpu = &told.cpu;
             totals.counters.run_ns = cpu.run_ns.unwrap_or(totals.counters.run_ns);
@@ -174,6 +185,7 @@ impl KernelSource {
                 self.finished.push(id);
             }
         }
+        self.namespaces.close();
         entries.sort_unstable_by_key(|entry| entry.cgroup);
         Snapshot { taken, entries }
     }
@@ -183,6 +195,7 @@ impl KernelSource {
         for id in std::mem::take(&mut self.finished) {
             self.ending.remove(&id);
             if let Some(totals) = self.ledger.total(id, |slot| self.kernel.totals(slot)) {
+                self.namespaces.end(id, &totals.network);
                 self.ended
                     .add(self.roster.kind(id), &totals, &mut self.saved);
             }
@@ -333,7 +346,7 @@ impl KernelSource {
             limit: told.cpu.limit,
             ..counted
         };
-        told.network = self.network(total, !self.overflow.contains(id));
+        told.network = self.network_of(id, total);
         told
     }
 
