@@ -1,6 +1,6 @@
 //! Network namespaces, and wires between them: traffic of the tests' own, on no interface of the machine.
 
-use std::{fs, process::Command, sync::mpsc, thread};
+use std::{fs, process::Command, thread};
 
 use nix::sched::{CloneFlags, setns};
 
@@ -84,34 +84,19 @@ impl Namespace {
     /// Does something inside.
     pub(crate) fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
         let namespace = fs::File::open(format!("/run/netns/{}", self.name)).unwrap();
-        let (send, receive) = mpsc::channel();
         thread::scope(|scope| {
-            scope.spawn(move || {
+            let inside = scope.spawn(move || {
                 setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
-                send.send(act()).unwrap();
+                act()
             });
-            receive.recv().unwrap()
+            inside.join().unwrap()
         })
     }
 
     /// What an interface of it counted.
     pub(crate) fn interface(&self, name: &str) -> Interface {
         let table = self.inside(|| fs::read_to_string("/proc/thread-self/net/dev").unwrap());
-        let line = table.lines().find_map(|line| {
-            let (found, counters) = line.split_once(':')?;
-            (found.trim() == name).then_some(counters)
-        });
-        let line = line.unwrap_or_else(|| panic!("no {name} in {table}"));
-        let numbers: Vec<u64> = line
-            .split_ascii_whitespace()
-            .map(|number| number.parse().unwrap())
-            .collect();
-        Interface {
-            rx_bytes: numbers[0],
-            rx_packets: numbers[1],
-            tx_bytes: numbers[8],
-            tx_packets: numbers[9],
-        }
+        Interface::in_table(&table, name)
     }
 
     /// A counter of `/proc/net/snmp`, as in `Tcp RetransSegs`.
@@ -122,6 +107,32 @@ impl Namespace {
         let (names, values) = (next(), next());
         let at = names.split(' ').position(|name| name == counter).unwrap();
         values.split(' ').nth(at).unwrap().parse().unwrap()
+    }
+}
+
+impl Interface {
+    /// What an interface of a process's namespace counted.
+    pub(crate) fn of(pid: &str, name: &str) -> Self {
+        let table = fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap();
+        Self::in_table(&table, name)
+    }
+
+    fn in_table(table: &str, name: &str) -> Self {
+        let line = table.lines().find_map(|line| {
+            let (found, counters) = line.split_once(':')?;
+            (found.trim() == name).then_some(counters)
+        });
+        let line = line.unwrap_or_else(|| panic!("no {name} in {table}"));
+        let numbers: Vec<u64> = line
+            .split_ascii_whitespace()
+            .map(|number| number.parse().unwrap())
+            .collect();
+        Self {
+            rx_bytes: numbers[0],
+            rx_packets: numbers[1],
+            tx_bytes: numbers[8],
+            tx_packets: numbers[9],
+        }
     }
 }
 
