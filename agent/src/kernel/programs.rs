@@ -52,6 +52,11 @@ impl Role {
     pub fn counts(self) -> bool {
         matches!(self, Self::Metric(_))
     }
+
+    /// Whether it counts packets.
+    pub fn counts_packets(self) -> bool {
+        self == Self::Metric(Source::CgroupSkb)
+    }
 }
 
 const TASK: Option<&str> = Some("task_struct");
