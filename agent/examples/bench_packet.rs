@@ -24,7 +24,7 @@ use aya::{
 };
 use cgflux::{
     container::CgroupId,
-    kernel::{Anchor, Kernel, Options, StorageKind},
+    kernel::{Anchor, Kernel, Options, Role, StorageKind},
 };
 use nix::{
     sched::{CloneFlags, CpuSet, sched_setaffinity, setns},
@@ -210,7 +210,7 @@ impl Bench {
         kernel.set_addresses(&addresses)?;
         // Not what counts CPU time: that is another benchmark.
         kernel.attach(|role| !role.counts())?;
-        kernel.attach(|role| role.counts_packets())?;
+        kernel.attach(Role::counts_packets)?;
         Ok(kernel)
     }
 }
@@ -230,7 +230,7 @@ fn socket_in(namespace: &str, address: &str) -> anyhow::Result<UdpSocket> {
         });
         inside.join()
     });
-    made.map_err(|_| anyhow::anyhow!("no socket could be made"))?
+    made.unwrap_or_else(|_panic| anyhow::bail!("no socket could be made"))
 }
 
 impl Wire {

@@ -43,7 +43,8 @@ impl Namespace {
         let namespace = Self { name };
         // Without IPv6 no interface says anything by itself.
         namespace.run(
-            "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1",
+            "for all in all default; do switch=/proc/sys/net/ipv6/conf/$all/disable_ipv6; \
+             [ ! -e $switch ] || echo 1 >$switch; done",
         );
         namespace.run("ip link set lo up");
         Some(namespace)

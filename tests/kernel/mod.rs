@@ -8,6 +8,7 @@ mod files_source;
 mod finals;
 mod names;
 mod network;
+mod packets;
 mod remains;
 mod restart;
 mod slots;

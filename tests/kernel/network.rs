@@ -98,6 +98,23 @@ fn a_socket_older_than_the_agent_is_counted_from_its_start_on() {
 }
 
 #[test]
+fn totals_go_on_over_sigkill_to_the_byte() {
+    let Some(pair) = Pair::new("gso_max_segs 1") else {
+        return;
+    };
+    let home = Home::new();
+    let mut agent = home.start::<&str>(&[]);
+    let (mut client, mut server) = pair.transfer(2_000_000);
+    for _ in 0..3 {
+        pair.agrees(&agent, 1);
+        agent.kill();
+        agent = home.start::<&str>(&[]);
+        send(&mut client, &mut server, 1_000_000);
+    }
+    pair.agrees(&agent, 1);
+}
+
+#[test]
 fn loopback_is_told_apart_and_counted_on_both_ends() {
     let Some(namespace) = Namespace::new("lo") else {
         return;

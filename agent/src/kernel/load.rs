@@ -326,6 +326,7 @@ pub(super) fn refusal(error: &ProgramError) -> String {
                 None => io_error.to_string(),
             }
         }
+        ProgramError::SyscallError(call) => format!("{}: {}", call.call, call.io_error),
         other => other.to_string(),
     }
 }

@@ -59,7 +59,7 @@ pub static AGENT_MAPPED: Metric = Metric {
     field: "mapped_record_bytes",
     prometheus: "cgflux_mapped_record_bytes",
     unit: Unit::Bytes,
-    help: "Kernel records mapped into the agent: chunks in use x slots x stripes x 256 bytes.",
+    help: "Kernel records mapped into the agent: chunks in use x slots x stripes x the bytes of a record.",
     ..AGENT_METRIC
 };
 /// Entries by kind.
