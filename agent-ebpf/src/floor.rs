@@ -1,4 +1,4 @@
-//! Kernel object of empty programs on the scheduler hooks: the floor of `cargo xtask bench switch`.
+//! Kernel object of empty programs on the hot hooks: the floor of `cargo xtask bench switch` and `packet`.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 
 #[cfg(target_arch = "bpf")]
@@ -6,7 +6,10 @@ mod object;
 
 #[cfg(any(target_arch = "bpf", lint_kernel))]
 mod programs {
-    use aya_ebpf::{macros::btf_tracepoint, programs::BtfTracePointContext};
+    use aya_ebpf::{
+        macros::{btf_tracepoint, cgroup_skb},
+        programs::{BtfTracePointContext, SkBuffContext},
+    };
 
     /// Does nothing on each context switch.
     #[btf_tracepoint(function = "sched_switch")]
@@ -18,6 +21,18 @@ mod programs {
     #[btf_tracepoint(function = "sched_stat_runtime")]
     pub(crate) fn sched_stat_runtime(_ctx: BtfTracePointContext) -> i32 {
         0
+    }
+
+    /// Lets each packet that a socket receives pass.
+    #[cgroup_skb(ingress)]
+    pub(crate) fn network_ingress(_ctx: SkBuffContext) -> i32 {
+        1
+    }
+
+    /// Lets each packet that a socket sends pass.
+    #[cgroup_skb(egress)]
+    pub(crate) fn network_egress(_ctx: SkBuffContext) -> i32 {
+        1
     }
 }
 

@@ -33,6 +33,14 @@ pub struct KernelLayout {
     pub root_hierarchy: u64,
     /// `kernfs_node.id`
     pub kernfs_id: u64,
+    /// `sock.sk_cgrp_data.cgroup`; like all below 0 where it is missing, and then no program reads it.
+    pub sock_cgroup: u64,
+    /// `sock.sk_protocol`
+    pub sock_protocol: u64,
+    /// `sk_buff.cb`
+    pub skb_cb: u64,
+    /// `tcp_skb_cb.tcp_gso_segs`
+    pub tcp_cb_segments: u64,
 }
 
 /// What the block I/O programs need to know beside [`KernelLayout`]: offsets, flags and hierarchies.
@@ -111,8 +119,8 @@ pub struct Settings {
     pub shared_stripes: u32,
     /// 1 where `sched_switch` charges run time because `sched_stat_runtime` is not attached.
     pub charge_at_switch: u32,
-    /// Unused; leaves no padding before `root`.
-    pub reserved: u32,
+    /// 1 where sockets are counted, so that slots must be found by a cgroup's id alone.
+    pub network: u32,
     /// The root cgroup's id: its charges belong to slot 0 by right.
     pub root: u64,
 }
@@ -133,6 +141,10 @@ impl KernelLayout {
         cgroup_parent: 0,
         root_hierarchy: 0,
         kernfs_id: 0,
+        sock_cgroup: 0,
+        sock_protocol: 0,
+        skb_cb: 0,
+        tcp_cb_segments: 0,
     };
 }
 
@@ -178,11 +190,11 @@ impl Settings {
         stripes: 0,
         shared_stripes: 0,
         charge_at_switch: 0,
-        reserved: 0,
+        network: 0,
         root: 0,
     };
 }
 
-const _: () = assert!(size_of::<KernelLayout>() == 13 * 8);
+const _: () = assert!(size_of::<KernelLayout>() == 17 * 8);
 const _: () = assert!(size_of::<BlockLayout>() == 22 * 8 + 6 * 4);
 const _: () = assert!(size_of::<Settings>() == 32);

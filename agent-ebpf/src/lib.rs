@@ -14,6 +14,7 @@ pub mod histogram;
 pub mod layout;
 pub mod lifecycle;
 pub mod losses;
+pub mod network;
 pub mod path;
 pub mod slot;
 
@@ -29,6 +30,14 @@ pub mod maps {
     pub const FREE_SLOTS: &str = "FREE_SLOTS";
     /// cgroup → [`crate::slot::SlotEntry`]: cgroup storage in one object, a hash by cgroup id in the other.
     pub const SLOTS: &str = "SLOTS";
+    /// cgroup id → [`crate::slot::SlotEntry`], where `SLOTS` is cgroup storage; in the other object `SLOTS` is that itself.
+    pub const SLOT_IDS: &str = "SLOT_IDS";
+    /// Array of [`crate::network::NetworkCounters`], `slots * stripes` of them.
+    pub const NETWORK_COUNTERS: &str = "NETWORK_COUNTERS";
+    /// Array of [`crate::network::Recent`], one per possible CPU.
+    pub const RECENT: &str = "RECENT";
+    /// Addresses of this host and its containers, as [`crate::network::mapped`] has them; the agent fills it.
+    pub const LOCAL_ADDRESSES: &str = "LOCAL_ADDRESSES";
     /// Ring buffer of [`crate::lifecycle::CgroupEvent`]s.
     pub const EVENTS: &str = "EVENTS";
     /// Array of one [`crate::losses::Losses`].
@@ -74,5 +83,7 @@ plain_memory!(
     layout::Settings,
     losses::Losses,
     path::CgroupKey,
+    network::NetworkCounters,
+    network::Recent,
     slot::SlotEntry,
 );

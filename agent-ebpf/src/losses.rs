@@ -16,6 +16,8 @@ pub struct Losses {
     pub block_records_exhausted: u64,
     /// New cgroups that found no room among the paths; their block I/O may count for the cgroup above.
     pub paths_exhausted: u64,
+    /// Packets and TCP events of a cgroup other than the root that found no slot; they went to slot 0.
+    pub unslotted_packets: u64,
 }
 
-const _: () = assert!(size_of::<Losses>() == 48);
+const _: () = assert!(size_of::<Losses>() == 56);

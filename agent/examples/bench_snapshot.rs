@@ -100,6 +100,7 @@ impl Forest {
             io_hierarchy: None,
             memory_hierarchy: None,
             by_address: true,
+            network: None,
             storage: None,
         })?;
         kernel.attach(|_| true)?;

@@ -213,6 +213,7 @@ impl Bench {
             io_hierarchy: None,
             memory_hierarchy: None,
             by_address: true,
+            network: None,
             storage: Some(storage),
         })?;
         kernel.attach(|_| true)?;

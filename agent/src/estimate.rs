@@ -14,6 +14,7 @@ use crate::{
     metrics::{
         Batch, Histogram, Metric, Sample, Subject, Value,
         catalog::{self, Kind, Unit},
+        network,
     },
     shipment::{Selection, Shipper},
     snapshot::Timestamp,
@@ -34,9 +35,10 @@ const DEVICES: [(&str, &[&str]); 3] = [
 
 /// What all sinks are sent for a number of containers.
 ///
-/// Each container, and at most the host, has one series per measurement, and one line in each per shipment; the host as
-/// a whole and the agent itself have some too: `lines/s = ((containers + 1) × measurements + host + own) ÷ sink
-/// interval`. Starts, exits and hourly descriptions come on top.
+/// Each container, and at most the host, has one series per measurement, or one for each kind of peer where it tells
+/// them apart, and one line in each per shipment; the host as a whole and the agent itself have some too:
+/// `lines/s = ((containers + 1) × series + host + own) ÷ sink interval`. Starts, exits and hourly descriptions come on
+/// top.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
     /// Containers assumed.
@@ -74,7 +76,8 @@ impl Estimate {
         let own = lines.0.remove(catalog::AGENT_CPU.measurement);
         let own = own.unwrap_or_default();
         let host = lines.take_host();
-        let series = entries * lines.0.len() as u64;
+        let lines_per_entry: u64 = lines.0.values().map(|it| it.lines).sum();
+        let series = entries * lines_per_entry;
         let bytes_per_entry = lines.0.values().map(|it| it.bytes).sum();
         let rest = Size {
             lines: series + own.lines,
@@ -210,7 +213,14 @@ fn usual_batch(config: &Config) -> Batch {
     let samples = catalog::container()
         // The shipper adds it.
         .filter(|metric| **metric != catalog::CPU_RATE_MAX)
-        .map(usual_sample);
+        .flat_map(|metric| {
+            let sample = usual_sample(metric);
+            if network::is_by_peer(metric) {
+                network::by_peer(&sample).collect()
+            } else {
+                vec![sample]
+            }
+        });
     Batch {
         taken: Timestamp {
             boot_ns: 0,
@@ -338,7 +348,8 @@ mod tests {
             estimate.measurements.iter().eq(&measurements),
             "{estimate:?}"
         );
-        let series = 100 * measurements.len() as u64;
+        // Of the network one for each of three peers, and one for what has none.
+        let series = 100 * (measurements.len() as u64 + 3);
         assert_eq!(estimate.series, series);
         let sink = &estimate.sinks[0];
         let lines = (series + estimate.host_series + estimate.own_series) as f64 / 5.0;
@@ -377,6 +388,12 @@ mod tests {
                 "voluntary_switches" => turns / 10 * 9,
                 "involuntary_switches" | "migrations" => turns / 10,
                 "forks" | "execs" | "exits" => minutes * 2,
+                "rx_bytes" | "tx_bytes" => turns * 1_009,
+                "rx_packets" | "tx_packets" => turns / 2,
+                "unowned_rx_bytes" | "unowned_tx_bytes" => minutes * 56,
+                "unowned_rx_packets" | "unowned_tx_packets" => minutes,
+                "tcp_retransmits" | "tcp_failures" => turns / 5_000,
+                "tcp_connects" | "tcp_accepts" => turns / 70,
                 "usage_cpus" => return Some(Value::Float(rate / 61.0)),
                 "runq_waiting" => return Some(Value::Float(rate / 7_001.0)),
                 "runq_wait" => return Some(histogram(turns)),
@@ -410,12 +427,17 @@ mod tests {
             }))
         };
         let samples = catalog::container().filter_map(|metric| {
-            Some(Sample {
+            let sample = Sample {
                 value: value(metric)?,
                 ..usual_sample(metric)
+            };
+            Some(if network::is_by_peer(metric) {
+                network::by_peer(&sample).collect()
+            } else {
+                vec![sample]
             })
         });
-        subject_of(container, samples.collect())
+        subject_of(container, samples.flatten().collect())
     }
 
     #[test]
@@ -463,7 +485,7 @@ mod tests {
     fn tags_make_lines_longer_by_their_text() {
         let plain = estimate("", 1);
         let tagged = estimate("[tags]\ndc = \"fra1\"", 1).bytes_per_entry;
-        let lines = plain.measurements.len() as u64;
+        let lines = plain.series / 2;
         assert_eq!(
             tagged - plain.bytes_per_entry,
             lines * ",dc=fra1".len() as u64
@@ -477,7 +499,7 @@ mod tests {
         let mut lines = text.lines();
         let first = format!(
             "With 50 containers and the host: {} series ({}); {} of the host as a whole, {} of the agent's own.",
-            51 * estimate.measurements.len(),
+            estimate.series,
             estimate.measurements.join(", "),
             estimate.host_series,
             estimate.own_series,

@@ -115,6 +115,19 @@ impl Entry {
         sample["value"].as_u64()
     }
 
+    /// A total of the network family; `None` where this source does not give it.
+    pub(crate) fn network(&self, field: &str) -> Option<u64> {
+        self.families.get("net")?.get(field)?.as_u64()
+    }
+
+    /// A total of the network family that stands once for each kind of peer.
+    pub(crate) fn network_with(&self, field: &str, peer: &str) -> Option<u64> {
+        let samples = self.families.get("net")?.get(field)?.as_array()?;
+        let mut samples = samples.iter();
+        let sample = samples.find(|sample| sample["labels"]["peer"] == peer)?;
+        sample["value"].as_u64()
+    }
+
     /// CPU time used since the cgroup was made, in nanoseconds.
     #[track_caller]
     pub(crate) fn usage_ns(&self) -> u64 {

@@ -95,10 +95,28 @@ impl Container {
     /// Its cgroup in the unified hierarchy; the container must run.
     #[track_caller]
     pub(crate) fn cgroup_path(&self) -> String {
-        let pid = docker(&["inspect", "--format", "{{.State.Pid}}", &self.id]).unwrap();
+        let pid = self.pid();
         let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
         let unified = cgroups.lines().find_map(|line| line.strip_prefix("0::"));
         unified.unwrap_or_else(|| panic!("{cgroups}")).to_owned()
+    }
+
+    /// Its main process.
+    #[track_caller]
+    pub(crate) fn pid(&self) -> String {
+        docker(&["inspect", "--format", "{{.State.Pid}}", &self.id]).unwrap()
+    }
+
+    /// Its address on Docker's own bridge.
+    #[track_caller]
+    pub(crate) fn address(&self) -> String {
+        docker(&[
+            "inspect",
+            "--format",
+            "{{.NetworkSettings.IPAddress}}",
+            &self.id,
+        ])
+        .unwrap()
     }
 
     /// Starts one more process in it, in the background.

@@ -11,6 +11,7 @@ mod docker;
 mod influxdb;
 mod lines;
 mod mounts;
+mod netns;
 mod root_counter;
 mod wait;
 
@@ -24,6 +25,7 @@ pub(crate) use docker::{Container, Docker};
 pub(crate) use influxdb::InfluxServer;
 pub(crate) use lines::{Line, parse};
 pub(crate) use mounts::{DeadShare, LoopFilesystem};
+pub(crate) use netns::{Interface, Namespace, Veth};
 pub(crate) use root_counter::RootCounter;
 pub(crate) use wait::{eventually, pause};
 

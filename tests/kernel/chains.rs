@@ -43,6 +43,7 @@ fn each_chain_agrees_with_the_kernels_own_counter() {
                     io_hierarchy: layout.with("blkio").map(|it| it.id),
                     memory_hierarchy: layout.with("memory").map(|it| it.id),
                     by_address: true,
+                    network: None,
                     storage: Some(storage),
                 };
                 let chain = format!("{anchor:?} {storage:?} exact={exact}");
@@ -83,6 +84,7 @@ fn block_io_finds_the_slot_of_the_same_path_with_and_without_reading_by_address(
                 io_hierarchy: Some(blkio.id),
                 memory_hierarchy: layout.with("memory").map(|it| it.id),
                 by_address,
+                network: None,
                 storage: Some(storage),
             };
             let mut kernel = match Kernel::load(&options) {

@@ -10,6 +10,8 @@ mod finals;
 mod host;
 mod memory;
 mod names;
+mod network;
+mod packets;
 mod pids;
 mod pressure;
 mod remains;

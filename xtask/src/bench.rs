@@ -15,6 +15,7 @@ use crate::{
 /// Builds, runs and gives the benchmark's exit code.
 pub(crate) fn run(session: &Session, benchmark: Benchmark, arguments: &[OsString]) -> Result<u8> {
     let example = match benchmark {
+        Benchmark::Packet => "bench_packet",
         Benchmark::Switch => "bench_switch",
         Benchmark::Snapshot => "bench_snapshot",
     };

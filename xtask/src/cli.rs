@@ -83,6 +83,8 @@ pub(crate) enum Verb {
 /// The benchmarks: examples of the agent, named `bench_` and this.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Benchmark {
+    /// What a packet costs, against empty programs.
+    Packet,
     /// What a context switch costs, against empty programs.
     Switch,
     /// What reading all counters costs, by number of cgroups.

@@ -47,7 +47,7 @@ const fn package(
 }
 
 /// Everything that may be wanted.
-pub(crate) const TABLE: [Package; 11] = [
+pub(crate) const TABLE: [Package; 12] = [
     package(
         "rustc-web",
         Need::Compiler,
@@ -102,6 +102,12 @@ pub(crate) const TABLE: [Package; 11] = [
         Need::Tests,
         "a real browser to test the page with",
         Some("chromium"),
+    ),
+    package(
+        "iproute2",
+        Need::Tests,
+        "network namespaces to test in",
+        Some("ip"),
     ),
     package(
         "busybox-static",

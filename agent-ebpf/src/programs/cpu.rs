@@ -185,8 +185,9 @@ pub(crate) fn this_cpu() -> u32 {
     unsafe { bpf_get_smp_processor_id() as u32 }
 }
 
+/// Index of the record of `slot` on the stripe of `cpu`.
 #[inline(always)]
-fn record(slot: u32, cpu: u32) -> u32 {
+pub(crate) fn record(slot: u32, cpu: u32) -> u32 {
     let stripes = constant(&SETTINGS.stripes);
     slot.wrapping_mul(stripes)
         .wrapping_add(cpu & stripes.wrapping_sub(1))

@@ -9,8 +9,10 @@ pub(crate) mod block_io;
 pub(crate) mod cgroup;
 pub(crate) mod cpu;
 pub(crate) mod lifecycle;
+pub(crate) mod network;
 pub(crate) mod paths;
 pub(crate) mod tasks;
+pub(crate) mod tcp;
 
 use core::ptr;
 

@@ -16,6 +16,13 @@ pub(crate) unsafe fn get(_cgroup: *mut cgroup, id: u64) -> Option<SlotEntry> {
     unsafe { SLOTS.get(id).copied() }
 }
 
+/// The entry of the cgroup `id`.
+#[inline(always)]
+pub(crate) fn by_id(id: u64) -> Option<SlotEntry> {
+    // SAFETY: as above.
+    unsafe { SLOTS.get(id).copied() }
+}
+
 /// Stores the entry of the cgroup `id`; false if the map is full.
 ///
 /// # Safety

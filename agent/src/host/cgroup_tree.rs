@@ -4,7 +4,8 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs,
+    io::{self, Read as _},
     os::unix::fs::{DirEntryExt as _, MetadataExt as _},
     path::{Path, PathBuf},
 };
@@ -207,6 +208,34 @@ fn walk(root: &Path, limit: usize) -> io::Result<Walk> {
         found.cgroups.push((id, path));
     }
     Ok(found)
+}
+
+/// A process in the cgroup at `folder`, or with `below` in any cgroup inside it.
+pub fn first_process(folder: &Path, below: bool) -> Option<u32> {
+    // A container that runs a service manager has its processes a few levels below; what has many empty cgroups is not
+    // worth a longer search.
+    const MOST_FOLDERS: usize = 64;
+    let mut open = vec![folder.to_owned()];
+    for _ in 0..MOST_FOLDERS {
+        let folder = open.pop()?;
+        let mut list = [0; 32];
+        // Only the first line, which fits: a cgroup may have many processes.
+        let length = fs::File::open(folder.join("cgroup.procs"))
+            .and_then(|mut file| file.read(&mut list))
+            .unwrap_or_default();
+        let first = list[..length].split(|byte| *byte == b'\n').next()?;
+        let first = str::from_utf8(first).ok().and_then(|it| it.parse().ok());
+        // One of another pid namespace is 0.
+        if let Some(process) = first.filter(|process| *process != 0) {
+            return Some(process);
+        }
+        if !below {
+            return None;
+        }
+        let inside = children(&folder, "/").unwrap_or_default();
+        open.extend(inside.into_iter().map(|(_, folder, _)| folder));
+    }
+    None
 }
 
 /// The cgroups right below one. The number in a folder's listing is the child's cgroup id (`kernfs_fop_readdir` in

@@ -12,6 +12,7 @@ pub mod docker_api;
 pub mod layer_space;
 pub mod machine;
 pub mod memory_files;
+pub mod netns;
 pub mod pids_files;
 pub mod pressure_files;
 pub mod process;

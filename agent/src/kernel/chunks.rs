@@ -109,6 +109,18 @@ impl Chunks {
         }
     }
 
+    /// Record `index` as `WORDS` words, its stripes added up; all zero if its chunk is not mapped.
+    #[inline]
+    pub(super) fn sum<const WORDS: usize>(&self, index: u32) -> [u64; WORDS] {
+        let mut sums = [0_u64; WORDS];
+        for stripe in self.words(index).chunks_exact(WORDS) {
+            for (sum, word) in sums.iter_mut().zip(stripe) {
+                *sum = sum.wrapping_add(word.load(Ordering::Relaxed));
+            }
+        }
+        sums
+    }
+
     /// Bytes mapped now.
     pub(super) fn mapped_bytes(&self) -> usize {
         let mapped = self.mapped.iter().filter(|chunk| chunk.map.is_some());

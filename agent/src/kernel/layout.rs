@@ -7,7 +7,7 @@ use agent_ebpf::layout::{BlockLayout, KernelLayout};
 use super::btf::{Argument, Btf, BtfError, VMLINUX};
 
 /// Structures and enums that offsets are wanted of.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 21] = [
     "task_struct",
     "css_set",
     "cgroup",
@@ -26,7 +26,19 @@ const NAMES: [&str; 18] = [
     "folio",
     "mem_cgroup",
     "rqf_flags",
+    "sock",
+    "sk_buff",
+    "tcp_skb_cb",
 ];
+
+/// A member of a structure.
+type Member = (&'static str, &'static [&'static str]);
+
+// What programs on TCP connections read. Before 5.15 a socket has no pointer to its cgroup but a number that may be one.
+const SOCK_CGROUP: Member = ("sock", &["sk_cgrp_data", "cgroup"]);
+const SOCK_PROTOCOL: Member = ("sock", &["sk_protocol"]);
+const SKB_CB: Member = ("sk_buff", &["cb"]);
+const TCP_CB_SEGMENTS: Member = ("tcp_skb_cb", &["tcp_gso_segs"]);
 
 /// What this kernel's type information says. `None` is "not there".
 #[derive(Debug)]
@@ -84,6 +96,10 @@ impl KernelTypes {
             cgroup_parent: at("cgroup", &["self", "parent"])?,
             root_hierarchy: at("cgroup_root", &["hierarchy_id"])?,
             kernfs_id: at("kernfs_node", &["id"])?,
+            sock_cgroup: self.in_socket(&SOCK_CGROUP).unwrap_or_default(),
+            sock_protocol: self.in_socket(&SOCK_PROTOCOL).unwrap_or_default(),
+            skb_cb: self.in_socket(&SKB_CB).unwrap_or_default(),
+            tcp_cb_segments: self.in_socket(&TCP_CB_SEGMENTS).unwrap_or_default(),
         })
     }
 
@@ -133,6 +149,20 @@ impl KernelTypes {
             memcg_cgroup: at("mem_cgroup", &["css", "cgroup"])?,
             ..*block
         })
+    }
+
+    /// Whether all is there that programs on TCP connections read; the error says what is not.
+    pub(super) fn sockets(&self) -> Result<(), String> {
+        for member in [&SOCK_CGROUP, &SOCK_PROTOCOL, &SKB_CB, &TCP_CB_SEGMENTS] {
+            self.in_socket(member)?;
+        }
+        Ok(())
+    }
+
+    fn in_socket(&self, (structure, members): &Member) -> Result<u64, String> {
+        self.btf
+            .offset(structure, members)
+            .ok_or_else(|| format!("this kernel has no {structure}.{}", members.join(".")))
     }
 
     /// Whether the tracepoint `name` passes what its program reads: at each place of `expected` that names a

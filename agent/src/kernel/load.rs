@@ -1,5 +1,7 @@
 //! Loads the programs: best object first, each program by trying, the reason kept for each that is not loaded.
 
+use std::path::PathBuf;
+
 use agent_ebpf::{
     layout::{BlockLayout, KernelLayout, Settings},
     losses::Losses,
@@ -8,7 +10,7 @@ use agent_ebpf::{
 use aya::{
     Btf, Ebpf, EbpfLoader, include_bytes_aligned,
     maps::{Array, CgrpStorage, HashMap, Map, MapData, MapError, RingBuf, Stack},
-    programs::{BtfTracePoint, ProgramError},
+    programs::{BtfTracePoint, CgroupSkb, ProgramError},
     util::nr_cpus,
 };
 use nix::errno::Errno;
@@ -19,9 +21,12 @@ use super::{
     chunks::Chunks,
     layout::{Anchor, KernelTypes},
     map_error,
+    network::{MAX_ADDRESSES, Network},
     paths::Paths,
-    programs::{BLOCK_IO, BLOCK_IO_BY_BIO, MKDIR, MKDIR_PATHLESS, PROGRAMS, ProgramSpec, Role},
-    records::Records,
+    programs::{
+        BLOCK_IO, BLOCK_IO_BY_BIO, Hook, MKDIR, MKDIR_PATHLESS, PROGRAMS, ProgramSpec, Role,
+    },
+    records::{Arrays, Records},
     slots::{Slots, StorageKind},
 };
 use crate::{container::CgroupId, metrics::catalog::Source};
@@ -61,6 +66,8 @@ pub struct Options {
     /// Whether to try programs that read kernel memory by its address. Where lockdown=confidentiality refuses them, and
     /// without this, cgroups are born without paths and block I/O is told by bios alone.
     pub by_address: bool,
+    /// Where the unified hierarchy is mounted, if its sockets are to be counted. It must be the accounting one.
+    pub network: Option<PathBuf>,
     /// Where to keep slots; `None` for the best that loads.
     pub storage: Option<StorageKind>,
 }
@@ -110,7 +117,7 @@ impl Loader<'_> {
             stripes,
             shared_stripes: u32::from(shared_stripes),
             charge_at_switch: u32::from(!exact),
-            reserved: 0,
+            network: u32::from(self.options.network.is_some()),
             root: self.options.root.0,
         };
         let slots = Chunks::round_up(self.options.slots);
@@ -121,16 +128,32 @@ impl Loader<'_> {
         if exact && !counts(Source::SchedStatRuntime) && counts(Source::SchedSwitch) {
             return self.load(storage, false);
         }
-        let records = Records::new(
-            take(&mut ebpf, maps::CPU_COUNTERS, array)?,
-            take(&mut ebpf, maps::WAIT_BUCKETS, array)?,
-            slots,
-            stripes,
-        );
+        let arrays = Arrays {
+            counters: take(&mut ebpf, maps::CPU_COUNTERS, array)?,
+            waits: take(&mut ebpf, maps::WAIT_BUCKETS, array)?,
+            network: match self.options.network {
+                Some(_) => Some(take(&mut ebpf, maps::NETWORK_COUNTERS, array)?),
+                None => None,
+            },
+        };
+        let records = Records::new(arrays, slots, stripes);
+        let network = match &self.options.network {
+            Some(root) => Some(Network::new(
+                root,
+                take(&mut ebpf, maps::LOCAL_ADDRESSES, HashMap::try_from)?,
+                &take(&mut ebpf, maps::RECENT, array)?,
+                possible_cpus(),
+            )?),
+            None => None,
+        };
         let slot_map = match storage {
-            StorageKind::CgrpStorage => {
-                Slots::CgrpStorage(take(&mut ebpf, maps::SLOTS, CgrpStorage::try_from)?)
-            }
+            StorageKind::CgrpStorage => Slots::CgrpStorage {
+                storage: take(&mut ebpf, maps::SLOTS, CgrpStorage::try_from)?,
+                ids: match self.options.network {
+                    Some(_) => Some(take(&mut ebpf, maps::SLOT_IDS, HashMap::try_from)?),
+                    None => None,
+                },
+            },
             StorageKind::Hash => Slots::Hash(take(&mut ebpf, maps::SLOTS, HashMap::try_from)?),
         };
         let mut free: Stack<_, u32> = take(&mut ebpf, maps::FREE_SLOTS, Stack::try_from)?;
@@ -155,6 +178,7 @@ impl Loader<'_> {
             storage,
             charges_at_switch: !exact,
             records,
+            network,
             slots: slot_map,
             free,
             block,
@@ -178,6 +202,13 @@ impl Loader<'_> {
             0 => (1, 1),
             _ => (slots, slots * PATHS_PER_SLOT),
         };
+        let if_network = |entries| {
+            if self.options.network.is_some() {
+                entries
+            } else {
+                1
+            }
+        };
         let mut loader = EbpfLoader::new();
         loader
             .btf(Some(&self.btf))
@@ -194,9 +225,16 @@ impl Loader<'_> {
             .map_max_entries(maps::FREE_BLOCK_RECORDS, block_records)
             .map_max_entries(maps::BLOCK_OWNERS, block_records)
             .map_max_entries(maps::BLOCK_COUNTERS, block_records)
-            .map_max_entries(maps::BLOCK_LATENCIES, block_records);
+            .map_max_entries(maps::BLOCK_LATENCIES, block_records)
+            .map_max_entries(maps::NETWORK_COUNTERS, if_network(records))
+            .map_max_entries(maps::RECENT, cpus)
+            .map_max_entries(maps::LOCAL_ADDRESSES, if_network(MAX_ADDRESSES));
         let object = match storage {
-            StorageKind::CgrpStorage => CGRP_STORAGE,
+            StorageKind::CgrpStorage => {
+                let ids = if_network(slots * HASH_ENTRIES_PER_SLOT);
+                loader.map_max_entries(maps::SLOT_IDS, ids);
+                CGRP_STORAGE
+            }
             StorageKind::Hash => {
                 loader.map_max_entries(maps::SLOTS, slots * HASH_ENTRIES_PER_SLOT);
                 HASH
@@ -252,7 +290,7 @@ impl Loader<'_> {
                 ProgramState::NotNeeded("run time is charged at switches")
             } else if !self.options.by_address && [MKDIR, BLOCK_IO].contains(&spec.name) {
                 ProgramState::NotNeeded("nothing is to be read by address")
-            } else if let Err(reason) = self.types.signature(spec.tracepoint, spec.arguments) {
+            } else if let Err(reason) = self.has_hook(spec) {
                 ProgramState::Unsupported(reason)
             } else if let Some(reason) = self.lacks(spec.name) {
                 ProgramState::Unsupported(reason)
@@ -274,11 +312,50 @@ impl Loader<'_> {
         reports
     }
 
+    /// Whether there is what calls the program; the error says what is missing.
+    fn has_hook(&self, spec: &ProgramSpec) -> Result<(), String> {
+        let of_sockets = match spec.role {
+            Role::Metric(source) | Role::Instead(source) => is_of_sockets(source),
+            Role::Lifecycle | Role::Path => false,
+        };
+        if of_sockets && self.options.network.is_none() {
+            return Err(
+                "no cgroup2 hierarchy is mounted, and sockets belong to no other".to_owned(),
+            );
+        }
+        match spec.hook {
+            Hook::Tracepoint { name, arguments } => {
+                self.types.signature(name, arguments)?;
+                if of_sockets {
+                    self.types.sockets()?;
+                }
+                Ok(())
+            }
+            Hook::Packets(_) => Ok(()),
+        }
+    }
+
     fn program(&self, ebpf: &mut Ebpf, spec: &ProgramSpec) -> Result<(), ProgramError> {
         let program = ebpf.program_mut(spec.name).ok_or(ProgramError::NotLoaded)?;
-        let program: &mut BtfTracePoint = program.try_into()?;
-        program.load(spec.tracepoint, &self.btf)
+        match spec.hook {
+            Hook::Tracepoint { name, .. } => {
+                let program: &mut BtfTracePoint = program.try_into()?;
+                program.load(name, &self.btf)
+            }
+            Hook::Packets(_) => {
+                let program: &mut CgroupSkb = program.try_into()?;
+                program.load()
+            }
+        }
     }
+}
+
+/// Whether a source counts by the cgroups of sockets.
+fn is_of_sockets(source: Source) -> bool {
+    matches!(
+        source,
+        Source::CgroupSkb | Source::InetSockSetState | Source::TcpRetransmitSkb
+    )
 }
 
 /// The kernel source needs every program of the lifecycle; of the two births, one.
@@ -320,13 +397,14 @@ fn is_forbidden(error: &ProgramError) -> bool {
 }
 
 /// The kernel's error in one line. The verifier's log follows it in the error's text; only its end tells why.
-fn refusal(error: &ProgramError) -> String {
+pub(super) fn refusal(error: &ProgramError) -> String {
     match error {
         ProgramError::LoadError {
             io_error,
             verifier_log,
         } => {
             let log = verifier_log.to_string();
+
             let last = log
                 .lines()
                 .rev()
@@ -336,6 +414,7 @@ fn refusal(error: &ProgramError) -> String {
                 None => io_error.to_string(),
             }
         }
+        ProgramError::SyscallError(call) => format!("{}: {}", call.call, call.io_error),
         other => other.to_string(),
     }
 }

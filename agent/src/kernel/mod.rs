@@ -13,15 +13,18 @@ mod chunks;
 mod events;
 mod layout;
 mod load;
+mod network;
 mod paths;
 mod programs;
 mod records;
 mod slots;
 
 use std::{
+    collections::HashSet,
     error::Error,
     fs::{self, File},
     io, iter,
+    net::IpAddr,
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
     path::Path,
 };
@@ -30,7 +33,7 @@ use agent_ebpf::{cpu::CpuCounters, losses::Losses, slot::SlotEntry};
 use aya::{
     Ebpf, EbpfError,
     maps::{Array, MapData, MapError, RingBuf, Stack},
-    programs::{BtfTracePoint, ProgramError},
+    programs::{BtfTracePoint, Program, ProgramError},
     sys::{Stats, enable_stats},
 };
 
@@ -40,7 +43,7 @@ pub use btf::{BtfError, VMLINUX};
 pub use events::Event;
 pub use layout::Anchor;
 pub use load::Options;
-pub use programs::{PROGRAMS, ProgramSpec, Role};
+pub use programs::{Direction, Hook, PROGRAMS, ProgramSpec, Role};
 pub use slots::StorageKind;
 
 use crate::{
@@ -48,6 +51,7 @@ use crate::{
     snapshot::{BlockSums, SlotTotals},
 };
 use block_io::BlockRecords;
+use network::Network;
 use paths::Paths;
 use records::Records;
 use slots::Slots;
@@ -159,6 +163,7 @@ pub struct Kernel {
     storage: StorageKind,
     charges_at_switch: bool,
     records: Records,
+    network: Option<Network>,
     slots: Slots,
     free: Stack<MapData, u32>,
     events: RingBuf<MapData>,
@@ -176,22 +181,31 @@ pub struct CostMeasurement {
 }
 
 impl Kernel {
-    /// Attaches the programs of the given roles.
+    /// Attaches the programs of the given roles. One on packets that cannot be is no error but a report: others may
+    /// have a claim on the packets of all cgroups, and the rest goes without.
     pub fn attach(&mut self, wanted: impl Fn(Role) -> bool) -> Result<(), KernelError> {
-        for report in &self.programs {
+        for report in &mut self.programs {
             if report.state != ProgramState::Loaded || !wanted(report.spec.role) {
                 continue;
             }
             let name = report.spec.name;
-            let program: Option<&mut BtfTracePoint> = self
-                .ebpf
-                .program_mut(name)
-                .and_then(|program| program.try_into().ok());
-            if let Some(program) = program {
-                program.attach().map_err(|source| KernelError::Attach {
-                    program: name,
-                    source: Box::new(source),
-                })?;
+            let Some(program) = self.ebpf.program_mut(name) else {
+                continue;
+            };
+            match (report.spec.hook, &self.network) {
+                (Hook::Tracepoint { .. }, _) => {
+                    attach_to_tracepoint(program).map_err(|source| KernelError::Attach {
+                        program: name,
+                        source: Box::new(source),
+                    })?;
+                }
+                (Hook::Packets(direction), Some(network)) => {
+                    if let Err(error) = network.attach(program, direction) {
+                        report.forbidden = network::is_forbidden(&error);
+                        report.state = ProgramState::Refused(load::refusal(&error));
+                    }
+                }
+                (Hook::Packets(_), None) => {}
             }
         }
         Ok(())
@@ -243,6 +257,31 @@ impl Kernel {
     /// Begins to read `slot`.
     pub fn hold(&mut self, slot: u32) -> Result<(), KernelError> {
         self.records.hold(slot)
+    }
+
+    /// Ends the counting of packets in the slot of `cgroup`, of which sockets may outlive it. From the next
+    /// [`Kernel::forget_recent`] on its slot can be given back.
+    pub fn disown_sockets(&mut self, cgroup: CgroupId) {
+        self.slots.forget(cgroup);
+    }
+
+    /// Makes these the addresses of this host, for programs on packets; returns how many found no room. It holds for
+    /// all packets from the next [`Kernel::forget_recent`] on.
+    pub fn set_addresses(&mut self, addresses: &HashSet<IpAddr>) -> Result<usize, KernelError> {
+        let Some(network) = &mut self.network else {
+            return Ok(0);
+        };
+        network
+            .set_addresses(addresses)
+            .map_err(map_error("LOCAL_ADDRESSES"))
+    }
+
+    /// Empties what the programs on packets remember. A program that looked something up just before a change may
+    /// still remember what it found then, so this is to be done some time after the change.
+    pub fn forget_recent(&self) {
+        if let Some(network) = &self.network {
+            network.forget_recent();
+        }
     }
 
     /// Zeroes `slot` and makes it free. The cgroup that held it must have been released.
@@ -396,6 +435,11 @@ impl KernelError {
             _ => Obstacle::Feature,
         }
     }
+}
+
+fn attach_to_tracepoint(program: &mut Program) -> Result<(), ProgramError> {
+    let program: &mut BtfTracePoint = program.try_into()?;
+    program.attach().map(|_| ())
 }
 
 fn open(directory: &Path) -> Result<File, KernelError> {

@@ -7,12 +7,33 @@ use crate::metrics::catalog::Source;
 pub struct ProgramSpec {
     /// Its name in the object.
     pub name: &'static str,
-    /// The tracepoint it attaches to.
-    pub tracepoint: &'static str,
-    /// The structures its arguments must point to, by place; `None` where any type does.
-    pub arguments: &'static [Option<&'static str>],
+    /// What calls it.
+    pub hook: Hook,
     /// What it is for.
     pub role: Role,
+}
+
+/// What calls a program.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hook {
+    /// A tracepoint, typed.
+    Tracepoint {
+        /// Its name.
+        name: &'static str,
+        /// The structures its arguments must point to, by place; `None` where any type does.
+        arguments: &'static [Option<&'static str>],
+    },
+    /// The packets of all sockets that were made in the unified hierarchy.
+    Packets(Direction),
+}
+
+/// Which way packets go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Direction {
+    /// To a socket.
+    Ingress,
+    /// From a socket.
+    Egress,
 }
 
 /// What a program is for; decides what its absence means.
@@ -22,20 +43,29 @@ pub enum Role {
     Lifecycle,
     /// Makes [`Role::Lifecycle`]'s births carry their path. Without it paths come from the tree.
     Path,
-    /// Counts for metrics of that source. Without it they come from the next source, or are absent.
+    /// Counts for metrics of that source, some of which have several programs. Without one of them they come from the
+    /// next source, or are absent.
     Metric(Source),
+    /// Counts alone for metrics of that source where the [`Role::Metric`] one cannot.
+    Instead(Source),
 }
 
 impl Role {
     /// Whether it counts, and so must not run before cgroups get slots.
     pub fn counts(self) -> bool {
-        matches!(self, Self::Metric(_))
+        matches!(self, Self::Metric(_) | Self::Instead(_))
+    }
+
+    /// Whether it counts packets.
+    pub fn counts_packets(self) -> bool {
+        self == Self::Metric(Source::CgroupSkb)
     }
 }
 
 const TASK: Option<&str> = Some("task_struct");
 const CGROUP: Option<&str> = Some("cgroup");
 const REQUEST: Option<&str> = Some("request");
+const SOCKET: Option<&str> = Some("sock");
 
 /// Births, with the path.
 pub(super) const MKDIR: &str = "cgroup_mkdir";
@@ -48,7 +78,7 @@ pub(super) const BLOCK_IO: &str = "block_rq_complete";
 pub(super) const BLOCK_IO_BY_BIO: &str = "block_rq_complete_by_bio";
 
 /// Every program, lifecycle first: that is the order of attachment.
-pub const PROGRAMS: [ProgramSpec; 13] = [
+pub const PROGRAMS: [ProgramSpec; 18] = [
     spec(MKDIR, "cgroup_mkdir", &[CGROUP, None], Role::Path),
     spec(
         MKDIR_PATHLESS,
@@ -115,7 +145,27 @@ pub const PROGRAMS: [ProgramSpec; 13] = [
         BLOCK_IO_BY_BIO,
         "block_rq_complete",
         &[REQUEST, None, None],
-        Role::Metric(Source::BlockRqComplete),
+        Role::Instead(Source::BlockRqComplete),
+    ),
+    packets("network_ingress", Direction::Ingress),
+    packets("network_egress", Direction::Egress),
+    spec(
+        "inet_sock_set_state",
+        "inet_sock_set_state",
+        &[SOCKET, None, None],
+        Role::Metric(Source::InetSockSetState),
+    ),
+    spec(
+        "tcp_retransmit_skb",
+        "tcp_retransmit_skb",
+        &[SOCKET, Some("sk_buff")],
+        Role::Metric(Source::TcpRetransmitSkb),
+    ),
+    spec(
+        "tcp_retransmit_synack",
+        "tcp_retransmit_synack",
+        &[SOCKET],
+        Role::Metric(Source::TcpRetransmitSkb),
     ),
 ];
 
@@ -127,8 +177,18 @@ const fn spec(
 ) -> ProgramSpec {
     ProgramSpec {
         name,
-        tracepoint,
-        arguments,
+        hook: Hook::Tracepoint {
+            name: tracepoint,
+            arguments,
+        },
         role,
+    }
+}
+
+const fn packets(name: &'static str, direction: Direction) -> ProgramSpec {
+    ProgramSpec {
+        name,
+        hook: Hook::Packets(direction),
+        role: Role::Metric(Source::CgroupSkb),
     }
 }

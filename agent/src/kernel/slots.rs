@@ -26,11 +26,16 @@ impl StorageKind {
     }
 }
 
-/// The map `SLOTS`.
+/// The map `SLOTS`, and `SLOT_IDS` where it is another.
 #[derive(Debug)]
 pub(super) enum Slots {
     /// Found by the cgroup's open directory.
-    CgrpStorage(CgrpStorage<MapData, SlotEntry>),
+    CgrpStorage {
+        /// The storage.
+        storage: CgrpStorage<MapData, SlotEntry>,
+        /// The same by id, for the programs on packets.
+        ids: Option<HashMap<MapData, u64, SlotEntry>>,
+    },
     /// Found by the cgroup's id.
     Hash(HashMap<MapData, u64, SlotEntry>),
 }
@@ -45,7 +50,7 @@ impl Slots {
         id: CgroupId,
     ) -> Result<Option<SlotEntry>, MapError> {
         let found = match self {
-            Self::CgrpStorage(storage) => storage.get(directory, ANY),
+            Self::CgrpStorage { storage, .. } => storage.get(directory, ANY),
             Self::Hash(hash) => hash.get(&id.0, ANY),
         };
         match found {
@@ -63,14 +68,23 @@ impl Slots {
         entry: SlotEntry,
     ) -> Result<(), MapError> {
         match self {
-            Self::CgrpStorage(storage) => storage.insert(directory, entry, ANY),
+            Self::CgrpStorage { storage, ids } => {
+                if let Some(ids) = ids {
+                    ids.insert(id.0, entry, ANY)?;
+                }
+                storage.insert(directory, entry, ANY)
+            }
             Self::Hash(hash) => hash.insert(id.0, entry, ANY),
         }
     }
 
     /// Forgets the cgroup `id`, where the kernel does not do so by itself.
     pub(super) fn forget(&mut self, id: CgroupId) {
-        if let Self::Hash(hash) = self {
+        let ids = match self {
+            Self::CgrpStorage { ids, .. } => ids.as_mut(),
+            Self::Hash(hash) => Some(hash),
+        };
+        if let Some(hash) = ids {
             // Gone already if the program for `cgroup_release` saw its end.
             hash.remove(&id.0).unwrap_or_default();
         }

@@ -122,8 +122,9 @@ mod tests {
     fn all_metrics_but_the_peak_come_in_catalog_order() {
         let samples = samples_of(everything(), Some(1), Some(1));
         let given: Vec<&str> = samples.iter().map(|it| it.metric.field).collect();
+        let ours = ["container_cpu", "container_sched"];
         let catalog: Vec<&str> = catalog::container()
-            .filter(|it| ["container_cpu", "container_sched"].contains(&it.measurement))
+            .filter(|metric| ours.contains(&metric.measurement))
             .map(|metric| metric.field)
             .filter(|field| *field != catalog::CPU_RATE_MAX.field)
             .collect();

@@ -5,6 +5,7 @@ pub mod catalog;
 mod cpu;
 pub mod host;
 mod memory;
+pub mod network;
 mod pids;
 mod pressure;
 mod space;
@@ -150,6 +151,7 @@ fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
     cpu::add(&mut samples, span, length);
     let totals = &span.after.totals;
     block_io::add(&mut samples, &totals.block_io);
+    network::add(&mut samples, &totals.network);
     memory::add(&mut samples, &totals.memory);
     pressure::add(&mut samples, &totals.pressure);
     pids::add(&mut samples, &totals.pids);

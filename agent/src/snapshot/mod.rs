@@ -9,6 +9,7 @@ mod interval;
 mod ledger;
 mod machine;
 mod memory;
+mod network;
 mod pids;
 mod pressure;
 mod reconciliation;
@@ -17,7 +18,7 @@ mod split;
 
 use std::ops::AddAssign;
 
-use agent_ebpf::{cpu::CpuCounters, histogram::BUCKETS};
+use agent_ebpf::{cpu::CpuCounters, histogram::BUCKETS, network::NetworkCounters};
 
 pub use block_io::{
     BlockLedger, BlockSums, DeviceIo, DeviceSums, LatencyHistogram, OperationTotals,
@@ -30,6 +31,7 @@ pub use machine::{
     Requests, Scheduler, Traffic,
 };
 pub use memory::MemoryTotals;
+pub use network::{Interfaces, NetworkTotals};
 pub use pids::PidsTotals;
 pub use pressure::{PressureTotals, Stalls};
 pub use reconciliation::Reconciliation;
@@ -82,6 +84,8 @@ pub struct Totals {
     pub space: SpaceTotals,
     /// Block I/O by device; a device that it never used is not among them.
     pub block_io: Vec<DeviceIo>,
+    /// Traffic and TCP connections.
+    pub network: NetworkTotals,
 }
 
 /// What a slot, or several, counted.
@@ -91,6 +95,8 @@ pub struct SlotTotals {
     pub counters: CpuCounters,
     /// Run-queue waits by length, not cumulative.
     pub waits: [u64; BUCKETS],
+    /// Packets and TCP connections.
+    pub network: NetworkCounters,
 }
 
 impl AddAssign<&Self> for SlotTotals {
@@ -107,5 +113,6 @@ impl AddAssign<&Self> for SlotTotals {
         for (sum, more) in self.waits.iter_mut().zip(&other.waits) {
             *sum += more;
         }
+        self.network += &other.network;
     }
 }

@@ -8,6 +8,9 @@ use crate::{
     },
 };
 
+/// What is there without any program.
+const FILES: [Source; 3] = [Source::CgroupFile, Source::ProcFile, Source::Statfs];
+
 /// The sources that are in use.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Coverage {
@@ -17,22 +20,32 @@ pub struct Coverage {
 impl Coverage {
     /// What these kernel programs and the files beside them give.
     pub fn of(programs: &[ProgramReport]) -> Self {
-        let mut available: Vec<Source> = programs
+        // Where several programs make up a source, one alone tells only half of it.
+        let lacking = |source| {
+            let mut of_it = programs
+                .iter()
+                .filter(|it| it.spec.role == Role::Metric(source));
+            of_it.any(|it| it.state != ProgramState::Loaded)
+        };
+        let loaded = programs
             .iter()
-            .filter(|report| report.state == ProgramState::Loaded)
+            .filter(|it| it.state == ProgramState::Loaded);
+        let mut available: Vec<Source> = loaded
             .filter_map(|report| match report.spec.role {
-                Role::Metric(source) => Some(source),
+                Role::Metric(source) => (!lacking(source)).then_some(source),
+                Role::Instead(source) => Some(source),
                 Role::Lifecycle | Role::Path => None,
             })
             .collect();
-        available.extend([Source::CgroupFile, Source::Statfs]);
+        available.dedup();
+        available.extend(FILES);
         Self { available }
     }
 
     /// What files alone give.
     pub fn files() -> Self {
         Self {
-            available: vec![Source::CgroupFile, Source::Statfs],
+            available: FILES.to_vec(),
         }
     }
 
@@ -70,20 +83,23 @@ mod tests {
 
     /// All programs loaded but those that count for one of `missing`.
     fn without(missing: &[Source]) -> Coverage {
-        let reports: Vec<ProgramReport> = PROGRAMS
+        Coverage::of(&reports(missing))
+    }
+
+    fn reports(missing: &[Source]) -> Vec<ProgramReport> {
+        PROGRAMS
             .iter()
             .map(|spec| ProgramReport {
                 spec,
                 state: match spec.role {
-                    Role::Metric(source) if missing.contains(&source) => {
+                    Role::Metric(source) | Role::Instead(source) if missing.contains(&source) => {
                         ProgramState::Unsupported("no such tracepoint".to_owned())
                     }
                     _ => ProgramState::Loaded,
                 },
                 forbidden: false,
             })
-            .collect();
-        Coverage::of(&reports)
+            .collect()
     }
 
     #[test]
@@ -110,12 +126,35 @@ mod tests {
     }
 
     #[test]
+    fn what_counts_instead_serves_the_same_source() {
+        let mut reports = reports(&[Source::BlockRqComplete]);
+        let mut report = reports.iter_mut();
+        let report = report.rfind(|it| matches!(it.spec.role, Role::Instead(_)));
+        report.expect("one that counts instead").state = ProgramState::Loaded;
+        assert!(Coverage::of(&reports).has(Source::BlockRqComplete));
+    }
+
+    #[test]
+    fn one_of_several_programs_alone_is_not_enough() {
+        let mut reports = reports(&[]);
+        let ingress = reports.iter_mut().find(|it| it.spec.role.counts_packets());
+        ingress.expect("a program on packets").state = ProgramState::Refused(String::new());
+        assert!(!Coverage::of(&reports).has(Source::CgroupSkb));
+    }
+
+    #[test]
     fn files_alone_give_time_and_limits_but_no_waits() {
         let files = Coverage::files();
         let given: Vec<&str> = catalog::container()
             .filter(|metric| files.source_of(metric).is_some())
             .filter(|metric| {
-                ["container_cpu", "container_sched", "container_io"].contains(&metric.measurement)
+                [
+                    "container_cpu",
+                    "container_sched",
+                    "container_io",
+                    "container_net",
+                ]
+                .contains(&metric.measurement)
             })
             .map(|metric| metric.field)
             .collect();
@@ -138,6 +177,10 @@ mod tests {
                 "reads",
                 "writes",
                 "discards",
+                "rx_bytes",
+                "rx_packets",
+                "tx_bytes",
+                "tx_packets",
             ]
         );
     }

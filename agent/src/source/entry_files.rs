@@ -48,6 +48,11 @@ impl Pass {
         }
     }
 
+    /// Whether this is its first tick.
+    pub(super) fn begins(self) -> bool {
+        self.ticks.is_multiple_of(self.length) || self.ticks <= 1
+    }
+
     /// Begins the next tick.
     pub(super) fn advance(&mut self) {
         self.ticks += 1;

@@ -5,7 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{block_files::BlockFiles, roster::Roster};
+use agent_ebpf::network::NetworkCounters;
+
+use super::{block_files::BlockFiles, netns::Namespaces, roster::Roster};
 use crate::{
     container::{CgroupId, Kind},
     snapshot::{CpuTotals, Entry, Snapshot, Timestamp, Totals},
@@ -22,6 +24,8 @@ pub(super) struct FileSource {
     host_ns: u64,
     /// The root's total at the last tick.
     root_ns: Option<u64>,
+    /// Where the entries' sockets are.
+    namespaces: Namespaces,
     /// Entries whose final values stand in the last snapshot.
     finished: Vec<CgroupId>,
     block: BlockFiles,
@@ -36,6 +40,7 @@ impl FileSource {
             enclosing: HashSet::new(),
             host_ns: 0,
             root_ns: None,
+            namespaces: Namespaces::default(),
             finished: Vec::new(),
             block: BlockFiles::default(),
         };
@@ -52,6 +57,13 @@ impl FileSource {
     pub(super) fn snapshot(&mut self, taken: Timestamp) -> Snapshot {
         let there = self.look();
         self.roster.tick();
+        if self.roster.pass_begins() {
+            self.namespaces.look_at_host();
+        }
+        for due in self.roster.due() {
+            self.namespaces.look(&due);
+        }
+        self.namespaces.look_at_interfaces();
         let mut entries = Vec::with_capacity(there.len() + 1);
         let mut grown_ns = 0;
         let mut now = HashMap::with_capacity(there.len());
@@ -67,6 +79,7 @@ impl FileSource {
             let mut totals = self.roster.read(*cgroup, Some(usage.run_ns), true);
             totals.cpu.run_ns = Some(usage.run_ns);
             totals.block_io = self.block.read(&self.roster, *cgroup, true);
+            totals.network.interfaces = self.namespaces.interfaces(*cgroup);
             let then_ns = before.and_then(|before| before.cpu.run_ns);
             let then_ns = then_ns.unwrap_or_default();
             grown_ns += usage.run_ns.saturating_sub(then_ns);
@@ -79,6 +92,7 @@ impl FileSource {
         }
         for (cgroup, totals) in std::mem::replace(&mut self.last, now) {
             self.roster.ended(cgroup);
+            self.namespaces.end(cgroup, &NetworkCounters::default());
             self.finished.push(cgroup);
             entries.push(Entry {
                 cgroup,

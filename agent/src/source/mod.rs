@@ -5,6 +5,7 @@ mod coverage;
 mod entry_files;
 mod files;
 mod kernel;
+mod netns;
 mod resource_files;
 mod roster;
 
@@ -253,6 +254,8 @@ pub fn options(collect: &Collect, layout: &Layout) -> Result<Options, SourceErro
         io_hierarchy: layout.with("blkio").map(|it| it.id),
         by_address: true,
         memory_hierarchy: layout.with("memory").map(|it| it.id),
+        // What sockets do is known by the cgroup of the unified hierarchy that made them.
+        network: layout.unified().map(|unified| unified.mount.clone()),
         storage: None,
     })
 }

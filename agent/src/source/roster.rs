@@ -49,6 +49,14 @@ pub(super) struct Roster {
     arrivals: u64,
 }
 
+/// An entry that is to be looked at in this tick.
+pub(super) struct Due {
+    pub(super) entry: CgroupId,
+    pub(super) kind: Kind,
+    /// Its directory.
+    pub(super) folder: PathBuf,
+}
+
 impl Roster {
     /// A roster that knows the host only. Slow files are read once in `ticks_per_pass` ticks.
     pub(super) fn new(layout: Layout, runtimes: Runtimes, ticks_per_pass: u64) -> io::Result<Self> {
@@ -283,6 +291,26 @@ impl Roster {
         }
         let files = self.files.get_mut(&id);
         files.map_or_else(Totals::default, |files| files.totals(run_ns, readable))
+    }
+
+    /// The entries whose slow files are read in this tick; a young one is in each, since it is still being set up.
+    pub(super) fn due(&self) -> Vec<Due> {
+        let is_due = |entry: &&Arc<Container>| {
+            let files = self.files.get(&entry.cgroup);
+            files.is_some_and(|it| it.age(self.pass) <= EAGER_TICKS || it.has_turn(self.pass))
+        };
+        let due = self.directory.iter().filter(is_due);
+        due.map(|entry| Due {
+            entry: entry.cgroup,
+            kind: entry.kind(),
+            folder: self.folder(&entry.path),
+        })
+        .collect()
+    }
+
+    /// Whether a pass begins with this tick.
+    pub(super) fn pass_begins(&self) -> bool {
+        self.pass.begins()
     }
 
     fn read_slowly(&mut self, id: CgroupId) {

@@ -12,7 +12,11 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use agent_ebpf::{cpu::CpuCounters, histogram::BUCKETS};
+use agent_ebpf::{
+    cpu::CpuCounters,
+    histogram::BUCKETS,
+    network::{NetworkCounters, PEERS, TcpCounters, Traffic},
+};
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::{
@@ -23,11 +27,11 @@ use crate::{
 /// Where the kernel tells the boot's id.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-const MAGIC: [u8; 8] = *b"cgfluxT3";
+const MAGIC: [u8; 8] = *b"cgfluxT4";
 /// Magic, boot id as text (36 bytes), padding.
 const HEAD_BYTES: usize = 64;
-/// Cgroup id, eight counters, two parts, the kind, the buckets.
-const WORDS: usize = 1 + 8 + 2 + 1 + BUCKETS;
+/// Cgroup id, eight counters, two parts, the kind, the buckets, the traffic by peer and merged, the TCP events.
+const WORDS: usize = 1 + 8 + 2 + 1 + BUCKETS + 4 * (PEERS + 2) + 4;
 const RECORD_BYTES: usize = WORDS * size_of::<u64>();
 
 /// Why totals cannot be saved.
@@ -199,6 +203,34 @@ fn values(saved: &Saved) -> impl Iterator<Item = u64> {
     ]
     .into_iter()
     .chain(saved.totals.waits)
+    .chain(network_values(&saved.totals.network))
+}
+
+fn network_values(network: &NetworkCounters) -> impl Iterator<Item = u64> {
+    let traffic = network.peers.into_iter().chain(network.merged);
+    let tcp = network.tcp;
+    traffic
+        .flat_map(|it| [it.rx_bytes, it.rx_packets, it.tx_bytes, it.tx_packets])
+        .chain([tcp.retransmits, tcp.connects, tcp.accepts, tcp.failures])
+}
+
+fn network_from(mut next: impl FnMut() -> u64) -> NetworkCounters {
+    let mut traffic = || Traffic {
+        rx_bytes: next(),
+        rx_packets: next(),
+        tx_bytes: next(),
+        tx_packets: next(),
+    };
+    NetworkCounters {
+        peers: std::array::from_fn(|_| traffic()),
+        merged: std::array::from_fn(|_| traffic()),
+        tcp: TcpCounters {
+            retransmits: next(),
+            connects: next(),
+            accepts: next(),
+            failures: next(),
+        },
+    }
 }
 
 const KINDS: [Kind; 4] = [Kind::Container, Kind::Unit, Kind::Cgroup, Kind::Host];
@@ -240,7 +272,11 @@ fn records(bytes: &[u8]) -> HashMap<CgroupId, Saved> {
             .into_iter()
             .find(|kind| kind_word(Some(*kind)) == word);
         let waits = std::array::from_fn(|_| next());
-        let totals = SlotTotals { counters, waits };
+        let totals = SlotTotals {
+            counters,
+            waits,
+            network: network_from(next),
+        };
         found.insert(
             CgroupId(id),
             Saved {
@@ -262,6 +298,9 @@ mod tests {
         saved.totals.counters.wait_ns = seed;
         saved.totals.counters.exits = seed + 1;
         saved.totals.waits[BUCKETS - 1] = seed + 2;
+        saved.totals.network.peers[PEERS - 1].tx_packets = seed + 4;
+        saved.totals.network.merged[0].rx_bytes = seed + 5;
+        saved.totals.network.tcp.failures = seed + 6;
         saved.split.system_ns = seed + 3;
         saved
     }
@@ -315,7 +354,7 @@ mod tests {
     fn a_damaged_file_is_no_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("totals");
-        for damage in [&b""[..], b"cgfluxT3", &[0xff; 4000]] {
+        for damage in [&b""[..], b"cgfluxT4", &[0xff; 4000]] {
             fs::write(&path, damage).unwrap();
             let (_, saved) = SavedTotals::open_file(&path, "boot-1", 2).unwrap();
             assert!(saved.is_empty());

@@ -123,7 +123,10 @@ fn not_in_use(facts: &Facts, source: Source) -> String {
         }
     };
     let is_its = |report: &&ProgramReport| report.spec.role == Role::Metric(source);
-    match reports.iter().find(is_its).map(|report| &report.state) {
+    // Of several the one that is missing.
+    let is_missing = |report: &&ProgramReport| report.state != ProgramState::Loaded;
+    let its = reports.iter().filter(is_its);
+    match its.clone().find(is_missing).map(|report| &report.state) {
         Some(ProgramState::Unsupported(reason)) => {
             format!("{word} is not for this kernel: {reason}")
         }

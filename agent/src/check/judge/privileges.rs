@@ -46,7 +46,7 @@ const PURCHASES: [Purchase; 5] = [
     },
     Purchase {
         capability: Capability::NET_ADMIN,
-        buys: "network metrics, which a later version will have",
+        buys: "packets of sockets, by container",
         without: "this version does without",
         level: Level::Note,
     },

@@ -95,8 +95,9 @@ fn program(facts: &Facts, report: &ProgramReport) -> Item {
         },
     };
     let item = Item::warn(name, format!("refused: {}", refusal.text)).detail("state", "refused");
-    if report.spec.role == Role::Path && facts.kernel.lockdown.as_deref() == Some("confidentiality")
-    {
+    let copies = [Role::Path, Role::Metric(Source::BlockRqComplete)];
+    let is_locked_down = facts.kernel.lockdown.as_deref() == Some("confidentiality");
+    if is_locked_down && copies.contains(&report.spec.role) {
         return item
             .because(format!(
                 "lockdown forbids programs to copy kernel memory; {}",
@@ -119,7 +120,12 @@ fn gives(role: Role) -> &'static str {
         Role::Metric(Source::SchedProcessFork) => "tasks created",
         Role::Metric(Source::SchedProcessExec) => "programs started",
         Role::Metric(Source::SchedProcessExit) => "tasks that ended",
-        Role::Metric(_) => "counts",
+        Role::Metric(Source::CgroupSkb) => "packets of sockets",
+        Role::Metric(Source::InetSockSetState) => "TCP connections opened and failed",
+        Role::Metric(Source::TcpRetransmitSkb) => "TCP segments sent again",
+        Role::Metric(Source::BlockRqComplete) => "block I/O, write-back for its writer",
+        Role::Instead(Source::BlockRqComplete) => "block I/O, write-back for the host",
+        Role::Metric(_) | Role::Instead(_) => "counts",
     }
 }
 
@@ -129,6 +135,9 @@ fn without(report: &ProgramReport) -> &'static str {
         Role::Path => {
             "paths come from the tree, and a container gone within milliseconds stays nameless"
         }
-        Role::Metric(_) => "see `metrics` for what that takes away",
+        Role::Metric(Source::BlockRqComplete) => {
+            "without it write-back counts for the host where its bio names no other cgroup"
+        }
+        Role::Metric(_) | Role::Instead(_) => "see `metrics` for what that takes away",
     }
 }

@@ -8,6 +8,7 @@ mod block_io;
 mod cpu;
 mod host;
 mod memory;
+mod network;
 mod pids;
 mod pressure;
 mod sched;
@@ -18,6 +19,7 @@ pub use block_io::*;
 pub use cpu::*;
 pub use host::*;
 pub use memory::*;
+pub use network::*;
 pub use pids::*;
 pub use pressure::*;
 pub use sched::*;
@@ -29,6 +31,7 @@ pub fn container() -> impl Iterator<Item = &'static Metric> {
         CPU_METRICS,
         SCHED_METRICS,
         BLOCK_IO_METRICS,
+        NETWORK_METRICS,
         MEMORY_METRICS,
         PRESSURE_METRICS,
         PIDS_METRICS,
@@ -133,6 +136,12 @@ pub enum Source {
     SchedProcessExit,
     /// `tp_btf/block_rq_complete`.
     BlockRqComplete,
+    /// The packets of sockets: `cgroup_skb`, both ways.
+    CgroupSkb,
+    /// `tp_btf/inet_sock_set_state`.
+    InetSockSetState,
+    /// `tp_btf/tcp_retransmit_skb`.
+    TcpRetransmitSkb,
     /// A file of the cgroup.
     CgroupFile,
     /// A file of `/proc`.
@@ -154,6 +163,9 @@ impl Source {
             Self::SchedProcessExec => "sched_process_exec",
             Self::SchedProcessExit => "sched_process_exit",
             Self::BlockRqComplete => "block_rq_complete",
+            Self::CgroupSkb => "cgroup_skb",
+            Self::InetSockSetState => "inet_sock_set_state",
+            Self::TcpRetransmitSkb => "tcp_retransmit_skb",
             Self::CgroupFile => "cgroup_file",
             Self::ProcFile => "proc_file",
             Self::Statfs => "statfs",

@@ -221,20 +221,31 @@ impl KernelSource {
         }
     }
 
-    /// Takes the slots of cgroups that were not released, once nothing can be charged to them any more for sure.
+    /// Takes the slots of cgroups that were not released, once nothing can be charged to them any more for sure. Sockets
+    /// may outlive their cgroup's tasks: they lose the slot a tick before it is taken, so that no program that had just
+    /// looked it up still counts there.
     pub(super) fn release_unreleased(&mut self, now_ns: u64) {
-        let due: Vec<CgroupId> = self
-            .unreleased
-            .iter()
-            .filter(|(_, since)| now_ns.saturating_sub(**since) >= UNRELEASED_NS)
-            .map(|(cgroup, _)| *cgroup)
-            .collect();
-        for cgroup in due {
+        let disowned = std::mem::take(&mut self.disowned);
+        if !disowned.is_empty() {
+            self.kernel.forget_recent();
+        }
+        for cgroup in disowned {
+            // Released in between after all.
+            if !self.holders.contains_key(&cgroup) {
+                continue;
+            }
             self.released_early.insert(cgroup);
             if let Err(error) = self.release(cgroup, None) {
                 self.health.mishap();
                 tracing::debug!(error = %error, "a slot could not be given back");
             }
+        }
+        let due = self
+            .unreleased
+            .extract_if(|_, since| now_ns.saturating_sub(*since) >= UNRELEASED_NS);
+        for (cgroup, _) in due {
+            self.kernel.disown_sockets(cgroup);
+            self.disowned.push(cgroup);
         }
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Health {
     unadopted: u64,
     /// Events that made no sense or could not be acted on.
     mishaps: u64,
+    /// Addresses of this host that found no room.
+    unlisted_addresses: usize,
 }
 
 /// What was lost since the last look.
@@ -44,6 +46,7 @@ impl Health {
     pub(super) fn charges_begin(&mut self, before: Losses) {
         self.before.unslotted_charges = before.unslotted_charges;
         self.before.unseen_switch_ins = before.unseen_switch_ins;
+        self.before.unslotted_packets = before.unslotted_packets;
     }
 
     /// A cgroup that was there before the programs found no free slot.
@@ -55,6 +58,17 @@ impl Health {
             );
         }
         self.unadopted += 1;
+    }
+
+    /// So many addresses of this host are not listed now.
+    pub(super) fn unlisted(&mut self, addresses: usize) {
+        if addresses > 0 && self.unlisted_addresses == 0 {
+            tracing::warn!(
+                addresses,
+                "more addresses are on this host than can be listed; traffic to the others counts as outside"
+            );
+        }
+        self.unlisted_addresses = addresses;
     }
 
     /// Something could not be done.
@@ -126,6 +140,11 @@ impl Health {
                 "paths_exhausted",
                 now.paths_exhausted - before.paths_exhausted,
             ),
+            (
+                "unslotted_packets",
+                now.unslotted_packets - before.unslotted_packets,
+            ),
+            ("unlisted_addresses", self.unlisted_addresses as u64),
             ("recursion_misses", self.recursion_misses),
             ("event_mishaps", self.mishaps),
         ]

@@ -7,6 +7,7 @@ mod adoption;
 mod block_io;
 mod ended;
 mod health;
+mod network;
 mod overflow;
 
 use std::{
@@ -16,7 +17,7 @@ use std::{
 
 use agent_ebpf::slot::SlotEntry;
 
-use super::{Coverage, block_files::BlockFiles, roster::Roster};
+use super::{Coverage, block_files::BlockFiles, netns::Namespaces, roster::Roster};
 use crate::{
     container::{CgroupId, Kind},
     kernel::{Event, Kernel, KernelError, ProgramReport},
@@ -69,6 +70,12 @@ pub(super) struct KernelSource {
     block: BlockIo,
     /// Serves where no program counts block I/O.
     block_files: BlockFiles,
+    /// Where the entries' sockets are.
+    namespaces: Namespaces,
+    /// Whether what the programs on packets remember is out of date for good by now.
+    forget_recent: bool,
+    /// Cgroups whose slots are to be taken at the next tick, before the kernel let go of them.
+    disowned: Vec<CgroupId>,
     health: Health,
 }
 
@@ -105,6 +112,9 @@ impl KernelSource {
             ended: Ended::go_on_from(old),
             block: BlockIo::default(),
             block_files: BlockFiles::default(),
+            namespaces: Namespaces::default(),
+            forget_recent: false,
+            disowned: Vec::new(),
             health: Health::default(),
         };
         // What is lost from here on is looked for in the tree at the first tick.
@@ -144,6 +154,7 @@ impl KernelSource {
             self.health.mishap();
             tracing::debug!(%error, "block I/O records could not be read");
         }
+        self.look_at_namespaces();
         let mut entries = Vec::with_capacity(self.holders.len() + 1);
         let mut ids: Vec<CgroupId> = self.ledger.entries().collect();
         let root = self.roster.root();
@@ -157,6 +168,7 @@ impl KernelSource {
             let last = ended.is_some_and(|at| {
                 !self.holders.contains_key(&id) || taken.boot_ns.saturating_sub(at) >= LINGER_NS
             });
+            self.namespaces.own(id, &totals.network);
             let mut told = self.told(id, &totals, ended.is_none());
             told.block_io = if self.coverage.has(Source::BlockRqComplete) {
                 self.block_io(id, last)
@@ -190,6 +202,7 @@ impl KernelSource {
                 self.finished.push(id);
             }
         }
+        self.namespaces.close();
         entries.sort_unstable_by_key(|entry| entry.cgroup);
         Snapshot { taken, entries }
     }
@@ -199,6 +212,7 @@ impl KernelSource {
         for id in std::mem::take(&mut self.finished) {
             self.ending.remove(&id);
             if let Some(totals) = self.ledger.total(id, |slot| self.kernel.totals(slot)) {
+                self.namespaces.end(id, &totals.network);
                 self.ended
                     .add(self.roster.kind(id), &totals, &mut self.saved);
             }
@@ -215,6 +229,7 @@ impl KernelSource {
         let totals = |kind, sum| Totals {
             cpu: self.counted(sum, true),
             block_io: self.block.ended(kind),
+            network: self.network(sum, true),
             ..Totals::default()
         };
         self.ended
@@ -385,6 +400,7 @@ impl KernelSource {
             limit: told.cpu.limit,
             ..counted
         };
+        told.network = self.network_of(id, total);
         told
     }
 
