@@ -94,6 +94,8 @@ fn batch(with_histogram: bool) -> Batch {
         interval: Duration::from_secs(1),
         subjects: subjects.collect(),
         agent: Vec::new(),
+        oom_kills: Vec::new(),
+        other: None,
     }
 }
 

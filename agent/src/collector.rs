@@ -115,6 +115,7 @@ impl Collector {
         let (mut batch, nameless) = Batch::assemble(&interval, |id| self.source.entry(id));
         self.nameless += nameless;
         batch.agent = self.samples(&batch);
+        batch.oom_kills = self.source.oom_kills();
         for outlet in &mut self.outlets {
             ship(outlet, &batch);
         }
@@ -129,6 +130,7 @@ impl Collector {
             match news {
                 DockerMessage::DataRoot(path) => self.source.set_docker_root(&path),
                 DockerMessage::Container { id, info } => self.source.describe(&id, info),
+                DockerMessage::OutOfMemory { id } => self.source.out_of_memory(&id),
                 DockerMessage::Ended { id, exit_code } => self.source.exited(&id, exit_code),
             }
         }

@@ -174,6 +174,8 @@ fn usual_batch(config: &Config) -> Batch {
             samples: samples.collect(),
         }],
         agent: own_samples(&config.sinks),
+        oom_kills: Vec::new(),
+        other: None,
     }
 }
 
@@ -238,6 +240,8 @@ fn bytes(count: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::{
         config::fixture::resolved,
@@ -253,10 +257,15 @@ mod tests {
     #[test]
     fn every_entry_has_a_line_per_measurement_and_shipment() {
         let estimate = estimate("[sinks.stdout]\ninterval = \"5s\"", 99);
-        assert_eq!(estimate.measurements, ["container_cpu", "container_sched"]);
-        assert_eq!(estimate.series, 200);
+        let measurements: BTreeSet<&str> = catalog::container().map(|it| it.measurement).collect();
+        assert!(
+            estimate.measurements.iter().eq(&measurements),
+            "{estimate:?}"
+        );
+        let series = 100 * measurements.len() as u64;
+        assert_eq!(estimate.series, series);
         let sink = &estimate.sinks[0];
-        let lines = (200 + estimate.own_series) as f64 / 5.0;
+        let lines = (series + estimate.own_series) as f64 / 5.0;
         assert!((sink.lines_per_second - lines).abs() < 1e-9, "{sink:?}");
     }
 
@@ -294,6 +303,7 @@ mod tests {
                     let histogram = Histogram { buckets, sum_ns: 0 };
                     return Some(Value::Histogram(Box::new(histogram)));
                 }
+                "oom_kills" => 0,
                 // The shipper adds it.
                 "usage_cpus_max" => return None,
                 other => panic!("no usual value for {other}"),
@@ -347,24 +357,40 @@ mod tests {
 
     #[test]
     fn tags_make_lines_longer_by_their_text() {
-        let plain = estimate("", 1).bytes_per_entry;
+        let plain = estimate("", 1);
         let tagged = estimate("[tags]\ndc = \"fra1\"", 1).bytes_per_entry;
-        assert_eq!(tagged - plain, 2 * ",dc=fra1".len() as u64);
+        let lines = plain.measurements.len() as u64;
+        assert_eq!(
+            tagged - plain.bytes_per_entry,
+            lines * ",dc=fra1".len() as u64
+        );
     }
 
     #[test]
     fn the_text_says_what_each_sink_gets() {
-        let text = estimate("[sinks.stdout]", 50).text();
+        let estimate = estimate("[sinks.stdout]", 50);
+        let text = estimate.text();
         let mut lines = text.lines();
-        assert_eq!(
-            lines.next(),
-            Some(
-                "With 50 containers and the host: 102 series (container_cpu, container_sched); 34 of the agent's own."
-            )
+        let first = format!(
+            "With 50 containers and the host: {} series ({}); {} of the agent's own.",
+            51 * estimate.measurements.len(),
+            estimate.measurements.join(", "),
+            estimate.own_series,
         );
+        assert_eq!(lines.next(), Some(first.as_str()));
         let sink = lines.next().expect("a sink");
-        assert!(sink.starts_with("Sink stdout: 13.6 lines/s, "), "{sink}");
+        let per_second = (estimate.series + estimate.own_series) as f64 / 10.0;
+        let start = format!("Sink stdout: {per_second:.1} lines/s, ");
+        assert!(sink.starts_with(&start), "{sink}");
         assert_eq!(lines.next(), None);
-        assert!(estimate("", 50).text().contains("nothing is written"));
+        assert!(
+            Estimate::of(
+                &resolved("").config,
+                &Tagging::of(&resolved("")).unwrap(),
+                50
+            )
+            .text()
+            .contains("nothing is written")
+        );
     }
 }

@@ -147,6 +147,8 @@ fn hostile_names_come_back_as_they_were_or_as_documented() {
         interval: Duration::ZERO,
         subjects: subjects.collect(),
         agent: Vec::new(),
+        oom_kills: Vec::new(),
+        other: None,
     };
     let tagging = Tagging::new("a host", &BTreeMap::new(), &["a label".to_owned()]).unwrap();
     let mut shipper = Shipper::new(Duration::from_secs(10), Selection::default());

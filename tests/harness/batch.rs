@@ -74,7 +74,12 @@ impl Batch {
 impl Entry {
     /// A total of the CPU family by the field's name in the catalog; `None` where this source does not give it.
     pub(crate) fn total(&self, field: &str) -> Option<u64> {
-        self.families.get("cpu")?.get(field)?.as_u64()
+        self.value("cpu", field)
+    }
+
+    /// An integer of any family, as the API names it.
+    pub(crate) fn value(&self, family: &str, field: &str) -> Option<u64> {
+        self.families.get(family)?.get(field)?.as_u64()
     }
 
     /// The same of a total that must be there.

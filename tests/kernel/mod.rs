@@ -7,6 +7,7 @@ mod environment;
 mod files_source;
 mod finals;
 mod names;
+mod oom;
 mod remains;
 mod restart;
 mod slots;

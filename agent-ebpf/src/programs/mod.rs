@@ -7,6 +7,7 @@
 
 pub(crate) mod cgroup;
 pub(crate) mod cpu;
+pub(crate) mod ending;
 pub(crate) mod lifecycle;
 pub(crate) mod tasks;
 

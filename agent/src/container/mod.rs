@@ -5,9 +5,11 @@
 
 mod cgroup_path;
 mod directory;
+mod exit;
 
 pub use cgroup_path::{Identity, identify, user_of};
 pub use directory::{Directory, Placement};
+pub use exit::Exit;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -129,8 +131,8 @@ pub struct Container {
     pub image: Option<String>,
     /// The first task seen to be moved into it, in the host's numbering: of a container its init.
     pub pid: Option<u32>,
-    /// Status of its main process, once it ended and the runtime said so; 128 + signal where a signal ended it.
-    pub exit_code: Option<i64>,
+    /// How its main process ended, once it did.
+    pub exit: Exit,
     /// Kubernetes namespace.
     pub namespace: Option<String>,
     /// Kubernetes pod name, or the pod's uid as long as the name is unknown; of Podman the pod's id.
@@ -150,7 +152,7 @@ impl Container {
             name: "_host".to_owned(),
             image: None,
             pid: None,
-            exit_code: None,
+            exit: Exit::default(),
             namespace: None,
             pod: None,
             labels: BTreeMap::new(),

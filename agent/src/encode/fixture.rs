@@ -84,5 +84,7 @@ pub(crate) fn tick_of(seconds: u32, subjects: Vec<Subject>) -> Batch {
         interval: Duration::from_secs(1),
         subjects,
         agent: Vec::new(),
+        oom_kills: Vec::new(),
+        other: None,
     }
 }

@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(web["alive"], true);
         for metric in catalog::container() {
             assert!(
-                !web["cpu"][metric.field].is_null(),
+                !web[family(metric.measurement)][metric.field].is_null(),
                 "{}: {web}",
                 metric.field
             );

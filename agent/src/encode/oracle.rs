@@ -45,6 +45,8 @@ fn batch(container: Container, samples: Vec<Sample>) -> Batch {
             samples,
         }],
         agent: Vec::new(),
+        oom_kills: Vec::new(),
+        other: None,
     }
 }
 

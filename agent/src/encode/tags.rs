@@ -31,7 +31,18 @@ const CONTAINER_TAGS: [&str; 7] = [
 const AGENT_TAGS: [&str; 5] = ["kind", "metric", "reason", "sink", "source"];
 
 /// Fields of `container_info` and `container_event`, which the catalog does not list.
-const CONTAINER_FIELDS: [&str; 5] = ["cgroup", "cgroup_id", "id", "image_ref", "kind"];
+const CONTAINER_FIELDS: [&str; 10] = [
+    "cgroup",
+    "cgroup_id",
+    "comm",
+    "exit_code",
+    "id",
+    "image_ref",
+    "kind",
+    "oom",
+    "pid",
+    "signal",
+];
 
 /// Names that InfluxDB gives a meaning of its own.
 const RESERVED: [&str; 3] = ["_field", "_measurement", "time"];

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use agent_ebpf::layout::KernelLayout;
+use agent_ebpf::layout::{EndingLayout, KernelLayout};
 
 use super::btf::{Argument, Btf, BtfError, VMLINUX};
 
 /// Structures and enums that offsets are wanted of.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 9] = [
     "task_struct",
     "css_set",
     "cgroup",
@@ -15,6 +15,8 @@ const NAMES: [&str; 7] = [
     "cgroup_subsys_state",
     "kernfs_node",
     "cgroup_subsys_id",
+    "nsproxy",
+    "pid_namespace",
 ];
 
 /// What this kernel's type information says. `None` is "not there".
@@ -40,13 +42,9 @@ impl KernelTypes {
         })
     }
 
-    /// All offsets, or the first member that is missing.
+    /// All offsets, or the first member that is missing. Those of [`KernelTypes::ending`] may be.
     pub(super) fn layout(&self, anchor: Anchor) -> Result<KernelLayout, String> {
-        let at = |structure: &str, members: &[&str]| {
-            self.btf
-                .offset(structure, members)
-                .ok_or_else(|| format!("this kernel has no {structure}.{}", members.join(".")))
-        };
+        let at = |structure: &str, members: &[&str]| self.at(structure, members);
         Ok(KernelLayout {
             task_pid: at("task_struct", &["pid"])?,
             task_state: at("task_struct", &["__state"])
@@ -71,7 +69,27 @@ impl KernelTypes {
             cgroup_parent: at("cgroup", &["self", "parent"])?,
             root_hierarchy: at("cgroup_root", &["hierarchy_id"])?,
             kernfs_id: at("kernfs_node", &["id"])?,
+            ending: self.ending().unwrap_or_default(),
         })
+    }
+
+    /// What is read of a process that ends, or the first member that is missing.
+    pub(super) fn ending(&self) -> Result<EndingLayout, String> {
+        Ok(EndingLayout {
+            task_tgid: self.at("task_struct", &["tgid"])?,
+            task_comm: self.at("task_struct", &["comm"])?,
+            task_exit_code: self.at("task_struct", &["exit_code"])?,
+            task_nsproxy: self.at("task_struct", &["nsproxy"])?,
+            nsproxy_pid_ns: self.at("nsproxy", &["pid_ns_for_children"])?,
+            pid_ns_reaper: self.at("pid_namespace", &["child_reaper"])?,
+            pid_ns_level: self.at("pid_namespace", &["level"])?,
+        })
+    }
+
+    fn at(&self, structure: &str, members: &[&str]) -> Result<u64, String> {
+        self.btf
+            .offset(structure, members)
+            .ok_or_else(|| format!("this kernel has no {structure}.{}", members.join(".")))
     }
 
     /// Whether the tracepoint `name` passes what its program reads: at each place of `expected` that names a

@@ -170,6 +170,10 @@ impl Loader<'_> {
                 ProgramState::NotNeeded("run time is charged at switches")
             } else if let Err(reason) = self.types.signature(spec.tracepoint, spec.arguments) {
                 ProgramState::Unsupported(reason)
+            } else if spec.role == Role::Metric(Source::MarkVictim)
+                && let Err(reason) = self.types.ending()
+            {
+                ProgramState::Unsupported(reason)
             } else {
                 match self.program(ebpf, spec) {
                     Ok(()) => ProgramState::Loaded,

@@ -42,7 +42,7 @@ pub(super) const MKDIR: &str = "cgroup_mkdir";
 pub(super) const MKDIR_PATHLESS: &str = "cgroup_mkdir_pathless";
 
 /// Every program, lifecycle first: that is the order of attachment.
-pub const PROGRAMS: [ProgramSpec; 11] = [
+pub const PROGRAMS: [ProgramSpec; 12] = [
     spec(MKDIR, "cgroup_mkdir", &[CGROUP, None], Role::Path),
     spec(
         MKDIR_PATHLESS,
@@ -98,6 +98,12 @@ pub const PROGRAMS: [ProgramSpec; 11] = [
         "sched_process_exit",
         &[TASK],
         Role::Metric(Source::SchedProcessExit),
+    ),
+    spec(
+        "mark_victim",
+        "mark_victim",
+        &[TASK],
+        Role::Metric(Source::MarkVictim),
     ),
 ];
 

@@ -102,7 +102,7 @@ impl Records {
     pub(super) fn totals(&self, slot: u32) -> SlotTotals {
         let mut totals = SlotTotals {
             counters: self.counters(slot),
-            waits: [0; WAIT_BUCKETS],
+            ..SlotTotals::default()
         };
         for record in self
             .waits

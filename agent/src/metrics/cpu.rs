@@ -76,7 +76,10 @@ mod tests {
         let after = Entry {
             cgroup: CgroupId(1),
             alive: true,
-            totals: Totals { cpu },
+            totals: Totals {
+                cpu,
+                ..Totals::default()
+            },
         };
         let span = Span {
             after: &after,
@@ -120,6 +123,7 @@ mod tests {
         let samples = samples_of(everything(), Some(1), Some(1));
         let given: Vec<&str> = samples.iter().map(|it| it.metric.field).collect();
         let catalog: Vec<&str> = catalog::container()
+            .filter(|it| ["container_cpu", "container_sched"].contains(&it.measurement))
             .map(|metric| metric.field)
             .filter(|field| *field != catalog::CPU_RATE_MAX.field)
             .collect();

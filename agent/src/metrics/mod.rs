@@ -2,6 +2,7 @@
 
 pub mod catalog;
 mod cpu;
+mod oom;
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +10,7 @@ use agent_ebpf::cpu::WAIT_BUCKETS;
 
 use crate::{
     container::{CgroupId, Container},
-    snapshot::{Entry, Interval, Span, Timestamp, Totals},
+    snapshot::{Entry, Interval, OomKill, Span, Timestamp, Totals},
 };
 pub use catalog::Metric;
 
@@ -24,6 +25,10 @@ pub struct Batch {
     pub subjects: Vec<Subject>,
     /// What the agent says of itself, without a container.
     pub agent: Vec<Sample>,
+    /// Processes killed for want of memory since the batch before, oldest first.
+    pub oom_kills: Vec<OomKill>,
+    /// What has no series of its own by the operator's rules, added up; `None` where there is nothing.
+    pub other: Option<Subject>,
 }
 
 /// One entry and its samples.
@@ -131,6 +136,7 @@ pub fn totals(totals: Totals) -> Vec<Sample> {
 fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
     let mut samples = Vec::new();
     cpu::add(&mut samples, span, length);
+    oom::add(&mut samples, span);
     samples
 }
 
@@ -162,6 +168,8 @@ impl Batch {
                 interval: interval.length,
                 subjects,
                 agent: Vec::new(),
+                oom_kills: Vec::new(),
+                other: None,
             },
             nameless,
         )

@@ -71,11 +71,16 @@ impl Shipper {
         let mut times = Times::before(batch, self.last_wall_ns);
         let mut shipment = Shipment::empty(times.tick_wall_ns, complete, batch);
         let mut rest_cpus = None;
+        let mut subjects = batch.subjects.iter();
+        let host = subjects.find(|subject| subject.container.kind() == Kind::Host);
         for subject in &batch.subjects {
             if self.selects(subject.container.kind()) {
-                self.fold_selected(subject, batch.taken.boot_ns, &mut times, &mut shipment);
+                self.fold_selected(subject, batch, &mut times, &mut shipment);
             } else {
                 self.fold_unselected(subject, &shipment);
+                if let Some(host) = host {
+                    tell_kills(batch, subject, host, &mut times, &mut shipment);
+                }
                 let cpus = subject.float(&catalog::CPU_RATE);
                 rest_cpus = cpus
                     .map(|cpus| cpus + rest_cpus.unwrap_or(0.0))
@@ -117,7 +122,7 @@ impl Shipper {
     fn fold_selected<'a>(
         &mut self,
         subject: &'a Subject,
-        boot_ns: u64,
+        batch: &'a Batch,
         times: &mut Times,
         shipment: &mut Shipment<'a>,
     ) {
@@ -134,7 +139,8 @@ impl Shipper {
             }
             Series::default()
         });
-        series.fold(subject, boot_ns, times, shipment);
+        tell_kills(batch, subject, subject, times, shipment);
+        series.fold(subject, batch.taken.boot_ns, times, shipment);
     }
 
     /// Totals are only added up when they are shipped, and when their entry ends.
@@ -240,7 +246,10 @@ impl Series {
             shipment.events.push(Event {
                 container,
                 wall_ns,
-                kind: EventKind::Exit { usage_ns },
+                kind: EventKind::Exit {
+                    usage_ns,
+                    exit: container.exit,
+                },
             });
         }
     }
@@ -263,10 +272,11 @@ struct Times {
 }
 
 impl Times {
-    /// Room for two instants per subject. They are nanoseconds, ticks are milliseconds apart; should the wall clock
+    /// Room for two instants per subject and one per kill. They are nanoseconds, ticks are milliseconds apart; should the wall clock
     /// have been held all the same, the tick's time moves on rather than an instant being used twice.
     fn before(batch: &Batch, last_wall_ns: i64) -> Self {
-        let room = i64::try_from(batch.subjects.len() * 2).unwrap_or(i64::MAX);
+        let room = batch.subjects.len() * 2 + batch.oom_kills.len();
+        let room = i64::try_from(room).unwrap_or(i64::MAX);
         let earliest = last_wall_ns.saturating_add(1);
         let next_wall_ns = earliest.max(batch.taken.wall_ns.saturating_sub(room));
         Self {
@@ -295,6 +305,25 @@ fn track<'a>(
     });
     tracked.seen_wall_ns = shipment.wall_ns;
     tracked
+}
+
+/// Tells of the processes of `subject` that were killed, under the name of `teller`: the subject itself, or what its
+/// totals are summed into.
+fn tell_kills<'a>(
+    batch: &'a Batch,
+    subject: &Subject,
+    teller: &'a Subject,
+    times: &mut Times,
+    shipment: &mut Shipment<'a>,
+) {
+    let kills = batch.oom_kills.iter();
+    for kill in kills.filter(|kill| kill.entry == subject.container.cgroup) {
+        shipment.events.push(Event {
+            container: &teller.container,
+            wall_ns: times.take(),
+            kind: EventKind::Oom(kill),
+        });
+    }
 }
 
 fn raise(highest: &mut Option<f64>, value: Option<f64>) {

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use super::{EventKind, Selection, Shipment, Shipper, remainder::Remainder};
 use crate::{
-    container::{CgroupId, Container, Runtime},
+    container::{CgroupId, Container, Exit, Runtime},
     metrics::{Batch, Histogram, Sample, Subject, Value, catalog},
-    snapshot::Timestamp,
+    snapshot::{OomKill, Timestamp},
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -40,6 +40,21 @@ fn ended(container: &Arc<Container>, usage_ns: u64) -> Subject {
     }
 }
 
+fn exited(usage_ns: u64) -> EventKind<'static> {
+    EventKind::Exit {
+        usage_ns: Some(usage_ns),
+        exit: Exit::default(),
+    }
+}
+
+fn kill(entry: u64) -> OomKill {
+    OomKill {
+        entry: CgroupId(entry),
+        pid: 4711,
+        comm: "tail".to_owned(),
+    }
+}
+
 /// A tick at `second` after the start.
 fn tick(second: u64, subjects: Vec<Subject>) -> Batch {
     Batch {
@@ -50,6 +65,8 @@ fn tick(second: u64, subjects: Vec<Subject>) -> Batch {
         interval: Duration::from_secs(u64::from(second > 0)),
         subjects,
         agent: Vec::new(),
+        oom_kills: Vec::new(),
+        other: None,
     }
 }
 
@@ -146,7 +163,7 @@ fn start_and_final_values_ship_at_once() {
     assert_eq!((start.points.len(), start.descriptions.len()), (0, 1));
     let batch = tick(2, vec![ended(&web, 7)]);
     let exit = shipper.fold(&batch).unwrap();
-    assert_eq!(exit.events[0].kind, EventKind::Exit { usage_ns: Some(7) });
+    assert_eq!(exit.events[0].kind, exited(7));
     assert_eq!((usage(&exit, "web"), exit.points[0].last), (Some(7), true));
     assert!(!exit.complete);
     assert!(shipper.fold(&tick(3, vec![])).is_none());
@@ -159,18 +176,52 @@ fn a_container_that_lived_within_one_tick_is_told_in_full() {
     shipper.fold(&tick(0, vec![]));
     let batch = tick(1, vec![ended(&job, 150)]);
     let shipment = shipper.fold(&batch).unwrap();
-    let kinds: Vec<EventKind> = shipment.events.iter().map(|event| event.kind).collect();
+    let kinds: Vec<EventKind<'_>> = shipment.events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [EventKind::Start, exited(150)]);
+    assert_eq!(usage(&shipment, "job"), Some(150));
+    assert_eq!(shipment.descriptions.len(), 1);
+}
+
+#[test]
+fn kills_are_told_between_the_start_and_the_end_of_their_container() {
+    let job = named(2, Runtime::Docker, "job");
+    let mut shipper = every_ten();
+    shipper.fold(&tick(0, vec![]));
+    let mut batch = tick(1, vec![ended(&job, 150)]);
+    batch.oom_kills = vec![kill(2), kill(2)];
+    let shipment = shipper.fold(&batch).unwrap();
+    let kinds: Vec<EventKind<'_>> = shipment.events.iter().map(|event| event.kind).collect();
+    let [first, second] = &batch.oom_kills[..] else {
+        unreachable!()
+    };
     assert_eq!(
         kinds,
         [
             EventKind::Start,
-            EventKind::Exit {
-                usage_ns: Some(150)
-            }
+            EventKind::Oom(first),
+            EventKind::Oom(second),
+            exited(150)
         ]
     );
-    assert_eq!(usage(&shipment, "job"), Some(150));
-    assert_eq!(shipment.descriptions.len(), 1);
+    let times: Vec<i64> = shipment.events.iter().map(|event| event.wall_ns).collect();
+    assert!(times.is_sorted_by(|a, b| a < b), "times={times:?}");
+    assert!(times.iter().all(|at| *at < shipment.wall_ns));
+}
+
+#[test]
+fn a_kill_in_what_has_no_series_of_its_own_is_told_of_the_host() {
+    let host = named(1, Runtime::Host, "_host");
+    let ssh = named(2, Runtime::Systemd, "ssh.service");
+    let mut shipper = every_ten();
+    let mut batch = tick(0, vec![subject(&host, 1, 0.0), subject(&ssh, 1, 0.0)]);
+    batch.oom_kills = vec![kill(2), kill(1)];
+    let shipment = shipper.fold(&batch).unwrap();
+    let names: Vec<&str> = shipment
+        .events
+        .iter()
+        .map(|event| event.container.name.as_str())
+        .collect();
+    assert_eq!(names, ["_host", "_host"]);
 }
 
 #[test]

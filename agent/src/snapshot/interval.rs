@@ -121,6 +121,7 @@ mod tests {
                     wait_ns: run_ns.map(|ns| ns / 10),
                     ..CpuTotals::default()
                 },
+                ..Totals::default()
             },
         }
     }

@@ -6,6 +6,7 @@
 mod cpu;
 mod interval;
 mod ledger;
+mod oom;
 mod split;
 
 use std::ops::AddAssign;
@@ -15,6 +16,7 @@ use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
 pub use cpu::{Bandwidth, CpuLimit, CpuTotals, WaitHistogram};
 pub use interval::{Interval, Span};
 pub use ledger::Ledger;
+pub use oom::{OomKill, OomTotals};
 pub use split::Split;
 
 use crate::container::CgroupId;
@@ -53,6 +55,8 @@ pub struct Entry {
 pub struct Totals {
     /// CPU time, switches and run-queue wait.
     pub cpu: CpuTotals,
+    /// Processes killed for want of memory.
+    pub oom: OomTotals,
 }
 
 /// What a slot, or several, counted.
@@ -62,6 +66,8 @@ pub struct SlotTotals {
     pub counters: CpuCounters,
     /// Run-queue waits by length, not cumulative.
     pub waits: [u64; WAIT_BUCKETS],
+    /// Processes killed for want of memory. No slot counts them: each is an event.
+    pub oom_kills: u64,
 }
 
 impl AddAssign<&Self> for SlotTotals {
@@ -78,5 +84,6 @@ impl AddAssign<&Self> for SlotTotals {
         for (sum, more) in self.waits.iter_mut().zip(&other.waits) {
             *sum += more;
         }
+        self.oom_kills += other.oom_kills;
     }
 }

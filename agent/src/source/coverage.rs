@@ -129,6 +129,7 @@ mod tests {
                 "period_us",
                 "usage_cpus",
                 "usage_cpus_max",
+                "oom_kills",
             ]
         );
     }
@@ -143,6 +144,6 @@ mod tests {
             told.first().map(String::as_str),
             Some(r#"[("metric", "usage_ns"), ("source", "cgroup_file")] Integer(1)"#)
         );
-        assert_eq!(told.len(), 10);
+        assert_eq!(told.len(), 11);
     }
 }

@@ -108,6 +108,7 @@ impl EntryFiles {
                 limit: self.limit,
                 ..CpuTotals::default()
             },
+            ..Totals::default()
         }
     }
 

@@ -141,6 +141,7 @@ fn ran(run_ns: Option<u64>) -> Totals {
             run_ns,
             ..CpuTotals::default()
         },
+        ..Totals::default()
     }
 }
 

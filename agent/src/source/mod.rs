@@ -19,7 +19,7 @@ use crate::{
     },
     kernel::{Anchor, Kernel, KernelError, Options, ProgramReport, Role},
     metrics::Sample,
-    snapshot::{Snapshot, Timestamp, Totals},
+    snapshot::{OomKill, Snapshot, Timestamp, Totals},
     state::{SavedTotals, TotalsError},
     text::chain,
 };
@@ -162,6 +162,19 @@ impl Source {
     /// A runtime's container `id` ended, with the status of its main process where that is known.
     pub fn exited(&mut self, id: &str, exit_code: Option<i64>) {
         self.roster_mut().exited(id, exit_code);
+    }
+
+    /// Memory ran out in a runtime's container `id`, its runtime says.
+    pub fn out_of_memory(&mut self, id: &str) {
+        self.roster_mut().out_of_memory(id);
+    }
+
+    /// Processes killed for want of memory since the last call; nothing with the file source.
+    pub fn oom_kills(&mut self) -> Vec<OomKill> {
+        match &mut self.kind {
+            Kind::Kernel(source) => source.oom_kills(),
+            Kind::Files(_) => Vec::new(),
+        }
     }
 
     /// Where Docker keeps its files, as its API tells.

@@ -9,7 +9,7 @@ use std::{
 
 use super::entry_files::{EntryFiles, Pass, cpu_files};
 use crate::{
-    container::{CgroupId, Container, Directory, Kind, Placement, RuntimeInfo, identify},
+    container::{CgroupId, Container, Directory, Exit, Kind, Placement, RuntimeInfo, identify},
     host::{Runtimes, cgroup_tree::Layout, cpu_files::Usage},
     metrics::{Sample, Value, catalog},
     snapshot::{Split, Totals},
@@ -78,6 +78,22 @@ impl Roster {
     /// A runtime's container ended.
     pub(super) fn exited(&mut self, id: &str, exit_code: Option<i64>) {
         self.directory.exited(id, exit_code);
+    }
+
+    /// Memory ran out in a runtime's container.
+    pub(super) fn out_of_memory(&mut self, id: &str) {
+        self.directory.out_of_memory(id);
+    }
+
+    /// The first process of a pid namespace ended in the cgroup. What ends in a cgroup inside a container is not its
+    /// main process.
+    pub(super) fn init_exited(&mut self, cgroup: CgroupId, level: u32, exit: Exit) {
+        self.directory.init_exited(cgroup, level, exit);
+    }
+
+    /// The entry that a process in `cgroup` belongs to.
+    pub(super) fn owner(&self, cgroup: CgroupId) -> CgroupId {
+        self.directory.owner_of(cgroup).unwrap_or(self.root)
     }
 
     /// All cgroups there are, but the root; parents first. What cannot be listed is told and left out.

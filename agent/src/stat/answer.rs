@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
-    container::{CgroupId, Container, Runtime},
+    container::{CgroupId, Container, Exit, Runtime},
     encode::json::family,
     metrics::{
         Batch, Histogram, Metric, Sample, Subject, Value,
@@ -39,6 +39,8 @@ pub(super) fn batch(text: &str) -> Result<Batch, AnswerError> {
             .map(Entry::into_subject)
             .collect(),
         agent: Vec::new(),
+        oom_kills: Vec::new(),
+        other: None,
     })
 }
 
@@ -86,7 +88,7 @@ impl Entry {
                 name: self.name,
                 image: self.image,
                 pid: None,
-                exit_code: None,
+                exit: Exit::default(),
                 namespace: self.namespace,
                 pod: self.pod,
                 labels: self.labels,

@@ -23,11 +23,11 @@ use crate::{
 /// Where the kernel tells the boot's id.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-const MAGIC: [u8; 8] = *b"cgfluxT3";
+const MAGIC: [u8; 8] = *b"cgfluxT4";
 /// Magic, boot id as text (36 bytes), padding.
 const HEAD_BYTES: usize = 64;
-/// Cgroup id, eight counters, two parts, the kind, the buckets.
-const WORDS: usize = 1 + 8 + 2 + 1 + WAIT_BUCKETS;
+/// Cgroup id, eight counters, OOM kills, two parts, the kind, the buckets.
+const WORDS: usize = 1 + 8 + 1 + 2 + 1 + WAIT_BUCKETS;
 const RECORD_BYTES: usize = WORDS * size_of::<u64>();
 
 /// Why totals cannot be saved.
@@ -193,6 +193,7 @@ fn values(saved: &Saved) -> impl Iterator<Item = u64> {
         it.forks,
         it.execs,
         it.exits,
+        saved.totals.oom_kills,
         saved.split.user_ns,
         saved.split.system_ns,
         kind_word(saved.kind),
@@ -231,6 +232,7 @@ fn records(bytes: &[u8]) -> HashMap<CgroupId, Saved> {
             execs: next(),
             exits: next(),
         };
+        let oom_kills = next();
         let split = Split {
             user_ns: next(),
             system_ns: next(),
@@ -240,7 +242,11 @@ fn records(bytes: &[u8]) -> HashMap<CgroupId, Saved> {
             .into_iter()
             .find(|kind| kind_word(Some(*kind)) == word);
         let waits = std::array::from_fn(|_| next());
-        let totals = SlotTotals { counters, waits };
+        let totals = SlotTotals {
+            counters,
+            waits,
+            oom_kills,
+        };
         found.insert(
             CgroupId(id),
             Saved {
@@ -262,6 +268,7 @@ mod tests {
         saved.totals.counters.wait_ns = seed;
         saved.totals.counters.exits = seed + 1;
         saved.totals.waits[WAIT_BUCKETS - 1] = seed + 2;
+        saved.totals.oom_kills = seed + 4;
         saved.split.system_ns = seed + 3;
         saved
     }
@@ -315,7 +322,7 @@ mod tests {
     fn a_damaged_file_is_no_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("totals");
-        for damage in [&b""[..], b"cgfluxT3", &[0xff; 4000]] {
+        for damage in [&b""[..], b"cgfluxT4", &[0xff; 4000]] {
             fs::write(&path, damage).unwrap();
             let (_, saved) = SavedTotals::open_file(&path, "boot-1", 2).unwrap();
             assert!(saved.is_empty());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    CgroupId, Container, Identity, Kind, Runtime, RuntimeInfo, cgroup_path::identify, short,
+    CgroupId, Container, Exit, Identity, Kind, Runtime, RuntimeInfo, cgroup_path::identify, short,
 };
 
 /// All accounted entries of one hierarchy.
@@ -49,6 +49,10 @@ struct Entry {
     wanted: String,
     ended: bool,
     described: bool,
+    /// What the kernel said of the end of its main process, with the depth of the pid namespace that it was first in.
+    init_exit: Option<(u32, Exit)>,
+    /// Whether the runtime said that memory ran out in it.
+    out_of_memory: bool,
     nested: BTreeSet<CgroupId>,
 }
 
@@ -171,12 +175,32 @@ impl Directory {
         }
     }
 
-    /// The main process of the runtime's container `runtime_id` ended.
-    pub fn exited(&mut self, runtime_id: &str, exit_code: Option<i64>) {
-        if let Some(cgroup) = self.by_runtime_id.get(runtime_id)
-            && let Some(entry) = self.entries.get_mut(cgroup)
+    /// The first process of a pid namespace ended in the entry `cgroup`. Of several the outermost is the main process:
+    /// others may be made inside a container, and end before it or with it. It counts when the entry ends.
+    pub fn init_exited(&mut self, cgroup: CgroupId, level: u32, exit: Exit) {
+        if let Some(entry) = self.entries.get_mut(&cgroup)
+            && entry.init_exit.is_none_or(|(known, _)| level <= known)
         {
-            Arc::make_mut(&mut entry.container).exit_code = exit_code;
+            entry.init_exit = Some((level, exit));
+        }
+    }
+
+    /// Memory ran out in the runtime's container `runtime_id`, its runtime says.
+    pub fn out_of_memory(&mut self, runtime_id: &str) {
+        if let Some(entry) = self.by_runtime_id(runtime_id) {
+            entry.out_of_memory = true;
+        }
+    }
+
+    /// The main process of the runtime's container `runtime_id` ended, its runtime says. What the kernel says of an
+    /// entry that ended counts more: the runtime's word may be of the run before.
+    pub fn exited(&mut self, runtime_id: &str, code: Option<i64>) {
+        if let Some(entry) = self.by_runtime_id(runtime_id)
+            && let Some(code) = code
+            && !(entry.ended && entry.init_exit.is_some())
+        {
+            let exit = Exit::of_code(code, entry.out_of_memory);
+            Arc::make_mut(&mut entry.container).exit = exit;
         }
     }
 
@@ -184,6 +208,9 @@ impl Directory {
     pub fn end(&mut self, cgroup: CgroupId) {
         if let Some(entry) = self.entries.get_mut(&cgroup) {
             entry.ended = true;
+            if let Some((_, exit)) = entry.init_exit {
+                Arc::make_mut(&mut entry.container).exit = exit;
+            }
         }
     }
 
@@ -238,6 +265,11 @@ impl Directory {
         self.entries.len()
     }
 
+    fn by_runtime_id(&mut self, runtime_id: &str) -> Option<&mut Entry> {
+        let cgroup = self.by_runtime_id.get(runtime_id)?;
+        self.entries.get_mut(cgroup)
+    }
+
     fn take_in(&mut self, container: Container) {
         let cgroup = container.cgroup;
         self.by_path.insert(container.path.clone(), cgroup);
@@ -249,6 +281,8 @@ impl Directory {
             container: Arc::new(container),
             ended: false,
             described: false,
+            init_exit: None,
+            out_of_memory: false,
             nested: BTreeSet::new(),
         };
         self.entries.insert(cgroup, entry);
@@ -361,7 +395,7 @@ fn container(cgroup: CgroupId, identity: Identity) -> Container {
         id: identity.id,
         image: None,
         pid: None,
-        exit_code: None,
+        exit: Exit::default(),
         namespace: None,
         pod: identity.pod,
         labels: BTreeMap::new(),

@@ -88,7 +88,7 @@ fn what_is_said_of_a_restarted_container_goes_to_the_newest_entry_with_its_id() 
     directory.exited(ID_A, Some(3));
     let exit_code = |directory: &Directory, cgroup| {
         let container = directory.container(CgroupId(cgroup)).expect("an entry");
-        container.exit_code
+        container.exit.code
     };
     assert_eq!(exit_code(&directory, 10), None);
     assert_eq!(exit_code(&directory, 11), Some(3));

@@ -5,15 +5,20 @@
 
 mod agent;
 mod cpu;
+mod oom;
 mod sched;
 
 pub use agent::*;
 pub use cpu::*;
+pub use oom::*;
 pub use sched::*;
 
 /// Every metric of a container, in the order of publication.
 pub fn container() -> impl Iterator<Item = &'static Metric> {
-    [CPU_METRICS, SCHED_METRICS].into_iter().flatten().copied()
+    [CPU_METRICS, SCHED_METRICS, OOM_METRICS]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// Every metric of the agent itself, in the order of publication.
@@ -96,6 +101,8 @@ pub enum Source {
     SchedProcessExec,
     /// `tp_btf/sched_process_exit`.
     SchedProcessExit,
+    /// `tp_btf/mark_victim`.
+    MarkVictim,
     /// A file of the cgroup.
     CgroupFile,
     /// A file of `/proc`.
@@ -114,6 +121,7 @@ impl Source {
             Self::SchedProcessFork => "sched_process_fork",
             Self::SchedProcessExec => "sched_process_exec",
             Self::SchedProcessExit => "sched_process_exit",
+            Self::MarkVictim => "mark_victim",
             Self::CgroupFile => "cgroup_file",
             Self::ProcFile => "proc_file",
             Self::Agent => "agent",

@@ -7,6 +7,7 @@ mod adoption;
 mod ended;
 mod health;
 mod overflow;
+mod victims;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,20 +18,22 @@ use agent_ebpf::slot::SlotEntry;
 
 use super::{Coverage, roster::Roster};
 use crate::{
-    container::{CgroupId, Kind},
+    container::{CgroupId, Exit, Kind},
     kernel::{Event, Kernel, KernelError, ProgramReport},
     metrics::{
         Sample, Value,
         catalog::{self, Source},
     },
     snapshot::{
-        CpuTotals, Entry, Ledger, SlotTotals, Snapshot, Split, Timestamp, Totals, WaitHistogram,
+        CpuTotals, Entry, Ledger, OomKill, OomTotals, SlotTotals, Snapshot, Split, Timestamp,
+        Totals, WaitHistogram,
     },
     state::{Saved, SavedTotals},
 };
 use ended::Ended;
 use health::{Health, Lost};
 use overflow::Overflow;
+use victims::Victims;
 
 /// How long after its end an entry's values may still change: the kernel says when nothing can be charged any more,
 /// but some cgroups linger, held by a page or a socket.
@@ -63,6 +66,7 @@ pub(super) struct KernelSource {
     resyncing: bool,
     /// What units and plain cgroups used that ended.
     ended: Ended,
+    victims: Victims,
     health: Health,
 }
 
@@ -97,6 +101,7 @@ impl KernelSource {
             released_early: HashSet::new(),
             resyncing: false,
             ended: Ended::go_on_from(old),
+            victims: Victims::default(),
             health: Health::default(),
         };
         // What is lost from here on is looked for in the tree at the first tick.
@@ -188,6 +193,7 @@ impl KernelSource {
             self.ledger.close(id);
             self.overflow.remove(id);
             self.saved.remove(id);
+            self.victims.forget(id);
             self.roster.forget(id);
         }
     }
@@ -196,11 +202,17 @@ impl KernelSource {
     pub(super) fn ended(&self) -> Vec<(Kind, Totals)> {
         let totals = |sum| Totals {
             cpu: self.counted(sum, true),
+            oom: self.oom(sum),
         };
         self.ended
             .sums()
             .map(|(kind, sum)| (kind, totals(sum)))
             .collect()
+    }
+
+    /// Processes killed for want of memory since the last call.
+    pub(super) fn oom_kills(&mut self) -> Vec<OomKill> {
+        self.victims.untold()
     }
 
     /// Which metric comes from where.
@@ -250,6 +262,31 @@ impl KernelSource {
             Event::Joined { cgroup, pid } => self.roster.joined(cgroup, pid),
             Event::Removed { cgroup, boot_ns } => self.remove(cgroup, boot_ns),
             Event::Released { cgroup, slot } => self.release(cgroup, slot)?,
+            Event::Victim {
+                cgroup,
+                pid,
+                comm,
+                boot_ns,
+            } => {
+                let entry = self.roster.owner(cgroup);
+                if self.victims.take(OomKill { entry, pid, comm }, boot_ns) {
+                    let one = SlotTotals {
+                        oom_kills: 1,
+                        ..SlotTotals::default()
+                    };
+                    self.ledger.add_base(entry, &one);
+                }
+            }
+            Event::InitExited {
+                cgroup,
+                pid,
+                status,
+                level,
+            } => {
+                let is_victim = self.victims.has(cgroup, pid);
+                let exit = Exit::of_status(status, is_victim);
+                self.roster.init_exited(cgroup, level, exit);
+            }
         }
         Ok(())
     }
@@ -331,7 +368,18 @@ impl KernelSource {
             limit: told.cpu.limit,
             ..counted
         };
+        if self.coverage.has(Source::MarkVictim) {
+            told.oom = self.oom(total);
+        }
         told
+    }
+
+    /// Kills that the kernel told of, if it does.
+    fn oom(&self, total: &SlotTotals) -> OomTotals {
+        let is_told = self.coverage.has(Source::MarkVictim);
+        OomTotals {
+            kills: is_told.then_some(total.oom_kills),
+        }
     }
 
     /// What the programs that run here counted, if they did.
