@@ -21,6 +21,7 @@ use crate::{
     clock,
     collector::Collector,
     config::{Config, Http, SinkKind},
+    container::Share,
     encode::{LineEncoder, Tagging},
     host::{
         Runtimes,
@@ -29,10 +30,10 @@ use crate::{
     },
     http::{self, Server},
     live::{Limits, Live},
-    metrics,
+    metrics::{self, Other},
     outlet::Outlet,
     self_stats::SelfStats,
-    shipment::{Selection, Shipper},
+    shipment::Shipper,
     sink::{self, Bounds, Ended, Target, Worker, influxdb},
     source::{Source, SourceError},
     state::{Lock, LockError},
@@ -117,21 +118,30 @@ impl App {
             Some(http) => Some(server(http, config, &live).await?),
             None => None,
         };
-        let source = Source::start(&config.collect, &config.state_dir, Runtimes::new("/"))?;
+        let source = Source::start(
+            &config.collect,
+            config.selection(),
+            &config.state_dir,
+            Runtimes::new("/"),
+        )?;
         tracing::info!(
             containers = source.containers(),
             "what counts: {}",
             source.counts()
         );
-        for (kind, ended) in source.ended() {
+        let mut other = Other::default();
+        for (share, ended) in source.ended() {
             let ended = metrics::totals(ended);
-            for outlet in &mut outlets {
-                outlet.begin_with(kind, &ended);
+            match share {
+                Share::Host => outlets.iter_mut().for_each(|it| it.begin_with(&ended)),
+                Share::Other => other.begin_with(&ended),
+                Share::Own => {}
             }
         }
         process::trim_memory();
         let (docker, news) = DockerApi::new(&docker_socket());
-        let collector = Collector::new(source, config.collect.interval, stats, live, outlets, news);
+        let interval = config.collect.interval;
+        let collector = Collector::new(source, interval, stats, live, outlets, other, news);
         Ok(Self {
             collector,
             stop_collector: Arc::new(stop_collector),
@@ -276,11 +286,7 @@ fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outl
             ..Bounds::default()
         };
         let (sink, worker) = sink::open(target, bounds, stats.sink(&settings.name));
-        let selection = Selection {
-            units: config.ship.units,
-            cgroups: config.ship.cgroups,
-        };
-        let shipper = Shipper::new(settings.interval, selection);
+        let shipper = Shipper::new(settings.interval);
         let encoder = LineEncoder::new(tagging.clone());
         outlets.push(Outlet::new(shipper, encoder, sink));
         workers.push((settings.name.clone(), worker));

@@ -20,7 +20,7 @@ use crate::{
     container::Kind,
     host::{docker_api::DockerMessage, process},
     live::Live,
-    metrics::{Batch, Sample, Value, catalog},
+    metrics::{Batch, Other, Sample, Value, catalog},
     outlet::Outlet,
     self_stats::SelfStats,
     snapshot::{Interval, Snapshot},
@@ -37,6 +37,7 @@ pub struct Collector {
     stats: Arc<SelfStats>,
     live: Arc<Live>,
     outlets: Vec<Outlet>,
+    other: Other,
     news: mpsc::Receiver<DockerMessage>,
     clock: Clock,
     before: Option<Snapshot>,
@@ -47,7 +48,8 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// A collector that ticks every `interval` and hands each batch to `live` and all `outlets`. What runtimes' APIs
+    /// A collector that ticks every `interval` and hands each batch to `live` and all `outlets`; `other` adds up what the
+    /// rules leave out. What runtimes' APIs
     /// say comes through `news`.
     pub fn new(
         source: Source,
@@ -55,6 +57,7 @@ impl Collector {
         stats: Arc<SelfStats>,
         live: Arc<Live>,
         outlets: Vec<Outlet>,
+        other: Other,
         news: mpsc::Receiver<DockerMessage>,
     ) -> Self {
         Self {
@@ -63,6 +66,7 @@ impl Collector {
             stats,
             live,
             outlets,
+            other,
             news,
             clock: Clock::default(),
             before: None,
@@ -116,6 +120,7 @@ impl Collector {
         self.nameless += nameless;
         batch.agent = self.samples(&batch);
         batch.oom_kills = self.source.oom_kills();
+        self.other.fold(&mut batch);
         for outlet in &mut self.outlets {
             ship(outlet, &batch);
         }

@@ -15,7 +15,7 @@ use crate::{
         Batch, Histogram, Metric, Sample, Subject, Value,
         catalog::{self, Kind, Unit},
     },
-    shipment::{Selection, Shipper},
+    shipment::Shipper,
     snapshot::Timestamp,
 };
 
@@ -127,7 +127,7 @@ struct Size {
 impl Lines {
     /// Those of a shipment in the midst of life: without descriptions, starts and exits.
     fn of(batch: &Batch, tagging: &Tagging) -> Self {
-        let mut shipper = Shipper::new(Duration::ZERO, Selection::default());
+        let mut shipper = Shipper::new(Duration::ZERO);
         let mut encoder = LineEncoder::new(tagging.clone());
         shipper.fold(batch);
         let payloads = shipper

@@ -8,6 +8,7 @@ mod layers;
 mod looks;
 mod outage;
 mod page;
+mod selection;
 mod served;
 mod sink;
 

@@ -232,6 +232,7 @@ fn kind_word(kind: Kind) -> &'static str {
         Kind::Container => "container",
         Kind::Unit => "unit",
         Kind::Cgroup => "cgroup",
+        Kind::Other => "other",
         Kind::Host => "host",
     }
 }

@@ -9,12 +9,11 @@ use proptest::{option, prelude::*};
 use super::{
     LineEncoder, Tagging,
     escape::{clean_string, clean_tag},
-    tags::image_repository,
 };
 use crate::{
-    container::{CgroupId, Container, Runtime},
+    container::{CgroupId, Container, Runtime, image_repository},
     metrics::{Batch, Histogram, Sample, Subject, Value, catalog},
-    shipment::{Selection, Shipper},
+    shipment::Shipper,
     snapshot::Timestamp,
 };
 
@@ -51,7 +50,7 @@ fn batch(container: Container, samples: Vec<Sample>) -> Batch {
 }
 
 fn encode(encoder: &mut LineEncoder, batch: &Batch) -> String {
-    let mut shipper = Shipper::new(Duration::from_secs(10), Selection::default());
+    let mut shipper = Shipper::new(Duration::from_secs(10));
     let payloads = encoder.encode(&shipper.fold(batch).unwrap());
     let lines = payloads.iter().flat_map(|payload| payload.lines().to_vec());
     String::from_utf8(lines.collect()).unwrap()

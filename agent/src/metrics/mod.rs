@@ -3,6 +3,8 @@
 pub mod catalog;
 mod cpu;
 mod oom;
+mod other;
+mod remainder;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,6 +15,8 @@ use crate::{
     snapshot::{Entry, Interval, OomKill, Span, Timestamp, Totals},
 };
 pub use catalog::Metric;
+pub use other::Other;
+pub(crate) use remainder::Remainder;
 
 /// All that one tick has to say.
 #[derive(Clone, Debug)]

@@ -3,7 +3,6 @@
 //! The collector reads each second, a sink is usually sent every tenth. Totals lose nothing by that; the busiest tick
 //! is carried along, and what ends between two shipments ships at once. Knows no encoding and no sink.
 
-mod remainder;
 mod shipper;
 
 use std::{borrow::Cow, sync::Arc};
@@ -13,7 +12,7 @@ use crate::{
     metrics::{Batch, Sample},
     snapshot::OomKill,
 };
-pub use shipper::{Selection, Shipper};
+pub use shipper::Shipper;
 
 /// What a sink is sent after one tick.
 ///

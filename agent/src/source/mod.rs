@@ -12,7 +12,7 @@ pub use coverage::Coverage;
 
 use crate::{
     config::{Collect, SourceChoice},
-    container::{self, CgroupId, Container, RuntimeInfo},
+    container::{CgroupId, Container, RuntimeInfo, Selection, Share},
     host::{
         Runtimes,
         cgroup_tree::{Layout, LayoutError},
@@ -60,9 +60,15 @@ enum Kind {
 }
 
 impl Source {
-    /// Starts the best source that `collect` allows, saving totals in `state`. With `auto`, kernel programs that
+    /// Starts the best source that `collect` allows, saving totals in `state`. `selection` says under which series each
+    /// entry is published. With `auto`, kernel programs that
     /// cannot run are no failure: the reason is told, and files serve.
-    pub fn start(collect: &Collect, state: &Path, runtimes: Runtimes) -> Result<Self, SourceError> {
+    pub fn start(
+        collect: &Collect,
+        selection: Selection,
+        state: &Path,
+        runtimes: Runtimes,
+    ) -> Result<Self, SourceError> {
         let layout = Layout::find()?;
         let ticks = collect
             .file_interval
@@ -84,7 +90,7 @@ impl Source {
                 }
             },
         };
-        let roster = Roster::new(layout, runtimes, ticks).map_err(SourceError::Root)?;
+        let roster = Roster::new(layout, runtimes, selection, ticks).map_err(SourceError::Root)?;
         Ok(match kernel {
             Some(kernel) => {
                 let counts = format!("kernel programs, slots in {}", kernel.storage().as_str());
@@ -182,8 +188,9 @@ impl Source {
         self.roster_mut().set_docker_root(path);
     }
 
-    /// What units and plain cgroups used that ended, also before this process began; nothing with the file source.
-    pub fn ended(&self) -> Vec<(container::Kind, Totals)> {
+    /// What entries without a series of their own used that ended, also before this process began; nothing with the
+    /// file source.
+    pub fn ended(&self) -> Vec<(Share, Totals)> {
         match &self.kind {
             Kind::Kernel(source) => source.ended(),
             Kind::Files(_) => Vec::new(),

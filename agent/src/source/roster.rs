@@ -9,7 +9,10 @@ use std::{
 
 use super::entry_files::{EntryFiles, Pass, cpu_files};
 use crate::{
-    container::{CgroupId, Container, Directory, Exit, Kind, Placement, RuntimeInfo, identify},
+    container::{
+        CgroupId, Container, Directory, Exit, Kind, Placement, RuntimeInfo, Selection, Share,
+        identify,
+    },
     host::{Runtimes, cgroup_tree::Layout, cpu_files::Usage},
     metrics::{Sample, Value, catalog},
     snapshot::{Split, Totals},
@@ -35,11 +38,16 @@ pub(super) struct Roster {
 
 impl Roster {
     /// A roster that knows the host only. Slow files are read once in `ticks_per_pass` ticks.
-    pub(super) fn new(layout: Layout, runtimes: Runtimes, ticks_per_pass: u64) -> io::Result<Self> {
+    pub(super) fn new(
+        layout: Layout,
+        runtimes: Runtimes,
+        selection: Selection,
+        ticks_per_pass: u64,
+    ) -> io::Result<Self> {
         let root = layout.accounting().id_of("/")?;
         Ok(Self {
             layout,
-            directory: Directory::new(root),
+            directory: Directory::new(root, selection),
             runtimes,
             files: HashMap::new(),
             root,
@@ -161,6 +169,11 @@ impl Roster {
         self.directory.container(id).map(|entry| entry.kind())
     }
 
+    /// Under which series the entry `id` is published; `None` if it is no entry.
+    pub(super) fn share(&self, id: CgroupId) -> Option<Share> {
+        self.directory.container(id).map(|entry| entry.share())
+    }
+
     /// The entry `id`.
     pub(super) fn entry(&self, id: CgroupId) -> Option<Arc<Container>> {
         self.directory.container(id)
@@ -190,7 +203,7 @@ impl Roster {
         let below = format!("{}/", entry.path);
         match entry.kind() {
             Kind::Container => true,
-            Kind::Host => false,
+            Kind::Other | Kind::Host => false,
             Kind::Unit | Kind::Cgroup => !self
                 .directory
                 .iter()

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
-    container::{CgroupId, Container, Exit, Runtime},
+    container::{CgroupId, Container, Exit, Runtime, Share},
     encode::json::family,
     metrics::{
         Batch, Histogram, Metric, Sample, Subject, Value,
@@ -92,6 +92,7 @@ impl Entry {
                 namespace: self.namespace,
                 pod: self.pod,
                 labels: self.labels,
+                share: Share::Own,
             }),
         }
     }

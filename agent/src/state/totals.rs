@@ -16,7 +16,7 @@ use agent_ebpf::cpu::{CpuCounters, WAIT_BUCKETS};
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::{
-    container::{CgroupId, Kind},
+    container::{CgroupId, Share},
     snapshot::{SlotTotals, Split},
 };
 
@@ -26,7 +26,7 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 const MAGIC: [u8; 8] = *b"cgfluxT4";
 /// Magic, boot id as text (36 bytes), padding.
 const HEAD_BYTES: usize = 64;
-/// Cgroup id, eight counters, OOM kills, two parts, the kind, the buckets.
+/// Cgroup id, eight counters, OOM kills, two parts, the series, the buckets.
 const WORDS: usize = 1 + 8 + 1 + 2 + 1 + WAIT_BUCKETS;
 const RECORD_BYTES: usize = WORDS * size_of::<u64>();
 
@@ -53,8 +53,8 @@ pub struct Saved {
     pub totals: SlotTotals,
     /// How its CPU time was parted: the kernel's own parts are only good for a ratio, so these cannot be found again.
     pub split: Split,
-    /// What kind of thing it is, for when it is gone.
-    pub kind: Option<Kind>,
+    /// Under which series it is published, for when it is gone.
+    pub share: Option<Share>,
 }
 
 /// The saved totals of all entries.
@@ -196,17 +196,18 @@ fn values(saved: &Saved) -> impl Iterator<Item = u64> {
         saved.totals.oom_kills,
         saved.split.user_ns,
         saved.split.system_ns,
-        kind_word(saved.kind),
+        share_word(saved.share),
     ]
     .into_iter()
     .chain(saved.totals.waits)
 }
 
-const KINDS: [Kind; 4] = [Kind::Container, Kind::Unit, Kind::Cgroup, Kind::Host];
+const SHARES: [Share; 3] = [Share::Own, Share::Other, Share::Host];
 
-/// A kind as it stands in the file; 0 is none.
-fn kind_word(kind: Option<Kind>) -> u64 {
-    kind.and_then(|kind| KINDS.iter().position(|it| *it == kind))
+/// A series as it stands in the file; 0 is none.
+fn share_word(share: Option<Share>) -> u64 {
+    share
+        .and_then(|share| SHARES.iter().position(|it| *it == share))
         .map_or(0, |at| at as u64 + 1)
 }
 
@@ -238,9 +239,9 @@ fn records(bytes: &[u8]) -> HashMap<CgroupId, Saved> {
             system_ns: next(),
         };
         let word = next();
-        let kind = KINDS
+        let share = SHARES
             .into_iter()
-            .find(|kind| kind_word(Some(*kind)) == word);
+            .find(|share| share_word(Some(*share)) == word);
         let waits = std::array::from_fn(|_| next());
         let totals = SlotTotals {
             counters,
@@ -252,7 +253,7 @@ fn records(bytes: &[u8]) -> HashMap<CgroupId, Saved> {
             Saved {
                 totals,
                 split,
-                kind,
+                share,
             },
         );
     }
@@ -270,6 +271,7 @@ mod tests {
         saved.totals.waits[WAIT_BUCKETS - 1] = seed + 2;
         saved.totals.oom_kills = seed + 4;
         saved.split.system_ns = seed + 3;
+        saved.share = Some(Share::Other);
         saved
     }
 

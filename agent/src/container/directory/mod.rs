@@ -9,13 +9,15 @@ use std::{
 };
 
 use super::{
-    CgroupId, Container, Exit, Identity, Kind, Runtime, RuntimeInfo, cgroup_path::identify, short,
+    CgroupId, Container, Exit, Identity, Kind, Runtime, RuntimeInfo, Selection, Share,
+    cgroup_path::identify, short,
 };
 
 /// All accounted entries of one hierarchy.
 #[derive(Debug)]
 pub struct Directory {
     host: CgroupId,
+    selection: Selection,
     entries: HashMap<CgroupId, Entry>,
     /// Nested cgroup → the entry it is part of.
     nested: HashMap<CgroupId, CgroupId>,
@@ -57,10 +59,12 @@ struct Entry {
 }
 
 impl Directory {
-    /// A directory that knows the host, whose cgroup is `root`.
-    pub fn new(root: CgroupId) -> Self {
+    /// A directory that knows the host, whose cgroup is `root`; `selection` says under which series each entry is
+    /// published.
+    pub fn new(root: CgroupId, selection: Selection) -> Self {
         let mut directory = Self {
             host: root,
+            selection,
             entries: HashMap::new(),
             nested: HashMap::new(),
             by_path: HashMap::new(),
@@ -139,15 +143,16 @@ impl Directory {
             container.id = Some(id);
         }
         let wanted = match (&container.namespace, &container.pod, info.name) {
-            (_, _, None) => return true,
-            (Some(namespace), Some(pod), Some(name)) => format!("{namespace}/{pod}/{name}"),
-            (_, _, Some(name)) => name,
+            (_, _, None) => None,
+            (Some(namespace), Some(pod), Some(name)) => Some(format!("{namespace}/{pod}/{name}")),
+            (_, _, Some(name)) => Some(name),
         };
-        if wanted != entry.wanted {
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != entry.wanted) {
             let before = std::mem::replace(&mut entry.wanted, wanted);
             self.stop_waiting(&before, cgroup);
             self.settle(cgroup);
         }
+        self.choose_share(cgroup);
         true
     }
 
@@ -287,6 +292,17 @@ impl Directory {
         };
         self.entries.insert(cgroup, entry);
         self.settle(cgroup);
+        self.choose_share(cgroup);
+    }
+
+    /// Asks the rules anew, for what is known of the entry has changed.
+    fn choose_share(&mut self, cgroup: CgroupId) {
+        if let Some(entry) = self.entries.get_mut(&cgroup) {
+            let share = self.selection.share(&entry.container, &entry.wanted);
+            if share != entry.container.share {
+                Arc::make_mut(&mut entry.container).share = share;
+            }
+        }
     }
 
     fn nest(&mut self, cgroup: CgroupId, owner: CgroupId) -> Placement<'static> {
@@ -399,6 +415,7 @@ fn container(cgroup: CgroupId, identity: Identity) -> Container {
         namespace: None,
         pod: identity.pod,
         labels: BTreeMap::new(),
+        share: Share::Own,
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Metric {
     pub unit: Unit,
     /// How it behaves over time.
     pub kind: Kind,
+    /// Whether the values of a gauge that is no rate add up over entries, as memory in use does and a limit does not.
+    pub adds_up: bool,
     /// How often it is read.
     pub resolution: Resolution,
     /// Where it can come from, best first.
@@ -136,6 +138,7 @@ const NO_METRIC: Metric = Metric {
     prometheus: "",
     unit: Unit::Count,
     kind: Kind::Counter,
+    adds_up: false,
     resolution: Resolution::Tick,
     sources: &[],
     help: "",

@@ -40,7 +40,7 @@ impl KernelSource {
             .collect();
         for id in gone {
             if let Some(old) = old.get(&id) {
-                self.ended.add(old.kind, &old.totals, &mut self.saved);
+                self.ended.add(old.share, &old.totals, &mut self.saved);
             }
             self.saved.remove(id);
         }

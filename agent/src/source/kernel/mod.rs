@@ -18,7 +18,7 @@ use agent_ebpf::slot::SlotEntry;
 
 use super::{Coverage, roster::Roster};
 use crate::{
-    container::{CgroupId, Exit, Kind},
+    container::{CgroupId, Exit, Kind, Share},
     kernel::{Event, Kernel, KernelError, ProgramReport},
     metrics::{
         Sample, Value,
@@ -64,7 +64,7 @@ pub(super) struct KernelSource {
     released_early: HashSet<CgroupId>,
     /// Whether the tree is being looked through because events were lost.
     resyncing: bool,
-    /// What units and plain cgroups used that ended.
+    /// What entries without a series of their own used that ended.
     ended: Ended,
     victims: Victims,
     health: Health,
@@ -165,7 +165,7 @@ impl KernelSource {
                     &Saved {
                         totals,
                         split,
-                        kind: self.roster.kind(id),
+                        share: self.roster.share(id),
                     },
                 );
             }
@@ -188,7 +188,7 @@ impl KernelSource {
             self.ending.remove(&id);
             if let Some(totals) = self.ledger.total(id, |slot| self.kernel.totals(slot)) {
                 self.ended
-                    .add(self.roster.kind(id), &totals, &mut self.saved);
+                    .add(self.roster.share(id), &totals, &mut self.saved);
             }
             self.ledger.close(id);
             self.overflow.remove(id);
@@ -198,15 +198,15 @@ impl KernelSource {
         }
     }
 
-    /// What units and plain cgroups used that ended, also before this process began.
-    pub(super) fn ended(&self) -> Vec<(Kind, Totals)> {
+    /// What entries without a series of their own used that ended, also before this process began.
+    pub(super) fn ended(&self) -> Vec<(Share, Totals)> {
         let totals = |sum| Totals {
             cpu: self.counted(sum, true),
             oom: self.oom(sum),
         };
         self.ended
             .sums()
-            .map(|(kind, sum)| (kind, totals(sum)))
+            .map(|(share, sum)| (share, totals(sum)))
             .collect()
     }
 
