@@ -301,7 +301,11 @@ fn limits(config: &Config) -> Limits {
             ticks: http.history_ticks(config.collect.interval),
             ..Limits::default()
         },
-        None => Limits { ticks: 1, ended: 0 },
+        None => Limits {
+            ticks: 1,
+            ended: 0,
+            events: 0,
+        },
     }
 }
 

@@ -56,6 +56,11 @@ pub(super) fn container(context: &Context, wanted: &str) -> Response<Body> {
     }
 }
 
+/// `/api/v1/events`
+pub(super) fn events(context: &Context) -> Response<Body> {
+    reply::json(StatusCode::OK, json::events(&context.live.events()))
+}
+
 /// `/metrics`
 pub(super) fn metrics(context: &Context) -> Response<Body> {
     let Some(batch) = context.live.latest() else {
