@@ -225,7 +225,7 @@ fn answer(
     }
     match request.uri().path() {
         "/api/v1/containers" => api::containers(context),
-        "/api/v1/events" => api::events(context),
+        "/api/v1/events" => api::events(context, request.uri().query()),
         "/api/v1/live" => live::stream(context, request, stop.clone()),
         "/metrics" => api::metrics(context),
         "/healthz" => health::alive(),

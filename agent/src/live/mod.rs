@@ -150,9 +150,9 @@ impl Live {
         self.history().ended.iter().cloned().collect()
     }
 
-    /// The last events, oldest first.
-    pub fn events(&self) -> Vec<Event> {
-        self.log().all()
+    /// The last events after `wall_ns`, oldest first.
+    pub fn events_after(&self, wall_ns: i64) -> Vec<Event> {
+        self.log().after(wall_ns)
     }
 
     fn log(&self) -> MutexGuard<'_, Events> {
