@@ -100,6 +100,37 @@ fn kills_go_on_being_counted_over_a_restart_of_the_agent() {
     told(&agent, 2);
 }
 
+#[test]
+fn kills_before_the_agent_are_counted_and_without_the_program_the_file_tells() {
+    let Some(docker) = Docker::here() else { return };
+    let container = docker.run(&LITTLE_MEMORY, "while :; do sleep 1000; done");
+    let before = oom_kills();
+    container.exec(GREEDY);
+    eventually(PATIENCE, "the kernel kills", || {
+        (oom_kills() > before).then_some(()).ok_or("not yet")
+    });
+    for source in ["kernel", "files"] {
+        let home = Home::with("[collect]\nfile_interval = \"1s\"\n");
+        let agent = home.start(&["--source", source]);
+        let told = || {
+            let batch = agent.next_batch();
+            let entry = batch.container(&container.id);
+            entry.and_then(|entry| entry.value("mem", "oom_kills"))
+        };
+        let first = told();
+        let before = oom_kills();
+        container.exec(GREEDY);
+        let next = eventually(PATIENCE, "the kill is told", || {
+            let next = told();
+            (next > first).then_some(next).ok_or("not yet")
+        });
+        let counted = oom_kills() - before;
+        println!("source={source} first={first:?} kernel={counted} next={next:?}");
+        assert_eq!(next, first.map(|first| first + counted), "source={source}");
+        assert_eq!(first, Some(if source == "kernel" { 1 } else { 2 }));
+    }
+}
+
 /// An agent that writes what it ships to a file.
 fn start() -> (Home, AgentProcess) {
     let home = Home::new();

@@ -6,6 +6,7 @@
 pub mod cgroup_tree;
 pub mod cpu_files;
 pub mod docker_api;
+pub mod oom_file;
 pub mod process;
 mod runtimes;
 

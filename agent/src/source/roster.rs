@@ -13,9 +13,14 @@ use crate::{
         CgroupId, Container, Directory, Exit, Kind, Placement, RuntimeInfo, Selection, Share,
         identify,
     },
-    host::{Runtimes, cgroup_tree::Layout, cpu_files::Usage},
+    host::{
+        Runtimes,
+        cgroup_tree::{Hierarchy, Layout},
+        cpu_files::Usage,
+        oom_file,
+    },
     metrics::{Sample, Value, catalog},
-    snapshot::{Split, Totals},
+    snapshot::{OomTotals, Split, Totals},
 };
 
 /// Ticks after its birth in which a container's name is looked up again each tick, if no runtime has told it yet.
@@ -30,6 +35,8 @@ pub(super) struct Roster {
     directory: Directory,
     runtimes: Runtimes,
     files: HashMap<CgroupId, EntryFiles>,
+    /// Kills for want of memory as the entries' files said last; `None` where the kernel programs tell of each.
+    oom_kills: Option<HashMap<CgroupId, u64>>,
     root: CgroupId,
     pass: Pass,
     /// Entries so far; spreads the slow files evenly over a pass.
@@ -50,6 +57,7 @@ impl Roster {
             directory: Directory::new(root, selection),
             runtimes,
             files: HashMap::new(),
+            oom_kills: Some(HashMap::new()),
             root,
             pass: Pass::of(ticks_per_pass),
             arrivals: 0,
@@ -193,6 +201,29 @@ impl Roster {
     pub(super) fn forget(&mut self, id: CgroupId) {
         self.directory.remove(id);
         self.files.remove(&id);
+        if let Some(told) = &mut self.oom_kills {
+            told.remove(&id);
+        }
+    }
+
+    /// The kernel programs tell of each kill for want of memory: no file is read for that from here on.
+    pub(super) fn leave_oom_kills(&mut self) {
+        self.oom_kills = None;
+    }
+
+    /// The kills for want of memory that an entry's file counts. The file of an entry that has others inside counts
+    /// for itself alone where the kernel can tell.
+    pub(super) fn oom_kills(&self, id: CgroupId) -> Option<u64> {
+        let entry = self.directory.container(id)?;
+        if entry.kind() == Kind::Host {
+            return None;
+        }
+        let folder = |hierarchy: Option<&Hierarchy>| hierarchy.map(|it| it.folder(&entry.path));
+        oom_file::oom_kills(
+            folder(self.layout.unified()).as_deref(),
+            folder(self.layout.legacy_with("memory")).as_deref(),
+            entry.kind() != Kind::Container,
+        )
     }
 
     /// Whether all that is below an entry's cgroup is part of it, so that its own files tell its own use.
@@ -227,13 +258,33 @@ impl Roster {
     /// read; what was read last stands.
     pub(super) fn read(&mut self, id: CgroupId, run_ns: Option<u64>, readable: bool) -> Totals {
         let pass = self.pass;
+        let oom = OomTotals {
+            kills: self.read_oom_kills(id, readable),
+        };
         let Some(files) = self.files.get_mut(&id) else {
             return Totals::default();
         };
         if readable {
             files.read(pass);
         }
-        files.totals(run_ns, readable)
+        Totals {
+            oom,
+            ..files.totals(run_ns, readable)
+        }
+    }
+
+    fn read_oom_kills(&mut self, id: CgroupId, readable: bool) -> Option<u64> {
+        self.oom_kills.as_ref()?;
+        let is_due = self
+            .files
+            .get(&id)
+            .is_some_and(|files| files.has_turn(self.pass));
+        let read = (readable && is_due).then(|| self.oom_kills(id)).flatten();
+        let told = self.oom_kills.as_mut()?;
+        if let Some(kills) = read {
+            told.insert(id, kills);
+        }
+        told.get(&id).copied()
     }
 
     /// Counts a tick, and looks up names that no runtime has told yet.

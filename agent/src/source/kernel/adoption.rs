@@ -139,6 +139,11 @@ impl KernelSource {
             // The file cuts to microseconds what was told to the nanosecond before.
             base.counters.run_ns = base.counters.run_ns.max(run_ns);
         }
+        let now_ns = clock::boot_ns();
+        if let Some(kills) = self.roster.oom_kills(entry) {
+            base.oom_kills = base.oom_kills.max(kills);
+            self.victims.counted_until(entry, now_ns);
+        }
         self.ledger.add_base(entry, &base);
         self.roster.go_on_from(entry, split);
     }

@@ -81,11 +81,14 @@ impl KernelSource {
     /// Adopts what is there; the programs are attached already.
     pub(super) fn start(
         kernel: Kernel,
-        roster: Roster,
+        mut roster: Roster,
         saved: SavedTotals,
         old: &HashMap<CgroupId, Saved>,
     ) -> Result<Self, KernelError> {
         let coverage = Coverage::of(kernel.programs());
+        if coverage.has(Source::MarkVictim) {
+            roster.leave_oom_kills();
+        }
         let mut source = Self {
             kernel,
             roster,
@@ -368,6 +371,7 @@ impl KernelSource {
             limit: told.cpu.limit,
             ..counted
         };
+        // Without the program the file's count stands.
         if self.coverage.has(Source::MarkVictim) {
             told.oom = self.oom(total);
         }

@@ -16,11 +16,23 @@ pub(super) struct Victims {
     /// Pid and time of an entry's victims, oldest first.
     of_entry: HashMap<CgroupId, Vec<(u32, u64)>>,
     untold: Vec<OomKill>,
+    /// When an entry was adopted whose file counts what was killed before.
+    adopted_ns: HashMap<CgroupId, u64>,
 }
 
 impl Victims {
-    /// A task of a process was marked at `boot_ns`; false if the process is known to be dying.
+    /// What was killed in `entry` up to `boot_ns` is in its total already. The file is counted up before the task is
+    /// marked (`__oom_kill_process` in mm/oom_kill.c).
+    pub(super) fn counted_until(&mut self, entry: CgroupId, boot_ns: u64) {
+        self.adopted_ns.insert(entry, boot_ns);
+    }
+
+    /// A task of a process was marked at `boot_ns`; false if the process is counted already.
     pub(super) fn take(&mut self, kill: OomKill, boot_ns: u64) -> bool {
+        let adopted_ns = self.adopted_ns.get(&kill.entry).copied();
+        if adopted_ns.is_some_and(|adopted_ns| boot_ns < adopted_ns) {
+            return false;
+        }
         let known = self.of_entry.entry(kill.entry).or_default();
         let is_dying = |(pid, since): &(u32, u64)| {
             *pid == kill.pid && boot_ns.saturating_sub(*since) < DYING_NS
@@ -50,6 +62,7 @@ impl Victims {
     /// Forgets an entry that ended.
     pub(super) fn forget(&mut self, entry: CgroupId) {
         self.of_entry.remove(&entry);
+        self.adopted_ns.remove(&entry);
     }
 }
 
@@ -74,6 +87,15 @@ mod tests {
         assert!(victims.take(kill(10), DYING_NS), "the pid was given anew");
         assert_eq!(victims.untold(), [kill(10), kill(11), kill(10)]);
         assert_eq!(victims.untold(), []);
+    }
+
+    #[test]
+    fn what_a_file_has_counted_is_not_counted_again() {
+        let mut victims = Victims::default();
+        victims.counted_until(CgroupId(7), 1_000);
+        assert!(!victims.take(kill(10), 999));
+        assert!(victims.take(kill(11), 1_000));
+        assert_eq!(victims.untold(), [kill(11)]);
     }
 
     #[test]
