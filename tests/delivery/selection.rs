@@ -64,6 +64,10 @@ fn an_excluded_container_is_no_series_and_all_its_cpu_is_in_other() {
         shown(&agent).then_some(()).ok_or("not yet")
     });
 
+    let checked = home.command("config check").output().unwrap();
+    let checked = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.contains("published as _other: 1 ("), "{checked}");
+
     agent.kill();
     let _agent = home.start(&arguments);
     drop(running);

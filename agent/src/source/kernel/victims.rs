@@ -22,7 +22,7 @@ pub(super) struct Victims {
 
 impl Victims {
     /// What was killed in `entry` up to `boot_ns` is in its total already. The file is counted up before the task is
-    /// marked (`__oom_kill_process` in mm/oom_kill.c).
+    /// marked (`__oom_kill_process` in `mm/oom_kill.c`).
     pub(super) fn counted_until(&mut self, entry: CgroupId, boot_ns: u64) {
         self.adopted_ns.insert(entry, boot_ns);
     }
