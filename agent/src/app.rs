@@ -129,7 +129,7 @@ impl App {
             "what counts: {}",
             source.counts()
         );
-        let mut other = Other::default();
+        let mut other = Other::new(config.selection().leaves_out());
         for (share, ended) in source.ended() {
             let ended = metrics::totals(ended);
             match share {

@@ -13,22 +13,24 @@ pub struct Other {
     sum: Remainder,
     /// Entries that were published under another series.
     elsewhere: HashSet<CgroupId>,
+    /// Whether the rules leave anything out.
+    is_wanted: bool,
     /// Whether there is anything to tell.
     is_used: bool,
 }
 
-impl Default for Other {
-    fn default() -> Self {
+impl Other {
+    /// With `is_wanted` false no entry is ever left out, and next to nothing is done.
+    pub fn new(is_wanted: bool) -> Self {
         Self {
             container: Arc::new(Container::other()),
             sum: Remainder::default(),
             elsewhere: HashSet::new(),
+            is_wanted,
             is_used: false,
         }
     }
-}
 
-impl Other {
     /// Counts in what ended before the first tick.
     pub fn begin_with(&mut self, ended: &[Sample]) {
         self.sum.begin_with(ended);
@@ -37,8 +39,10 @@ impl Other {
 
     /// Takes in a tick's entries and gives the batch their sum.
     pub fn fold(&mut self, batch: &mut Batch) {
-        for subject in &batch.subjects {
-            self.take(subject);
+        if self.is_wanted {
+            for subject in &batch.subjects {
+                self.take(subject);
+            }
         }
         batch.other = self.is_used.then(|| Subject {
             container: Arc::clone(&self.container),
