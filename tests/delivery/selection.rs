@@ -64,8 +64,8 @@ fn an_excluded_container_is_no_series_and_all_its_cpu_is_in_other() {
         shown(&agent).then_some(()).ok_or("not yet")
     });
 
-    let checked = home.command("config check").output().unwrap();
-    let checked = String::from_utf8(checked.stdout).unwrap();
+    let checked = home.command("config check").args(arguments).output();
+    let checked = String::from_utf8(checked.unwrap().stdout).unwrap();
     assert!(checked.contains("published as _other: 1 ("), "{checked}");
 
     agent.kill();
