@@ -41,6 +41,28 @@ pub struct KernelLayout {
     pub skb_cb: u64,
     /// `tcp_skb_cb.tcp_gso_segs`
     pub tcp_cb_segments: u64,
+    /// What is read of a process that ends.
+    pub ending: EndingLayout,
+}
+
+/// Offsets that only the ends of processes need: all zero where one of them is missing, and then they go untold.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C)]
+pub struct EndingLayout {
+    /// `task_struct.tgid`
+    pub task_tgid: u64,
+    /// `task_struct.comm`
+    pub task_comm: u64,
+    /// `task_struct.exit_code`
+    pub task_exit_code: u64,
+    /// `task_struct.nsproxy`
+    pub task_nsproxy: u64,
+    /// `nsproxy.pid_ns_for_children`
+    pub nsproxy_pid_ns: u64,
+    /// `pid_namespace.child_reaper`
+    pub pid_ns_reaper: u64,
+    /// `pid_namespace.level`
+    pub pid_ns_level: u64,
 }
 
 /// What the block I/O programs need to know beside [`KernelLayout`]: offsets, flags and hierarchies.
@@ -145,6 +167,20 @@ impl KernelLayout {
         sock_protocol: 0,
         skb_cb: 0,
         tcp_cb_segments: 0,
+        ending: EndingLayout::ZERO,
+    };
+}
+
+impl EndingLayout {
+    /// Before the agent has filled it in, and where this kernel lacks something.
+    pub const ZERO: Self = Self {
+        task_tgid: 0,
+        task_comm: 0,
+        task_exit_code: 0,
+        task_nsproxy: 0,
+        nsproxy_pid_ns: 0,
+        pid_ns_reaper: 0,
+        pid_ns_level: 0,
     };
 }
 
@@ -195,6 +231,6 @@ impl Settings {
     };
 }
 
-const _: () = assert!(size_of::<KernelLayout>() == 17 * 8);
+const _: () = assert!(size_of::<KernelLayout>() == 24 * 8);
 const _: () = assert!(size_of::<BlockLayout>() == 22 * 8 + 6 * 4);
 const _: () = assert!(size_of::<Settings>() == 32);

@@ -11,7 +11,7 @@ use cgflux::{
     container::{CgroupId, Container, Runtime},
     encode::{LineEncoder, Tagging},
     metrics::{Batch, Histogram, Sample, Subject, Value, catalog},
-    shipment::{Selection, Shipper},
+    shipment::Shipper,
     snapshot::Timestamp,
 };
 use influxdb_line_protocol::LineProtocolBuilder;
@@ -25,7 +25,7 @@ fn main() -> anyhow::Result<()> {
         let batch = batch(with_histogram);
         let tagging = Tagging::new("bench", &BTreeMap::new(), &[])?;
         let mut encoder = LineEncoder::new(tagging);
-        let mut shipper = Shipper::new(Duration::ZERO, Selection::default());
+        let mut shipper = Shipper::new(Duration::ZERO);
         let mut pairs = Vec::with_capacity(PAIRS);
         for _ in 0..=PAIRS {
             let shipment = shipper.fold(&batch);
@@ -95,6 +95,8 @@ fn batch(with_histogram: bool) -> Batch {
         subjects: subjects.collect(),
         host: Vec::new(),
         agent: Vec::new(),
+        oom_kills: Vec::new(),
+        other: None,
     }
 }
 

@@ -19,8 +19,9 @@ use tokio::{
 
 use crate::{
     clock,
-    collector::Collector,
+    collector::{Collector, Inputs, Outputs},
     config::{self, Config, Http, Influxdb, SinkKind},
+    container::Share,
     encode::{LineEncoder, Tagging},
     host::{
         Runtimes,
@@ -30,10 +31,10 @@ use crate::{
     },
     http::{self, Server},
     live::{Limits, Live},
-    metrics,
+    metrics::{self, Other},
     outlet::Outlet,
     self_stats::SelfStats,
-    shipment::{Parts, Selection, Shipper},
+    shipment::{Parts, Shipper},
     sink::{self, Bounds, Ended, Target, Worker, influxdb},
     source::{Source, SourceError},
     state::{Lock, LockError},
@@ -118,25 +119,42 @@ impl App {
             Some(http) => Some(server(http, config, &live).await?),
             None => None,
         };
-        let source = Source::start(&config.collect, &config.state_dir, Runtimes::new("/"))?;
+        let source = Source::start(
+            &config.collect,
+            config.selection(),
+            &config.state_dir,
+            Runtimes::new("/"),
+        )?;
         tracing::info!(
             containers = source.containers(),
             "what counts: {}",
             source.counts()
         );
-        for (kind, ended) in source.ended() {
+        let mut other = Other::new(config.selection().leaves_out());
+        for (share, ended) in source.ended() {
             let ended = metrics::totals(ended);
-            for outlet in &mut outlets {
-                outlet.begin_with(kind, &ended);
+            match share {
+                Share::Host => outlets.iter_mut().for_each(|it| it.begin_with(&ended)),
+                Share::Other => other.begin_with(&ended),
+                Share::Own => {}
             }
         }
         let (docker, news) = DockerApi::new(&docker_socket());
-        let machine = &config.collect;
-        let machine = machine
+        let collect = &config.collect;
+        let machine = collect
             .host
-            .then(|| MachineReader::new(machine.file_interval));
-        let interval = config.collect.interval;
-        let collector = Collector::new(source, machine, interval, stats, live, outlets, news);
+            .then(|| MachineReader::new(collect.file_interval));
+        let inputs = Inputs {
+            source,
+            machine,
+            news,
+        };
+        let outputs = Outputs {
+            other,
+            live,
+            outlets,
+        };
+        let collector = Collector::new(inputs, outputs, config.collect.interval, stats);
         Ok(Self {
             collector,
             stop_collector: Arc::new(stop_collector),
@@ -266,16 +284,12 @@ fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outl
     let mut workers = Vec::new();
     for settings in &config.sinks {
         let mut add = |name: String, target, parts| {
-            let selection = Selection {
-                units: config.ship.units,
-                cgroups: config.ship.cgroups,
-            };
             let bounds = Bounds {
                 payloads: settings.queue,
                 ..Bounds::default()
             };
             let (sink, worker) = sink::open(target, bounds, stats.sink(&name));
-            let shipper = Shipper::new(settings.interval, selection).of(parts);
+            let shipper = Shipper::new(settings.interval).of(parts);
             let encoder = LineEncoder::new(tagging.clone());
             outlets.push(Outlet::new(shipper, encoder, sink));
             workers.push((name, worker));
@@ -316,7 +330,11 @@ fn limits(config: &Config) -> Limits {
             ticks: http.history_ticks(config.collect.interval),
             ..Limits::default()
         },
-        None => Limits { ticks: 1, ended: 0 },
+        None => Limits {
+            ticks: 1,
+            ended: 0,
+            events: 0,
+        },
     }
 }
 

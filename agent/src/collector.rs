@@ -20,7 +20,7 @@ use crate::{
     container::Kind,
     host::{docker_api::DockerMessage, machine::MachineReader, process},
     live::Live,
-    metrics::{self, Batch, Sample, Value, catalog},
+    metrics::{self, Batch, Other, Sample, Value, catalog},
     outlet::Outlet,
     self_stats::SelfStats,
     snapshot::{Interval, Reconciliation, Snapshot},
@@ -38,6 +38,7 @@ pub struct Collector {
     stats: Arc<SelfStats>,
     live: Arc<Live>,
     outlets: Vec<Outlet>,
+    other: Other,
     news: mpsc::Receiver<DockerMessage>,
     clock: Clock,
     before: Option<Snapshot>,
@@ -48,26 +49,43 @@ pub struct Collector {
     nameless: u64,
 }
 
+/// What a collector reads.
+pub struct Inputs {
+    /// All entries.
+    pub source: Source,
+    /// The host as a whole, where that is wanted.
+    pub machine: Option<MachineReader>,
+    /// What runtimes' APIs say.
+    pub news: mpsc::Receiver<DockerMessage>,
+}
+
+/// Whom a collector hands each batch to.
+pub struct Outputs {
+    /// Adds up what the rules leave out.
+    pub other: Other,
+    /// The page and the API.
+    pub live: Arc<Live>,
+    /// One for each sink.
+    pub outlets: Vec<Outlet>,
+}
+
 impl Collector {
-    /// A collector that ticks every `interval` and hands each batch to `live` and all `outlets`. The host as a whole is
-    /// told where there is a reader of the `machine`. What runtimes' APIs say comes through `news`.
+    /// A collector that ticks every `interval`.
     pub fn new(
-        source: Source,
-        machine: Option<MachineReader>,
+        inputs: Inputs,
+        outputs: Outputs,
         interval: Duration,
         stats: Arc<SelfStats>,
-        live: Arc<Live>,
-        outlets: Vec<Outlet>,
-        news: mpsc::Receiver<DockerMessage>,
     ) -> Self {
         Self {
-            source,
-            machine,
+            source: inputs.source,
+            machine: inputs.machine,
+            news: inputs.news,
+            other: outputs.other,
+            live: outputs.live,
+            outlets: outputs.outlets,
             interval,
             stats,
-            live,
-            outlets,
-            news,
             clock: Clock::default(),
             before: None,
             slow_due_ns: 0,
@@ -128,6 +146,8 @@ impl Collector {
             .map(metrics::host::samples)
             .unwrap_or_default();
         batch.agent = self.samples(&batch);
+        batch.oom_kills = self.source.oom_kills();
+        self.other.fold(&mut batch);
         for outlet in &mut self.outlets {
             ship(outlet, &batch);
         }
@@ -145,6 +165,7 @@ impl Collector {
             match news {
                 DockerMessage::DataRoot(path) => self.source.set_docker_root(&path),
                 DockerMessage::Container { id, info } => self.source.describe(&id, info),
+                DockerMessage::OutOfMemory { id } => self.source.out_of_memory(&id),
                 DockerMessage::Ended { id, exit_code } => self.source.exited(&id, exit_code),
             }
         }

@@ -13,7 +13,7 @@ use cgflux::{
     encode::Tagging,
     estimate::Estimate,
     exit::Exit,
-    logging, stat, surroundings,
+    logging, preview, stat, surroundings,
 };
 use clap::CommandFactory as _;
 
@@ -81,7 +81,8 @@ pub(crate) fn config(global: &Global, command: &ConfigCommand) -> anyhow::Result
             }
             let listing = config::listing(&resolved.settings);
             let estimate = Estimate::of(&resolved.config, &tagging, *containers).text();
-            print(&format!("{listing}\n{estimate}"))
+            let running = preview::selection(resolved.config.selection());
+            print(&format!("{listing}\n{running}{estimate}"))
         }
         ConfigCommand::Default => print(config::EXAMPLE),
         ConfigCommand::Show { run } => print(&config::listing(&resolve(global, run)?.settings)),

@@ -16,7 +16,7 @@ use crate::{
         catalog::{self, Kind, Unit},
         network,
     },
-    shipment::{Selection, Shipper},
+    shipment::Shipper,
     snapshot::Timestamp,
 };
 
@@ -173,7 +173,7 @@ fn has_host_database(sink: &Sink) -> bool {
 impl Lines {
     /// Those of a shipment in the midst of life: without descriptions, starts and exits.
     fn of(batch: &Batch, tagging: &Tagging) -> Self {
-        let mut shipper = Shipper::new(Duration::ZERO, Selection::default());
+        let mut shipper = Shipper::new(Duration::ZERO);
         let mut encoder = LineEncoder::new(tagging.clone());
         shipper.fold(batch);
         let payloads = shipper
@@ -238,6 +238,8 @@ fn usual_batch(config: &Config) -> Batch {
             Vec::new()
         },
         agent: own_samples(&config.sinks),
+        oom_kills: Vec::new(),
+        other: None,
     }
 }
 
@@ -423,6 +425,7 @@ mod tests {
                 "pids" | "pids_peak" => 17 + minutes % 90,
                 "pids_limit" => 4_096,
                 "inodes" | "inodes_free" => 16_449_536 - cpu_s,
+                "oom_kills" => 0,
                 other => panic!("no usual value for {other}"),
             }))
         };

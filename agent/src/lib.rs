@@ -50,5 +50,6 @@ pub mod cli;
 pub mod collector;
 pub mod exit;
 pub mod outlet;
+pub mod preview;
 pub mod source;
 pub mod stat;

@@ -1,7 +1,6 @@
 //! One sink as the collector sees it: fold, encode, offer. Never waits.
 
 use crate::{
-    container::Kind,
     encode::LineEncoder,
     metrics::{Batch, Sample},
     shipment::{Shipment, Shipper},
@@ -26,9 +25,9 @@ impl Outlet {
         }
     }
 
-    /// Counts in what ended before the first tick.
-    pub fn begin_with(&mut self, kind: Kind, ended: &[Sample]) {
-        self.shipper.begin_with(kind, ended);
+    /// Counts in what ended as a part of the host before the first tick.
+    pub fn begin_with(&mut self, ended: &[Sample]) {
+        self.shipper.begin_with(ended);
     }
 
     /// Takes in one tick and offers the sink what is due.

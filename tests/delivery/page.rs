@@ -55,6 +55,9 @@ fn a_container_that_starts_stands_on_the_page_by_name_and_its_chart_moves() {
     page.evaluate("window.before = picture()");
     page.wait_until("picture() !== before");
 
+    // Its start is marked in its chart.
+    page.wait_until("document.getElementById('cpu-chart').dataset.marks === '1'");
+
     // Something to look at: a picture with a quarter of a minute in it, wide and narrow.
     page.wait_until(&format!(
         "row('{web}').querySelector('.line').getAttribute('d').split('L').length > 15"

@@ -9,7 +9,7 @@ use cgflux::{
     encode::{LineEncoder, Payload, Tagging},
     metrics::{Batch, Sample, Subject, Value, catalog},
     self_stats::SinkStats,
-    shipment::{Selection, Shipper},
+    shipment::Shipper,
     sink::{self, Bounds, Ended, Sink, Target, influxdb::Client},
     snapshot::Timestamp,
 };
@@ -148,9 +148,11 @@ fn hostile_names_come_back_as_they_were_or_as_documented() {
         subjects: subjects.collect(),
         host: Vec::new(),
         agent: Vec::new(),
+        oom_kills: Vec::new(),
+        other: None,
     };
     let tagging = Tagging::new("a host", &BTreeMap::new(), &["a label".to_owned()]).unwrap();
-    let mut shipper = Shipper::new(Duration::from_secs(10), Selection::default());
+    let mut shipper = Shipper::new(Duration::from_secs(10));
     let delivery = Delivery::to(&server);
     let shipment = shipper.fold(&batch).unwrap();
     for payload in LineEncoder::new(tagging).encode(&shipment) {

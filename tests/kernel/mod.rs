@@ -11,6 +11,7 @@ mod host;
 mod memory;
 mod names;
 mod network;
+mod oom;
 mod packets;
 mod pids;
 mod pressure;

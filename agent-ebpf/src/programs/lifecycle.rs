@@ -189,7 +189,7 @@ fn send(event: CgroupEvent, wakeup: u32) {
 
 /// Room for a `T` in the ring buffer; without room, the event is counted as lost.
 #[inline(always)]
-fn reserve<T>() -> Option<*mut T> {
+pub(super) fn reserve<T>() -> Option<*mut T> {
     // SAFETY: the map is a ring buffer; the size is a constant.
     let record = unsafe {
         bpf_ringbuf_reserve(

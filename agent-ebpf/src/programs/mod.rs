@@ -8,6 +8,7 @@
 pub(crate) mod block_io;
 pub(crate) mod cgroup;
 pub(crate) mod cpu;
+pub(crate) mod ending;
 pub(crate) mod lifecycle;
 pub(crate) mod network;
 pub(crate) mod paths;

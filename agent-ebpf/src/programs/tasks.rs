@@ -9,6 +9,7 @@ use super::{
     add_atomic,
     cgroup::{self, Task},
     cpu::{counters, this_cpu},
+    ending,
 };
 
 /// `trace_sched_process_fork(struct task_struct *parent, struct task_struct *child)`, from `kernel_clone` once the
@@ -25,10 +26,12 @@ pub(crate) fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     count(ctx.arg(0), offset_of!(CpuCounters, execs))
 }
 
-/// `trace_sched_process_exit(struct task_struct *p, ...)`, from `do_exit` while the task is still in its cgroup.
-/// Checked on 6.18.
+/// `trace_sched_process_exit(struct task_struct *p, ...)`, from `do_exit` while the task is still in its cgroup and its
+/// exit code is set (kernel/exit.c). Checked on 6.18.
 #[btf_tracepoint(function = "sched_process_exit")]
 pub(crate) fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: the task is the hook's argument.
+    unsafe { ending::tell_init(ctx.arg(0)) };
     count(ctx.arg(0), offset_of!(CpuCounters, exits))
 }
 

@@ -10,10 +10,10 @@ use std::{
 };
 
 use super::{
-    Collect, Complaints, Config, Http, Key, Labels, Log, Resolved, Ship, Surroundings,
+    Collect, Complaints, Config, Http, Key, Labels, Log, Resolved, Select, Ship, Surroundings,
     reader::Reader, sinks, typed::Typed,
 };
-use crate::text::is_unprintable;
+use crate::{container::Rule, text::is_unprintable};
 
 /// Makes one configuration of all layers, or says all that is wrong with them.
 pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
@@ -24,6 +24,7 @@ pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
     let host = host(&mut reader);
     let tags = tags(&mut reader);
     let labels = labels(&mut reader);
+    let select = select(&mut reader);
     let ship = ship(&mut reader);
     let http = http(&mut reader, collect.interval);
     let sinks = sinks::read(&mut reader, around, collect.interval, &mut warnings);
@@ -36,6 +37,7 @@ pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
                 host,
                 tags,
                 labels,
+                select,
                 ship,
                 http,
                 sinks,
@@ -117,6 +119,18 @@ fn labels(reader: &mut Reader) -> Labels {
     };
     Labels {
         allow: reader.setting(&Key::of("labels.allow"), Labels::default().allow, check),
+    }
+}
+
+fn select(reader: &mut Reader) -> Select {
+    let default = Select::default();
+    let mut rules = |name, default: Vec<Rule>| {
+        let key = Key::of("select").child(name);
+        reader.setting(&key, default, |rules| distinct(rules))
+    };
+    Select {
+        include: rules("include", default.include),
+        exclude: rules("exclude", default.exclude),
     }
 }
 
@@ -232,9 +246,10 @@ fn host_names(hosts: &[String]) -> Result<(), String> {
     }
 }
 
-fn distinct(items: &[String]) -> Result<(), String> {
+fn distinct<T: ToString>(items: &[T]) -> Result<(), String> {
     let mut seen = BTreeSet::new();
-    match items.iter().find(|item| !seen.insert(*item)) {
+    let mut items = items.iter().map(ToString::to_string);
+    match items.find(|item| !seen.insert(item.clone())) {
         None => Ok(()),
         Some(twice) => Err(format!("holds {} twice", twice.value())),
     }

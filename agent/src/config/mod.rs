@@ -42,6 +42,8 @@ pub use layers::{SecretFile, Surroundings};
 pub use secret::Secret;
 pub use show::{EXAMPLE, listing};
 
+use crate::container::{Rule, Selection};
+
 /// A configuration that holds, and how it came to be.
 #[derive(Clone, Debug)]
 pub struct Resolved {
@@ -88,6 +90,8 @@ pub struct Config {
     pub tags: BTreeMap<String, String>,
     /// Which container labels become tags.
     pub labels: Labels,
+    /// Which entries are published one by one.
+    pub select: Select,
     /// Which entries are shipped besides containers and the host.
     pub ship: Ship,
     /// The HTTP server; absent when switched off.
@@ -135,7 +139,16 @@ pub struct Labels {
     pub allow: Vec<String>,
 }
 
-/// Which entries are shipped besides containers and the host, which always are.
+/// Which entries are published one by one; the rest is added up.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Select {
+    /// If there is any rule: what one of them fits, and nothing else.
+    pub include: Vec<Rule>,
+    /// What one of these fits is left out.
+    pub exclude: Vec<Rule>,
+}
+
+/// Which entries are shipped besides containers and the host, where no rule includes anything.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Ship {
     /// systemd services and scopes.
@@ -231,6 +244,18 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl Config {
+    /// Under which series each entry is published.
+    pub fn selection(&self) -> Selection {
+        Selection {
+            units: self.ship.units,
+            cgroups: self.ship.cgroups,
+            include: self.select.include.clone(),
+            exclude: self.select.exclude.clone(),
+        }
+    }
 }
 
 impl Default for Collect {

@@ -8,8 +8,8 @@ use super::{Complaint, Given, Key, Origin, Setting, Value, typed::Typed};
 /// How alike two names must be for one to be suggested for the other; 1 is equal.
 const ALIKE: f64 = 0.6;
 
-const SECTIONS: [&str; 8] = [
-    "collect", "host", "tags", "labels", "ship", "http", "sinks", "log",
+const SECTIONS: [&str; 9] = [
+    "collect", "host", "tags", "labels", "select", "ship", "http", "sinks", "log",
 ];
 
 /// Settings to take, and what was found on the way.

@@ -64,6 +64,7 @@ fn an_empty_configuration_is_the_built_in_one() {
             host: "node".to_owned(),
             tags: BTreeMap::new(),
             labels: Labels::default(),
+            select: Select::default(),
             ship: Ship::default(),
             http: Some(Http::default()),
             sinks: Vec::new(),
@@ -191,7 +192,7 @@ fn every_complaint_names_key_place_and_remedy() {
         ),
         (
             "[redis]\naddress = \"x\"",
-            "redis.address (cgflux.toml:2): no such section; there are: collect, host, tags, labels, ship, http, sinks, log",
+            "redis.address (cgflux.toml:2): no such section; there are: collect, host, tags, labels, select, ship, http, sinks, log",
         ),
         (
             "collect = 1",
@@ -245,6 +246,14 @@ fn every_complaint_names_key_place_and_remedy() {
         (
             "[labels]\nallow = [\"a\", \"a\"]",
             "labels.allow (cgflux.toml:2): holds \"a\" twice",
+        ),
+        (
+            "[select]\nexclude = [\"db-*\", \"image:\"]",
+            "select.exclude (cgflux.toml:2): holds \"image:\", which fits nothing; write a pattern, as in \"image:*\"",
+        ),
+        (
+            "[select]\ninclude = [\"db-*\", \"db-*\"]",
+            "select.include (cgflux.toml:2): holds \"db-*\" twice",
         ),
         (
             "[labels]\nallow = [\"\"]",

@@ -6,6 +6,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::Level;
 
 use super::{Endpoint, LogFormat, SourceChoice, Value};
+use crate::container::Rule;
 
 /// A type that settings have.
 pub(super) trait Typed: Sized {
@@ -94,6 +95,19 @@ impl Typed for Vec<String> {
 
     fn value(&self) -> Value {
         Value::List(self.iter().map(Typed::value).collect())
+    }
+}
+
+impl Typed for Vec<Rule> {
+    fn read(value: &Value) -> Result<Self, String> {
+        let rule = |text: &String| {
+            Rule::parse(text).map_err(|error| format!("holds {}, which {error}", text.value()))
+        };
+        Vec::<String>::read(value)?.iter().map(rule).collect()
+    }
+
+    fn value(&self) -> Value {
+        Value::List(self.iter().map(|rule| rule.to_string().value()).collect())
     }
 }
 

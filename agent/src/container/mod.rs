@@ -5,9 +5,15 @@
 
 mod cgroup_path;
 mod directory;
+mod exit;
+mod image;
+mod selection;
 
 pub use cgroup_path::{Identity, identify, user_of};
 pub use directory::{Directory, Placement};
+pub use exit::Exit;
+pub use image::image_repository;
+pub use selection::{Rule, RuleError, Selection, Share};
 
 use std::{collections::BTreeMap, fmt};
 
@@ -47,6 +53,8 @@ pub enum Runtime {
     Systemd,
     /// Any other cgroup.
     Cgroup,
+    /// Not one entry, but all that the operator's rules leave out.
+    Other,
     /// The host: all that is in no other entry.
     Host,
 }
@@ -61,6 +69,8 @@ pub enum Kind {
     Unit,
     /// Another cgroup.
     Cgroup,
+    /// All that the operator's rules leave out.
+    Other,
     /// The host entry.
     Host,
 }
@@ -78,6 +88,7 @@ impl Runtime {
             Self::Lxc => "lxc",
             Self::Systemd => "systemd",
             Self::Cgroup => "cgroup",
+            Self::Other => "other",
             Self::Host => "host",
         }
     }
@@ -85,6 +96,7 @@ impl Runtime {
     /// What kind of thing this runtime's entries are.
     pub fn kind(self) -> Kind {
         match self {
+            Self::Other => Kind::Other,
             Self::Host => Kind::Host,
             Self::Cgroup => Kind::Cgroup,
             Self::Systemd => Kind::Unit,
@@ -129,14 +141,17 @@ pub struct Container {
     pub image: Option<String>,
     /// The first task seen to be moved into it, in the host's numbering: of a container its init.
     pub pid: Option<u32>,
-    /// Status of its main process, once it ended and the runtime said so; 128 + signal where a signal ended it.
-    pub exit_code: Option<i64>,
+    /// How its main process ended, once it did.
+    pub exit: Exit,
     /// Kubernetes namespace.
     pub namespace: Option<String>,
     /// Kubernetes pod name, or the pod's uid as long as the name is unknown; of Podman the pod's id.
     pub pod: Option<String>,
     /// Labels as the runtime states them. Hostile input.
     pub labels: BTreeMap<String, String>,
+    /// Under which series it is published, by the operator's rules; of the host it is always the host's.
+    #[serde(skip)]
+    pub share: Share,
 }
 
 impl Container {
@@ -150,10 +165,29 @@ impl Container {
             name: "_host".to_owned(),
             image: None,
             pid: None,
-            exit_code: None,
+            exit: Exit::default(),
             namespace: None,
             pod: None,
             labels: BTreeMap::new(),
+            share: Share::Own,
+        }
+    }
+
+    /// What stands for all that the operator's rules leave out. It is no cgroup's.
+    pub fn other() -> Self {
+        Self {
+            path: String::new(),
+            runtime: Runtime::Other,
+            name: "_other".to_owned(),
+            ..Self::host(CgroupId(0))
+        }
+    }
+
+    /// Under which series it is published.
+    pub fn share(&self) -> Share {
+        match self.kind() {
+            Kind::Host => Share::Host,
+            _ => self.share,
         }
     }
 

@@ -85,5 +85,7 @@ pub(crate) fn tick_of(seconds: u32, subjects: Vec<Subject>) -> Batch {
         subjects,
         host: Vec::new(),
         agent: Vec::new(),
+        oom_kills: Vec::new(),
+        other: None,
     }
 }

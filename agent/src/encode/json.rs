@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     container::{Container, Kind},
-    live::{Point, Tick, TickEntry},
+    live::{Event, EventKind, Point, Tick, TickEntry},
     metrics::{Batch, Histogram, Sample, Subject, Value},
 };
 
@@ -72,6 +72,13 @@ pub fn tick(
     })
 }
 
+/// What happened, oldest first: `{"events":[{"taken":…,"event":"oom",who…,"pid":…,"comm":…}…]}`. An exit has
+/// `usage_ns`, `exit_code`, `signal` and `oom`, as far as they are known.
+pub fn events(events: &[Event]) -> String {
+    let events: Vec<_> = events.iter().map(EventText::new).collect();
+    text(&json!({ "events": events }))
+}
+
 /// A refusal: `{"error":reason}`, with `"matches":[…]` where several entries fit.
 pub fn error(reason: &str, matches: &[Arc<Container>]) -> String {
     if matches.is_empty() {
@@ -79,6 +86,59 @@ pub fn error(reason: &str, matches: &[Arc<Container>]) -> String {
     }
     let matches: Vec<_> = matches.iter().map(|it| Who::new(it)).collect();
     text(&json!({ "error": reason, "matches": matches }))
+}
+
+#[derive(Serialize)]
+struct EventText<'a> {
+    taken: i64,
+    event: &'static str,
+    #[serde(flatten)]
+    who: Who<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comm: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oom: Option<bool>,
+}
+
+impl<'a> EventText<'a> {
+    fn new(event: &'a Event) -> Self {
+        let text = Self {
+            taken: event.wall_ns,
+            event: "start",
+            who: Who::new(&event.container),
+            pid: None,
+            comm: None,
+            usage_ns: None,
+            exit_code: None,
+            signal: None,
+            oom: None,
+        };
+        match &event.kind {
+            EventKind::Start => text,
+            EventKind::Oom(kill) => Self {
+                event: "oom",
+                pid: Some(kill.pid),
+                comm: Some(&kill.comm),
+                ..text
+            },
+            EventKind::Exit { usage_ns, exit } => Self {
+                event: "exit",
+                usage_ns: *usage_ns,
+                exit_code: exit.code,
+                signal: exit.signal,
+                oom: exit.oom,
+                ..text
+            },
+        }
+    }
 }
 
 /// Who an entry is, without what only the API shows.
@@ -303,15 +363,55 @@ mod tests {
 
     use super::*;
     use crate::{
+        container::{CgroupId, Exit},
         encode::fixture::{HOSTILE, container, every_sample, rates, subject_of, tick_of},
         metrics::{
             catalog,
             host::{self, tests::everything},
         },
+        snapshot::OomKill,
     };
 
     fn parsed(text: &str) -> Json {
         from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    #[test]
+    fn what_happened_is_told_with_hostile_names_as_text() {
+        for name in HOSTILE {
+            let event = |kind| Event {
+                wall_ns: 7,
+                container: Arc::new(container(7, name)),
+                kind,
+            };
+            let kill = OomKill {
+                entry: CgroupId(7),
+                pid: 4711,
+                comm: (*name).to_owned(),
+            };
+            let exit = EventKind::Exit {
+                usage_ns: Some(5),
+                exit: Exit::of_status(9, true),
+            };
+            let all = [EventKind::Start, EventKind::Oom(kill), exit].map(event);
+            let told = parsed(&events(&all));
+            let [start, oom, exit] = [0, 1, 2].map(|at| &told["events"][at]);
+            assert_eq!(
+                (&start["event"], &start["name"]),
+                (&json!("start"), &json!(name))
+            );
+            assert_eq!((&oom["pid"], &oom["comm"]), (&json!(4711), &json!(name)));
+            assert!(start.get("pid").is_none() && oom.get("oom").is_none());
+            assert_eq!(
+                (
+                    &exit["exit_code"],
+                    &exit["signal"],
+                    &exit["oom"],
+                    &exit["usage_ns"]
+                ),
+                (&json!(137), &json!(9), &json!(true), &json!(5))
+            );
+        }
     }
 
     #[test]

@@ -71,6 +71,12 @@ impl Line<'_> {
         self.integer_value(value);
     }
 
+    /// An integer field that may be negative.
+    pub(super) fn signed(&mut self, key: &str, value: i64) {
+        self.key(key);
+        self.signed_value(value);
+    }
+
     /// A bucket field: how many observations were below `bound_ns`.
     pub(super) fn bucket(&mut self, key: &str, bound_ns: u64, count: u64) {
         self.key(key);
@@ -94,6 +100,12 @@ impl Line<'_> {
             self.push(b"=");
             self.push(zmij::Buffer::new().format_finite(value).as_bytes());
         }
+    }
+
+    /// A boolean field.
+    pub(super) fn boolean(&mut self, key: &str, value: bool) {
+        self.key(key);
+        self.push(if value { b"=true" } else { b"=false" });
     }
 
     /// A string field.
@@ -123,7 +135,10 @@ impl Line<'_> {
     }
 
     fn integer_value(&mut self, value: u64) {
-        let value = i64::try_from(value).unwrap_or(i64::MAX);
+        self.signed_value(i64::try_from(value).unwrap_or(i64::MAX));
+    }
+
+    fn signed_value(&mut self, value: i64) {
         self.push(b"=");
         self.push(itoa::Buffer::new().format(value).as_bytes());
         self.push(b"i");
@@ -155,15 +170,17 @@ mod tests {
     fn each_type_has_a_form_that_no_other_has() {
         let line = text(|line| {
             line.integer("i", 1);
+            line.signed("n", -1);
             line.bucket("h", 1024, 3);
             line.float("f", 1.0);
             line.float("g", 1e300);
             line.float("z", -0.0);
+            line.boolean("b", true);
             line.string("s", "say \"a\\b\"\n");
         });
         assert_eq!(
             line,
-            "m,t=1 i=1i,h_le_1024ns=3i,f=1.0,g=1e+300,z=-0.0,s=\"say \\\"a\\\\b\\\"_\" 7\n"
+            "m,t=1 i=1i,n=-1i,h_le_1024ns=3i,f=1.0,g=1e+300,z=-0.0,b=true,s=\"say \\\"a\\\\b\\\"_\" 7\n"
         );
     }
 

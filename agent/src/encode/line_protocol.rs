@@ -1,8 +1,9 @@
 //! Shipments → line protocol, in the native schema.
 //!
 //! Few, wide measurements: one line per container and measurement, totals as `i` fields named by the catalog.
-//! `container_info` describes a container in string fields, `container_event` marks its start and exit, `host_*` are the host as a
-//! whole, `agent_self` is the agent's own. A histogram becomes cumulative bucket fields and a count; its sum is a metric of its own.
+//! `container_info` describes a container in string fields, `container_event` marks its start, its exit and kills in it,
+//! `host_*` are the host as a whole, `agent_self` is the agent's own. A histogram becomes cumulative bucket fields and a
+//! count; its sum is a metric of its own.
 //!
 //! The text of a container's tags is kept from shipment to shipment: escaping it anew would cost more than the rest.
 
@@ -15,7 +16,7 @@ use super::{
     line::{Line, Page},
 };
 use crate::{
-    container::{CgroupId, Container, Kind},
+    container::{CgroupId, Container, Exit, Kind},
     metrics::{Sample, Value, catalog},
     shipment::{Description, Event, EventKind, Point, Shipment},
 };
@@ -88,9 +89,10 @@ impl LineEncoder {
 
     fn event(&mut self, event: &Event<'_>) {
         let container = event.container;
-        let (word, usage_ns) = match event.kind {
-            EventKind::Start => ("start", None),
-            EventKind::Exit { usage_ns } => ("exit", usage_ns),
+        let word = match event.kind {
+            EventKind::Start => "start",
+            EventKind::Exit { .. } => "exit",
+            EventKind::Oom(_) => "oom",
         };
         let tags = self.tagging.of_container(container, [("event", word)]);
         let mut line = self.page.line("container_event", &tags);
@@ -98,8 +100,13 @@ impl LineEncoder {
         if let Some(id) = container.short_id() {
             line.string("id", id);
         }
-        if let Some(usage_ns) = usage_ns {
-            line.integer(catalog::CPU_USAGE.field, usage_ns);
+        match event.kind {
+            EventKind::Start => {}
+            EventKind::Exit { usage_ns, exit } => fill_exit(&mut line, usage_ns, exit),
+            EventKind::Oom(kill) => {
+                line.string("comm", &kill.comm);
+                line.integer("pid", u64::from(kill.pid));
+            }
         }
         line.end(event.wall_ns);
     }
@@ -217,11 +224,29 @@ fn fill<'a>(
     line.end(wall_ns);
 }
 
+/// What is known of a container's end.
+fn fill_exit(line: &mut Line<'_>, usage_ns: Option<u64>, exit: Exit) {
+    let Exit { code, signal, oom } = exit;
+    if let Some(code) = code {
+        line.signed("exit_code", code);
+    }
+    if let Some(oom) = oom {
+        line.boolean("oom", oom);
+    }
+    if let Some(signal) = signal {
+        line.signed("signal", signal);
+    }
+    if let Some(usage_ns) = usage_ns {
+        line.integer(catalog::CPU_USAGE.field, usage_ns);
+    }
+}
+
 fn kind_word(kind: Kind) -> &'static str {
     match kind {
         Kind::Container => "container",
         Kind::Unit => "unit",
         Kind::Cgroup => "cgroup",
+        Kind::Other => "other",
         Kind::Host => "host",
     }
 }

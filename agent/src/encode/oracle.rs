@@ -9,12 +9,11 @@ use proptest::{option, prelude::*};
 use super::{
     LineEncoder, Tagging,
     escape::{clean_string, clean_tag},
-    tags::image_repository,
 };
 use crate::{
-    container::{CgroupId, Container, Runtime},
+    container::{CgroupId, Container, Runtime, image_repository},
     metrics::{Batch, Histogram, Sample, Subject, Value, catalog, host},
-    shipment::{Selection, Shipper},
+    shipment::Shipper,
     snapshot::{Filesystem, Machine, Timestamp},
 };
 
@@ -46,11 +45,13 @@ fn batch(container: Container, samples: Vec<Sample>) -> Batch {
         }],
         host: Vec::new(),
         agent: Vec::new(),
+        oom_kills: Vec::new(),
+        other: None,
     }
 }
 
 fn encode(encoder: &mut LineEncoder, batch: &Batch) -> String {
-    let mut shipper = Shipper::new(Duration::from_secs(10), Selection::default());
+    let mut shipper = Shipper::new(Duration::from_secs(10));
     let payloads = encoder.encode(&shipper.fold(batch).unwrap());
     let lines = payloads.iter().flat_map(|payload| payload.lines().to_vec());
     String::from_utf8(lines.collect()).unwrap()

@@ -13,7 +13,7 @@ use std::{
 use agent_ebpf::histogram::bucket_bound_ns;
 
 use crate::{
-    container::Container,
+    container::{Container, Share},
     metrics::{
         Batch, Histogram, Metric, Sample, Subject, Value,
         catalog::{Kind, Unit},
@@ -62,12 +62,15 @@ pub struct Exposition {
 enum Row {
     /// Of the batch, by position.
     Live(usize),
+    /// What the rules leave out.
+    Other,
     /// Ended: its totals are final and its gauges no longer true.
     Ended(Arc<Subject>),
 }
 
 impl Exposition {
-    /// All live entries of `batch`, the totals of the `ended` ones, and what host and agent say of themselves. Of entries
+    /// All live entries of `batch`, those that the rules leave out as one, the totals of the `ended` ones, and what host
+    /// and agent say of themselves. Of entries
     /// with equal labels, as after a restart under the same name, the live one stays, then the one that comes last.
     pub fn new(
         batch: Arc<Batch>,
@@ -84,12 +87,16 @@ impl Exposition {
                 note_families(&mut families, &subject.samples);
             }
         };
+        let stands_alone = |it: &Subject| it.container.share() != Share::Other;
         for (at, subject) in batch.subjects.iter().enumerate() {
-            if subject.alive {
+            if subject.alive && stands_alone(subject) {
                 add(Row::Live(at), subject);
             }
         }
-        for subject in ended.rev() {
+        if let Some(other) = &batch.other {
+            add(Row::Other, other);
+        }
+        for subject in ended.rev().filter(|it| stands_alone(it)) {
             add(Row::Ended(Arc::clone(&subject)), &subject);
         }
         note_families(&mut families, &batch.host);
@@ -111,10 +118,8 @@ impl Exposition {
         match row {
             Row::Ended(_) if metric.kind == Kind::Gauge => Ok(()),
             Row::Ended(subject) => write_samples(text, metric, &subject.samples, labels),
-            Row::Live(at) => match self.batch.subjects.get(*at) {
-                Some(subject) => write_samples(text, metric, &subject.samples, labels),
-                None => Ok(()),
-            },
+            Row::Live(at) => write_subject(text, metric, self.batch.subjects.get(*at), labels),
+            Row::Other => write_subject(text, metric, self.batch.other.as_ref(), labels),
         }
     }
 }
@@ -161,6 +166,18 @@ fn write_head(text: &mut String, metric: &Metric) -> fmt::Result {
     };
     let help = metric.help.replace('\\', r"\\").replace('\n', r"\n");
     writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}")
+}
+
+/// The lines of `metric` of a subject that may be gone.
+fn write_subject(
+    text: &mut String,
+    metric: &Metric,
+    subject: Option<&Subject>,
+    labels: &str,
+) -> fmt::Result {
+    subject.map_or(Ok(()), |subject| {
+        write_samples(text, metric, &subject.samples, labels)
+    })
 }
 
 /// The lines of `metric` among `samples`; `labels` is the entry's label text.
@@ -262,6 +279,7 @@ fn labels(container: &Container, allowed: &AllowedLabels) -> String {
         crate::container::Kind::Container => "container",
         crate::container::Kind::Unit => "unit",
         crate::container::Kind::Cgroup => "cgroup",
+        crate::container::Kind::Other => "other",
         crate::container::Kind::Host => "host",
     };
     let mut text = String::with_capacity(160);
@@ -393,6 +411,22 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("cgflux_container_cpu_usage_cpus{"), "{text}");
+    }
+
+    #[test]
+    fn what_the_rules_leave_out_stands_there_as_one() {
+        let left_out = |cgroup, name: &str| {
+            let mut container = container(cgroup, name);
+            container.share = Share::Other;
+            subject_of(container, usage(1_000_000_000))
+        };
+        let mut batch = tick_of(5, vec![left_out(7, "web"), left_out(8, "db")]);
+        batch.other = Some(subject_of(Container::other(), usage(2_000_000_000)));
+        let text = text(batch, vec![left_out(9, "gone")], &[]);
+        let lines: Vec<&str> = text.lines().filter(|it| !it.starts_with('#')).collect();
+        let labels = "name=\"_other\",runtime=\"other\",kind=\"other\"";
+        let line = format!("cgflux_container_cpu_usage_seconds_total{{{labels}}} 2");
+        assert_eq!(lines, [line]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 use super::escape::{MAX_TAG_BYTES, clean_tag, push_tag};
 use crate::{
     config::{Complaints, Key, Resolved},
-    container::Container,
+    container::{Container, image_repository},
     metrics::catalog::{self, Kind, Metric},
     text::printable,
 };
@@ -34,7 +34,18 @@ const AGENT_TAGS: [&str; 5] = ["kind", "metric", "reason", "sink", "source"];
 const HOST_TAGS: [&str; 4] = ["device", "fstype", "interface", "mount"];
 
 /// Fields of `container_info` and `container_event`, which the catalog does not list.
-const CONTAINER_FIELDS: [&str; 5] = ["cgroup", "cgroup_id", "id", "image_ref", "kind"];
+const CONTAINER_FIELDS: [&str; 10] = [
+    "cgroup",
+    "cgroup_id",
+    "comm",
+    "exit_code",
+    "id",
+    "image_ref",
+    "kind",
+    "oom",
+    "pid",
+    "signal",
+];
 
 /// Names that InfluxDB gives a meaning of its own.
 const RESERVED: [&str; 3] = ["_field", "_measurement", "time"];
@@ -222,21 +233,6 @@ impl Tagging {
         }
         tags.text()
     }
-}
-
-/// The repository of an image reference: without tag and digest, and nothing for a bare image id.
-///
-/// A colon belongs to a registry's port unless it stands after the last slash
-/// (github.com/distribution/reference, `reference.go`, grammar).
-pub(super) fn image_repository(image: &str) -> Option<&str> {
-    let (name, _digest) = image.split_once('@').unwrap_or((image, ""));
-    let path = name.rfind('/').map_or(0, |slash| slash + 1);
-    let repository = name[path..]
-        .find(':')
-        .map_or(name, |colon| &name[..path + colon]);
-    let is_id = repository == "sha256"
-        || (repository.len() == 64 && repository.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    (!is_id && !repository.is_empty()).then_some(repository)
 }
 
 fn check(key: &str, value: &str) -> Result<(), TagError> {
@@ -504,25 +500,5 @@ mod tests {
             assert_eq!(complaints.to_string(), complaint);
         }
         assert!(Tagging::of(&resolved("[tags]\ndc = \"fra1\"")).is_ok());
-    }
-
-    #[test]
-    fn an_image_tag_keeps_the_repository_only() {
-        for (image, repository) in [
-            ("redis", Some("redis")),
-            ("redis:7.2-alpine", Some("redis")),
-            ("registry:5000/team/app", Some("registry:5000/team/app")),
-            (
-                "registry:5000/team/app:1.2@sha256:0a1b",
-                Some("registry:5000/team/app"),
-            ),
-            ("ghcr.io/a/b@sha256:0a1b", Some("ghcr.io/a/b")),
-            ("sha256:0a1b", None),
-            (&"0a".repeat(32), None),
-            ("", None),
-            (":tag", None),
-        ] {
-            assert_eq!(image_repository(image), repository, "image={image}");
-        }
     }
 }

@@ -28,7 +28,6 @@ struct V1 {
     both_limit: CgroupFile,
     peak: CgroupFile,
     limit_hits: CgroupFile,
-    oom_control: CgroupFile,
 }
 
 #[derive(Debug)]
@@ -55,7 +54,6 @@ impl MemoryFiles {
             both_limit: CgroupFile::new("memory.memsw.limit_in_bytes"),
             peak: CgroupFile::new("memory.max_usage_in_bytes"),
             limit_hits: CgroupFile::new("memory.failcnt"),
-            oom_control: CgroupFile::new("memory.oom_control"),
         }))
     }
 
@@ -99,17 +97,16 @@ impl MemoryFiles {
 
     /// Closes all but the usage.
     pub fn close(&mut self) {
-        let files = match &mut self.0 {
-            Version::V1(files) => [
+        match &mut self.0 {
+            Version::V1(files) => close([
                 &mut files.stat,
                 &mut files.kernel_usage,
                 &mut files.limit,
                 &mut files.both_limit,
                 &mut files.peak,
                 &mut files.limit_hits,
-                &mut files.oom_control,
-            ],
-            Version::V2(files) => [
+            ]),
+            Version::V2(files) => close([
                 &mut files.stat,
                 &mut files.swap,
                 &mut files.limit,
@@ -117,10 +114,13 @@ impl MemoryFiles {
                 &mut files.swap_limit,
                 &mut files.peak,
                 &mut files.events,
-            ],
-        };
-        files.into_iter().for_each(CgroupFile::close);
+            ]),
+        }
     }
+}
+
+fn close<const N: usize>(files: [&mut CgroupFile; N]) {
+    files.into_iter().for_each(CgroupFile::close);
 }
 
 impl V1 {
@@ -139,12 +139,6 @@ impl V1 {
             .map(|(both, memory)| both.saturating_sub(memory));
         totals.peak_bytes = read(&mut self.peak);
         totals.limit_events = read(&mut self.limit_hits);
-        let control = pairs(self.oom_control.read(folder, buffer).unwrap_or_default());
-        for (key, value) in control {
-            if key == b"oom_kill" {
-                totals.oom_kills = Some(value);
-            }
-        }
         add_usage(&mut totals, &mut self.usage, folder, buffer, inactive_bytes)?;
         Some(totals)
     }
@@ -168,7 +162,6 @@ impl V2 {
                 b"high" => totals.high_events = Some(value),
                 b"max" => totals.limit_events = Some(value),
                 b"oom" => totals.oom_events = Some(value),
-                b"oom_kill" => totals.oom_kills = Some(value),
                 _ => {}
             }
         }
@@ -285,7 +278,6 @@ mod tests {
             major_faults: Some(7),
             refaults: Some(30_235),
             limit_events: Some(443),
-            oom_kills: Some(0),
             ..MemoryTotals::default()
         };
         assert_eq!(totals, Some(expected));
@@ -314,7 +306,6 @@ mod tests {
             high_events: Some(188),
             limit_events: Some(0),
             oom_events: Some(0),
-            oom_kills: Some(0),
         };
         assert_eq!(totals, Some(expected));
     }
@@ -327,7 +318,7 @@ mod tests {
             (old.usage_bytes, old.anon_bytes, old.slab_bytes),
             (Some(56_598_528), Some(3_514_368), Some(949_432))
         );
-        assert_eq!((old.high_events, old.oom_kills), (Some(102), Some(0)));
+        assert_eq!(old.high_events, Some(102));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod layer_space;
 pub mod machine;
 pub mod memory_files;
 pub mod netns;
+pub mod oom_file;
 pub mod pids_files;
 pub mod pressure_files;
 pub mod process;

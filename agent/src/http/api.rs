@@ -11,7 +11,7 @@ use hyper::{
 use percent_encoding::percent_decode_str;
 
 use super::{
-    Context,
+    Context, live,
     reply::{self, Body},
 };
 use crate::{
@@ -54,6 +54,13 @@ pub(super) fn container(context: &Context, wanted: &str) -> Response<Body> {
             reply::json(StatusCode::CONFLICT, json::error(&reason, &matches))
         }
     }
+}
+
+/// `/api/v1/events`, or `/api/v1/events?since=` for those after a time.
+pub(super) fn events(context: &Context, query: Option<&str>) -> Response<Body> {
+    let since_ns = live::since(query).unwrap_or(i64::MIN);
+    let events = context.live.events_after(since_ns);
+    reply::json(StatusCode::OK, json::events(&events))
 }
 
 /// `/metrics`

@@ -61,7 +61,7 @@ pub(super) fn stream(
     };
     let watcher = Watcher {
         hello: Some(hello(context)),
-        sent_ns: start(&context.live, since(request)),
+        sent_ns: start(&context.live, last_seen(request)),
         sent: Vec::new(),
         batches: context.live.subscribe(),
         live: Arc::clone(&context.live),
@@ -137,14 +137,16 @@ fn hello(context: &Context) -> String {
 }
 
 /// The last tick the watcher has, as it says.
-fn since(request: &Request<Incoming>) -> Option<i64> {
+fn last_seen(request: &Request<Incoming>) -> Option<i64> {
     let header = request.headers().get("last-event-id");
     let header = header.and_then(|id| id.to_str().ok()?.parse().ok());
-    header.or_else(|| {
-        let query = request.uri().query()?;
-        let mut pairs = query.split('&');
-        pairs.find_map(|pair| pair.strip_prefix("since=")?.parse().ok())
-    })
+    header.or_else(|| since(request.uri().query()))
+}
+
+/// `since=` in a query, in nanoseconds since the Unix epoch.
+pub(super) fn since(query: Option<&str>) -> Option<i64> {
+    let mut pairs = query?.split('&');
+    pairs.find_map(|pair| pair.strip_prefix("since=")?.parse().ok())
 }
 
 /// The tick after which to start. A watcher from the future saw another clock and starts anew.

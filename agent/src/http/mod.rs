@@ -5,6 +5,7 @@
 //! | `/`, `/assets/…` | the live page and its parts | `page.rs` |
 //! | `/api/v1/containers` | the latest batch | `api.rs` |
 //! | `/api/v1/containers/{id}` | one entry and its history | `api.rs` |
+//! | `/api/v1/events` | what happened last | `api.rs` |
 //! | `/api/v1/live` | a server-sent event each tick | `live.rs` |
 //! | `/metrics` | Prometheus text | `api.rs` |
 //! | `/healthz`, `/readyz` | probes | `health.rs` |
@@ -224,6 +225,7 @@ fn answer(
     }
     match request.uri().path() {
         "/api/v1/containers" => api::containers(context),
+        "/api/v1/events" => api::events(context, request.uri().query()),
         "/api/v1/live" => live::stream(context, request, stop.clone()),
         "/metrics" => api::metrics(context),
         "/healthz" => health::alive(),

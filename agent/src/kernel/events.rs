@@ -1,10 +1,10 @@
 //! Ring buffer records → events.
 
-use agent_ebpf::lifecycle::{CgroupEvent, NewCgroup, PATH_BYTES};
+use agent_ebpf::lifecycle::{COMM_BYTES, CgroupEvent, InitExit, NewCgroup, PATH_BYTES, Victim};
 
 use crate::container::CgroupId;
 
-/// What happened to a cgroup of the accounting hierarchy.
+/// What happened to a cgroup of the accounting hierarchy, or to a process in it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Event {
     /// It was made.
@@ -36,6 +36,28 @@ pub enum Event {
         cgroup: CgroupId,
         /// The task.
         pid: u32,
+    },
+    /// A process, or one more thread of one, was chosen to die because memory ran out.
+    Victim {
+        /// The cgroup it is in.
+        cgroup: CgroupId,
+        /// The process.
+        pid: u32,
+        /// Its name, which it chose itself.
+        comm: String,
+        /// When, on `CLOCK_BOOTTIME`, in nanoseconds.
+        boot_ns: u64,
+    },
+    /// The first process of a pid namespace ended, or one of its threads; what was told last is how it ended.
+    InitExited {
+        /// The cgroup it is in.
+        cgroup: CgroupId,
+        /// The process.
+        pid: u32,
+        /// As `wait` tells it.
+        status: u32,
+        /// How deep its pid namespace is nested; the host's is 0.
+        level: u32,
     },
 }
 
@@ -76,6 +98,21 @@ impl Event {
                 cgroup,
                 pid: argument,
             },
+            CgroupEvent::VICTIM => {
+                let at = std::mem::offset_of!(Victim, comm);
+                Self::Victim {
+                    cgroup,
+                    pid: argument,
+                    comm: comm(record.get(at..at + COMM_BYTES)?),
+                    boot_ns,
+                }
+            }
+            CgroupEvent::INIT_EXIT => Self::InitExited {
+                cgroup,
+                pid: argument,
+                status: short(std::mem::offset_of!(InitExit, status))?,
+                level: short(std::mem::offset_of!(InitExit, level))?,
+            },
             _ => return None,
         })
     }
@@ -85,6 +122,12 @@ impl Event {
 fn path(bytes: &[u8]) -> Option<String> {
     let end = bytes.iter().position(|byte| *byte == 0)?;
     (end > 0 && end < PATH_BYTES - 1).then(|| String::from_utf8_lossy(&bytes[..end]).into_owned())
+}
+
+/// A task's name, up to its NUL.
+fn comm(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0);
+    String::from_utf8_lossy(&bytes[..end.unwrap_or(bytes.len())]).into_owned()
 }
 
 #[cfg(test)]
@@ -131,6 +174,39 @@ mod tests {
             Event::decode(&record(1, Some(&"x".repeat(PATH_BYTES - 1)))),
             Some(born_at(None))
         );
+    }
+
+    #[test]
+    fn a_victims_name_ends_at_the_nul_and_may_be_anything_but_cut() {
+        for (name, comm) in [
+            (*b"tail\0garbage....", "tail"),
+            (*b"sixteen bytes \xff\n", "sixteen bytes \u{fffd}\n"),
+        ] {
+            let whole = [record(5, None), name.to_vec()].concat();
+            let victim = Event::Victim {
+                cgroup: CgroupId(11),
+                pid: 5,
+                comm: comm.to_owned(),
+                boot_ns: 1_000,
+            };
+            assert_eq!(Event::decode(&whole), Some(victim));
+            assert_eq!(Event::decode(&whole[..whole.len() - 1]), None);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_first_process_carries_its_status_and_depth() {
+        let mut whole = record(6, None);
+        whole.extend(9_u32.to_ne_bytes());
+        whole.extend(1_u32.to_ne_bytes());
+        let exited = Event::InitExited {
+            cgroup: CgroupId(11),
+            pid: 5,
+            status: 9,
+            level: 1,
+        };
+        assert_eq!(Event::decode(&whole), Some(exited));
+        assert_eq!(Event::decode(&whole[..whole.len() - 1]), None);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use agent_ebpf::layout::{BlockLayout, KernelLayout};
+use agent_ebpf::layout::{BlockLayout, EndingLayout, KernelLayout};
 
 use super::btf::{Argument, Btf, BtfError, VMLINUX};
 
 /// Structures and enums that offsets are wanted of.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 23] = [
     "task_struct",
     "css_set",
     "cgroup",
@@ -29,6 +29,8 @@ const NAMES: [&str; 21] = [
     "sock",
     "sk_buff",
     "tcp_skb_cb",
+    "nsproxy",
+    "pid_namespace",
 ];
 
 /// A member of a structure.
@@ -69,7 +71,7 @@ impl KernelTypes {
         offset.ok_or_else(|| format!("this kernel has no {structure}.{}", members.join(".")))
     }
 
-    /// All offsets, or the first member that is missing.
+    /// All offsets, or the first member that is missing. Those of sockets and of [`KernelTypes::ending`] may be.
     pub(super) fn layout(&self, anchor: Anchor) -> Result<KernelLayout, String> {
         let at = |structure: &str, members: &[&str]| self.at(structure, members);
         Ok(KernelLayout {
@@ -100,6 +102,7 @@ impl KernelTypes {
             sock_protocol: self.in_socket(&SOCK_PROTOCOL).unwrap_or_default(),
             skb_cb: self.in_socket(&SKB_CB).unwrap_or_default(),
             tcp_cb_segments: self.in_socket(&TCP_CB_SEGMENTS).unwrap_or_default(),
+            ending: self.ending().unwrap_or_default(),
         })
     }
 
@@ -159,10 +162,21 @@ impl KernelTypes {
         Ok(())
     }
 
+    /// What is read of a process that ends, or the first member that is missing.
+    pub(super) fn ending(&self) -> Result<EndingLayout, String> {
+        Ok(EndingLayout {
+            task_tgid: self.at("task_struct", &["tgid"])?,
+            task_comm: self.at("task_struct", &["comm"])?,
+            task_exit_code: self.at("task_struct", &["exit_code"])?,
+            task_nsproxy: self.at("task_struct", &["nsproxy"])?,
+            nsproxy_pid_ns: self.at("nsproxy", &["pid_ns_for_children"])?,
+            pid_ns_reaper: self.at("pid_namespace", &["child_reaper"])?,
+            pid_ns_level: self.at("pid_namespace", &["level"])?,
+        })
+    }
+
     fn in_socket(&self, (structure, members): &Member) -> Result<u64, String> {
-        self.btf
-            .offset(structure, members)
-            .ok_or_else(|| format!("this kernel has no {structure}.{}", members.join(".")))
+        self.at(structure, members)
     }
 
     /// Whether the tracepoint `name` passes what its program reads: at each place of `expected` that names a

@@ -294,6 +294,10 @@ impl Loader<'_> {
                 ProgramState::Unsupported(reason)
             } else if let Some(reason) = self.lacks(spec.name) {
                 ProgramState::Unsupported(reason)
+            } else if spec.role == Role::Metric(Source::MarkVictim)
+                && let Err(reason) = self.types.ending()
+            {
+                ProgramState::Unsupported(reason)
             } else {
                 match self.program(ebpf, spec) {
                     Ok(()) => ProgramState::Loaded,

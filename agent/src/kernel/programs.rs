@@ -78,7 +78,7 @@ pub(super) const BLOCK_IO: &str = "block_rq_complete";
 pub(super) const BLOCK_IO_BY_BIO: &str = "block_rq_complete_by_bio";
 
 /// Every program, lifecycle first: that is the order of attachment.
-pub const PROGRAMS: [ProgramSpec; 18] = [
+pub const PROGRAMS: [ProgramSpec; 19] = [
     spec(MKDIR, "cgroup_mkdir", &[CGROUP, None], Role::Path),
     spec(
         MKDIR_PATHLESS,
@@ -166,6 +166,12 @@ pub const PROGRAMS: [ProgramSpec; 18] = [
         "tcp_retransmit_synack",
         &[SOCKET],
         Role::Metric(Source::TcpRetransmitSkb),
+    ),
+    spec(
+        "mark_victim",
+        "mark_victim",
+        &[TASK],
+        Role::Metric(Source::MarkVictim),
     ),
 ];
 

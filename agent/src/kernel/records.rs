@@ -61,6 +61,7 @@ impl Records {
             counters: self.counters(slot),
             waits: self.waits.sum(slot),
             network: self.network(slot),
+            ..SlotTotals::default()
         }
     }
 

@@ -6,8 +6,11 @@ mod cpu;
 pub mod host;
 mod memory;
 pub mod network;
+mod oom;
+mod other;
 mod pids;
 mod pressure;
+mod remainder;
 mod space;
 
 use std::{sync::Arc, time::Duration};
@@ -16,9 +19,11 @@ use agent_ebpf::histogram::BUCKETS;
 
 use crate::{
     container::{CgroupId, Container},
-    snapshot::{Entry, Interval, Span, Timestamp, Totals},
+    snapshot::{Entry, Interval, OomKill, Span, Timestamp, Totals},
 };
 pub use catalog::Metric;
+pub use other::Other;
+pub(crate) use remainder::Remainder;
 
 /// All that one tick has to say.
 #[derive(Clone, Debug)]
@@ -33,6 +38,10 @@ pub struct Batch {
     pub host: Vec<Sample>,
     /// What the agent says of itself, without a container.
     pub agent: Vec<Sample>,
+    /// Processes killed for want of memory since the batch before, oldest first.
+    pub oom_kills: Vec<OomKill>,
+    /// What has no series of its own by the operator's rules, added up; `None` where there is nothing.
+    pub other: Option<Subject>,
 }
 
 /// One entry and its samples.
@@ -153,6 +162,7 @@ fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
     block_io::add(&mut samples, &totals.block_io);
     network::add(&mut samples, &totals.network);
     memory::add(&mut samples, &totals.memory);
+    oom::add(&mut samples, &totals.oom);
     pressure::add(&mut samples, &totals.pressure);
     pids::add(&mut samples, &totals.pids);
     space::add(&mut samples, &totals.space);
@@ -189,6 +199,8 @@ impl Batch {
                 subjects,
                 host: Vec::new(),
                 agent: Vec::new(),
+                oom_kills: Vec::new(),
+                other: None,
             },
             nameless,
         )

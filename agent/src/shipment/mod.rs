@@ -3,16 +3,16 @@
 //! The collector reads each second, a sink is usually sent every tenth. Totals lose nothing by that; the busiest tick
 //! is carried along, and what ends between two shipments ships at once. Knows no encoding and no sink.
 
-mod remainder;
 mod shipper;
 
 use std::{borrow::Cow, sync::Arc};
 
 use crate::{
-    container::Container,
+    container::{Container, Exit},
     metrics::{Batch, Sample},
+    snapshot::OomKill,
 };
-pub use shipper::{Parts, Selection, Shipper};
+pub use shipper::{Parts, Shipper};
 
 /// What a sink is sent after one tick.
 ///
@@ -26,7 +26,7 @@ pub struct Shipment<'a> {
     pub complete: bool,
     /// Current and final values.
     pub points: Vec<Point<'a>>,
-    /// Starts and exits since the shipment before.
+    /// Starts, exits and kills since the shipment before.
     pub events: Vec<Event<'a>>,
     /// Containers to be described: new ones, changed ones, and each one hourly.
     pub descriptions: Vec<Description<'a>>,
@@ -51,7 +51,7 @@ pub struct Point<'a> {
     pub last: bool,
 }
 
-/// A container started or ended.
+/// A container started or ended, or a process in it was killed.
 #[derive(Debug)]
 pub struct Event<'a> {
     /// Which.
@@ -59,19 +59,23 @@ pub struct Event<'a> {
     /// When it was seen, a little before the tick; not shared with another event.
     pub wall_ns: i64,
     /// What happened.
-    pub kind: EventKind,
+    pub kind: EventKind<'a>,
 }
 
 /// What happened to a container.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum EventKind {
+pub enum EventKind<'a> {
     /// It was seen for the first time, and not because the agent itself had just started.
     Start,
     /// Its cgroup is gone.
     Exit {
         /// All CPU time it ever used, in nanoseconds.
         usage_ns: Option<u64>,
+        /// How its main process ended.
+        exit: Exit,
     },
+    /// The kernel killed a process in it because memory ran out.
+    Oom(&'a OomKill),
 }
 
 /// A container's names as they are now.

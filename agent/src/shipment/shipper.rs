@@ -1,24 +1,17 @@
 //! When what is shipped: current values each interval; starts, exits and final values at once.
+//!
+//! What has no series of its own is shipped as a part of `_host` or of `_other`.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
-use super::{Description, Event, EventKind, Point, Shipment, remainder::Remainder};
+use super::{Description, Event, EventKind, Point, Shipment};
 use crate::{
-    container::{CgroupId, Container, Kind},
-    metrics::{Batch, Sample, Subject, Value, catalog},
+    container::{CgroupId, Container, Kind, Share},
+    metrics::{Batch, Remainder, Sample, Subject, Value, catalog},
 };
 
 /// How old a container's description may be before it is sent again.
 const DESCRIBE_EVERY: Duration = Duration::from_hours(1);
-
-/// What has a series of its own. Everything else is summed into the host's.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Selection {
-    /// Systemd services and scopes too.
-    pub units: bool,
-    /// Other cgroups too.
-    pub cgroups: bool,
-}
 
 /// Which parts of a batch one sink is sent.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -36,12 +29,13 @@ pub enum Parts {
 #[derive(Debug)]
 pub struct Shipper {
     interval: Duration,
-    selection: Selection,
     parts: Parts,
     tracked: HashMap<CgroupId, Tracked>,
     remainder: Remainder,
-    /// The busiest tick of all without a series of their own since the host's point before, in CPUs.
+    /// The busiest tick of all that is shipped as the host since its point before, in CPUs.
     host_peak_cpus: Option<f64>,
+    /// The same of all that the rules leave out.
+    other_peak_cpus: Option<f64>,
     /// When everything was shipped last, on the boot clock.
     shipped_boot_ns: Option<u64>,
     /// The highest time given out.
@@ -50,14 +44,14 @@ pub struct Shipper {
 
 impl Shipper {
     /// A shipper that sends current values every `interval`, rounded to whole ticks.
-    pub fn new(interval: Duration, selection: Selection) -> Self {
+    pub fn new(interval: Duration) -> Self {
         Self {
             interval,
-            selection,
             parts: Parts::All,
             tracked: HashMap::new(),
             remainder: Remainder::default(),
             host_peak_cpus: None,
+            other_peak_cpus: None,
             shipped_boot_ns: None,
             last_wall_ns: i64::MIN,
         }
@@ -69,12 +63,9 @@ impl Shipper {
         Self { parts, ..self }
     }
 
-    /// Counts in what entries of a kind used that ended before the first tick: without a series of their own, it is
-    /// the host's.
-    pub fn begin_with(&mut self, kind: Kind, ended: &[Sample]) {
-        if !self.selects(kind) {
-            self.remainder.begin_with(ended);
-        }
+    /// Counts in what entries used that were shipped as the host's and ended before the first tick.
+    pub fn begin_with(&mut self, ended: &[Sample]) {
+        self.remainder.begin_with(ended);
     }
 
     /// Takes in one tick. Returns what is to be sent now, if anything is.
@@ -113,11 +104,23 @@ impl Shipper {
         shipment: &mut Shipment<'a>,
     ) {
         let mut rest_cpus = None;
+        let mut subjects = batch.subjects.iter();
+        let host = subjects.find(|subject| subject.container.kind() == Kind::Host);
         for subject in &batch.subjects {
-            if self.selects(subject.container.kind()) {
-                self.fold_selected(subject, batch.taken.boot_ns, times, shipment);
+            let share = subject.container.share();
+            if share == Share::Own {
+                self.fold_own(subject, batch, times, shipment);
             } else {
-                self.fold_unselected(subject, shipment);
+                let whole = match share {
+                    Share::Other => batch.other.as_ref(),
+                    Share::Own | Share::Host => host,
+                };
+                if let Some(whole) = whole {
+                    tell_kills(batch, subject, whole, times, shipment);
+                }
+                self.fold_part(subject, share, times, shipment);
+            }
+            if share == Share::Host {
                 let cpus = subject.float(&catalog::CPU_RATE);
                 rest_cpus = cpus
                     .map(|cpus| cpus + rest_cpus.unwrap_or(0.0))
@@ -128,10 +131,20 @@ impl Shipper {
             }
         }
         raise(&mut self.host_peak_cpus, rest_cpus);
+        let other = batch.other.as_ref();
+        let other_cpus = other.and_then(|other| other.float(&catalog::CPU_RATE));
+        raise(&mut self.other_peak_cpus, other_cpus);
         if shipment.complete {
             shipment
                 .points
                 .extend(self.host_point(batch, times.tick_wall_ns));
+            shipment.points.extend(other.map(|other| Point {
+                container: &other.container,
+                wall_ns: times.tick_wall_ns,
+                samples: Cow::Borrowed(&other.samples),
+                peak: peak(&mut self.other_peak_cpus),
+                last: false,
+            }));
             self.forget_unseen(times.tick_wall_ns);
         }
     }
@@ -144,19 +157,10 @@ impl Shipper {
         })
     }
 
-    fn selects(&self, kind: Kind) -> bool {
-        match kind {
-            Kind::Container => true,
-            Kind::Unit => self.selection.units,
-            Kind::Cgroup => self.selection.cgroups,
-            Kind::Host => false,
-        }
-    }
-
-    fn fold_selected<'a>(
+    fn fold_own<'a>(
         &mut self,
         subject: &'a Subject,
-        boot_ns: u64,
+        batch: &'a Batch,
         times: &mut Times,
         shipment: &mut Shipment<'a>,
     ) {
@@ -173,16 +177,40 @@ impl Shipper {
             }
             Series::default()
         });
-        series.fold(subject, boot_ns, times, shipment);
+        tell_kills(batch, subject, subject, times, shipment);
+        series.fold(subject, batch.taken.boot_ns, times, shipment);
     }
 
-    /// Totals are only added up when they are shipped, and when their entry ends.
-    fn fold_unselected(&mut self, subject: &Subject, shipment: &Shipment<'_>) {
+    /// An entry that is shipped as a part of the host or of `_other`. If it had a series of its own, that ends here:
+    /// with the values from which on it counts elsewhere, so that nothing is lost between the two.
+    fn fold_part<'a>(
+        &mut self,
+        subject: &'a Subject,
+        share: Share,
+        times: &mut Times,
+        shipment: &mut Shipment<'a>,
+    ) {
         let cgroup = subject.container.cgroup;
         let tracked = track(&mut self.tracked, cgroup, self.shipped_boot_ns, shipment);
-        if tracked.series.take().is_some() {
+        if let Some(mut series) = tracked.series.take() {
+            tracked.is_counted = true;
+            shipment.points.push(Point {
+                container: &subject.container,
+                wall_ns: times.take(),
+                samples: Cow::Borrowed(&subject.samples),
+                peak: peak(&mut series.peak_cpus),
+                last: true,
+            });
+        }
+        if share == Share::Other {
+            tracked.is_counted = true;
+            self.remainder.release(cgroup, &subject.samples);
+            return;
+        }
+        if std::mem::take(&mut tracked.is_counted) {
             self.remainder.skip(cgroup, &subject.samples);
         }
+        // Totals are only added up when they are shipped, and when their entry ends.
         if shipment.complete || !subject.alive {
             self.remainder.add(cgroup, &subject.samples);
         }
@@ -190,12 +218,12 @@ impl Shipper {
 
     /// The host's own samples, but with the totals and rates of all that has no series of its own.
     fn host_point<'a>(&mut self, batch: &'a Batch, wall_ns: i64) -> Option<Point<'a>> {
-        let unselected = || {
+        let parts = || {
             let subjects = batch.subjects.iter();
-            subjects.filter(|subject| !self.selects(subject.container.kind()))
+            subjects.filter(|subject| subject.container.share() == Share::Host)
         };
-        let host = unselected().find(|subject| subject.container.kind() == Kind::Host)?;
-        let samples = self.remainder.samples(host, unselected());
+        let host = parts().find(|subject| subject.container.kind() == Kind::Host)?;
+        let samples = self.remainder.samples_with(host, parts());
         Some(Point {
             container: &host.container,
             wall_ns,
@@ -233,6 +261,8 @@ struct Tracked {
     seen_wall_ns: i64,
     /// Where it has a series of its own.
     series: Option<Series>,
+    /// Whether its totals so far are counted elsewhere than in the host's.
+    is_counted: bool,
 }
 
 /// What an entry with a series of its own is owed.
@@ -279,7 +309,10 @@ impl Series {
             shipment.events.push(Event {
                 container,
                 wall_ns,
-                kind: EventKind::Exit { usage_ns },
+                kind: EventKind::Exit {
+                    usage_ns,
+                    exit: container.exit,
+                },
             });
         }
     }
@@ -302,10 +335,11 @@ struct Times {
 }
 
 impl Times {
-    /// Room for two instants per subject. They are nanoseconds, ticks are milliseconds apart; should the wall clock
+    /// Room for two instants per subject and one per kill. They are nanoseconds, ticks are milliseconds apart; should the wall clock
     /// have been held all the same, the tick's time moves on rather than an instant being used twice.
     fn before(batch: &Batch, last_wall_ns: i64) -> Self {
-        let room = i64::try_from(batch.subjects.len() * 2).unwrap_or(i64::MAX);
+        let room = batch.subjects.len() * 2 + batch.oom_kills.len();
+        let room = i64::try_from(room).unwrap_or(i64::MAX);
         let earliest = last_wall_ns.saturating_add(1);
         let next_wall_ns = earliest.max(batch.taken.wall_ns.saturating_sub(room));
         Self {
@@ -331,9 +365,29 @@ fn track<'a>(
         born: shipped_boot_ns.is_some(),
         seen_wall_ns: shipment.wall_ns,
         series: None,
+        is_counted: false,
     });
     tracked.seen_wall_ns = shipment.wall_ns;
     tracked
+}
+
+/// Tells of the processes of `subject` that were killed, under the name of `teller`: the subject itself, or what its
+/// totals are summed into.
+fn tell_kills<'a>(
+    batch: &'a Batch,
+    subject: &Subject,
+    teller: &'a Subject,
+    times: &mut Times,
+    shipment: &mut Shipment<'a>,
+) {
+    let kills = batch.oom_kills.iter();
+    for kill in kills.filter(|kill| kill.entry == subject.container.cgroup) {
+        shipment.events.push(Event {
+            container: &teller.container,
+            wall_ns: times.take(),
+            kind: EventKind::Oom(kill),
+        });
+    }
 }
 
 fn raise(highest: &mut Option<f64>, value: Option<f64>) {

@@ -4,22 +4,28 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 
-use super::{EventKind, Parts, Selection, Shipment, Shipper, remainder::Remainder};
+use super::{EventKind, Parts, Shipment, Shipper};
 use crate::{
-    container::{CgroupId, Container, Runtime},
-    metrics::{Batch, Histogram, Sample, Subject, Value, catalog},
-    snapshot::Timestamp,
+    container::{CgroupId, Container, Exit, Rule, Runtime, Selection, Share},
+    metrics::{Batch, Histogram, Other, Remainder, Sample, Subject, Value, catalog},
+    snapshot::{OomKill, Timestamp},
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
 const EPOCH_NS: i64 = 1_700_000_000_000_000_000;
 
 fn named(cgroup: u64, runtime: Runtime, name: &str) -> Arc<Container> {
-    Arc::new(Container {
+    selected(cgroup, runtime, name, &Selection::default())
+}
+
+fn selected(cgroup: u64, runtime: Runtime, name: &str, selection: &Selection) -> Arc<Container> {
+    let mut container = Container {
         runtime,
         name: name.to_owned(),
         ..Container::host(CgroupId(cgroup))
-    })
+    };
+    container.share = selection.share(&container, name);
+    Arc::new(container)
 }
 
 fn subject(container: &Arc<Container>, usage_ns: u64, cpus: f64) -> Subject {
@@ -40,6 +46,21 @@ fn ended(container: &Arc<Container>, usage_ns: u64) -> Subject {
     }
 }
 
+fn exited(usage_ns: u64) -> EventKind<'static> {
+    EventKind::Exit {
+        usage_ns: Some(usage_ns),
+        exit: Exit::default(),
+    }
+}
+
+fn kill(entry: u64) -> OomKill {
+    OomKill {
+        entry: CgroupId(entry),
+        pid: 4711,
+        comm: "tail".to_owned(),
+    }
+}
+
 /// A tick at `second` after the start.
 fn tick(second: u64, subjects: Vec<Subject>) -> Batch {
     Batch {
@@ -51,11 +72,13 @@ fn tick(second: u64, subjects: Vec<Subject>) -> Batch {
         subjects,
         host: Vec::new(),
         agent: Vec::new(),
+        oom_kills: Vec::new(),
+        other: None,
     }
 }
 
 fn every_ten() -> Shipper {
-    Shipper::new(Duration::from_secs(10), Selection::default())
+    Shipper::new(Duration::from_secs(10))
 }
 
 fn usage(shipment: &Shipment<'_>, name: &str) -> Option<u64> {
@@ -147,7 +170,7 @@ fn start_and_final_values_ship_at_once() {
     assert_eq!((start.points.len(), start.descriptions.len()), (0, 1));
     let batch = tick(2, vec![ended(&web, 7)]);
     let exit = shipper.fold(&batch).unwrap();
-    assert_eq!(exit.events[0].kind, EventKind::Exit { usage_ns: Some(7) });
+    assert_eq!(exit.events[0].kind, exited(7));
     assert_eq!((usage(&exit, "web"), exit.points[0].last), (Some(7), true));
     assert!(!exit.complete);
     assert!(shipper.fold(&tick(3, vec![])).is_none());
@@ -160,18 +183,52 @@ fn a_container_that_lived_within_one_tick_is_told_in_full() {
     shipper.fold(&tick(0, vec![]));
     let batch = tick(1, vec![ended(&job, 150)]);
     let shipment = shipper.fold(&batch).unwrap();
-    let kinds: Vec<EventKind> = shipment.events.iter().map(|event| event.kind).collect();
+    let kinds: Vec<EventKind<'_>> = shipment.events.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [EventKind::Start, exited(150)]);
+    assert_eq!(usage(&shipment, "job"), Some(150));
+    assert_eq!(shipment.descriptions.len(), 1);
+}
+
+#[test]
+fn kills_are_told_between_the_start_and_the_end_of_their_container() {
+    let job = named(2, Runtime::Docker, "job");
+    let mut shipper = every_ten();
+    shipper.fold(&tick(0, vec![]));
+    let mut batch = tick(1, vec![ended(&job, 150)]);
+    batch.oom_kills = vec![kill(2), kill(2)];
+    let shipment = shipper.fold(&batch).unwrap();
+    let kinds: Vec<EventKind<'_>> = shipment.events.iter().map(|event| event.kind).collect();
+    let [first, second] = &batch.oom_kills[..] else {
+        unreachable!()
+    };
     assert_eq!(
         kinds,
         [
             EventKind::Start,
-            EventKind::Exit {
-                usage_ns: Some(150)
-            }
+            EventKind::Oom(first),
+            EventKind::Oom(second),
+            exited(150)
         ]
     );
-    assert_eq!(usage(&shipment, "job"), Some(150));
-    assert_eq!(shipment.descriptions.len(), 1);
+    let times: Vec<i64> = shipment.events.iter().map(|event| event.wall_ns).collect();
+    assert!(times.is_sorted_by(|a, b| a < b), "times={times:?}");
+    assert!(times.iter().all(|at| *at < shipment.wall_ns));
+}
+
+#[test]
+fn a_kill_in_what_has_no_series_of_its_own_is_told_of_the_host() {
+    let host = named(1, Runtime::Host, "_host");
+    let ssh = named(2, Runtime::Systemd, "ssh.service");
+    let mut shipper = every_ten();
+    let mut batch = tick(0, vec![subject(&host, 1, 0.0), subject(&ssh, 1, 0.0)]);
+    batch.oom_kills = vec![kill(2), kill(1)];
+    let shipment = shipper.fold(&batch).unwrap();
+    let names: Vec<&str> = shipment
+        .events
+        .iter()
+        .map(|event| event.container.name.as_str())
+        .collect();
+    assert_eq!(names, ["_host", "_host"]);
 }
 
 #[test]
@@ -263,9 +320,15 @@ fn what_has_no_series_of_its_own_is_in_the_hosts() {
     let all = Selection {
         units: true,
         cgroups: true,
+        ..Selection::default()
     };
-    let mut shipper = Shipper::new(Duration::from_secs(10), all);
-    let batch = tick(0, subjects(200, 20, 2));
+    let mut subjects = subjects(200, 20, 2);
+    for subject in &mut subjects {
+        let container = Arc::make_mut(&mut subject.container);
+        container.share = all.share(container, &container.name);
+    }
+    let mut shipper = every_ten();
+    let batch = tick(0, subjects);
     let shipment = shipper.fold(&batch).unwrap();
     assert_eq!(usage(&shipment, "_host"), Some(200));
     assert_eq!(shipment.points.len(), 4);
@@ -281,7 +344,7 @@ fn the_host_as_a_whole_can_be_shipped_alone_or_left_out() {
         batch.agent = vec![sample(&catalog::AGENT_CPU)];
         batch
     };
-    let shipper = |parts| Shipper::new(Duration::from_secs(2), Selection::default()).of(parts);
+    let shipper = |parts| Shipper::new(Duration::from_secs(2)).of(parts);
     let (mut rest, mut alone) = (shipper(Parts::ButHost), shipper(Parts::HostAlone));
     for second in 0..5 {
         let batch = with_host(second);
@@ -356,11 +419,184 @@ fn histograms_add_up_bucket_by_bucket() {
         samples: with_waits(0),
         ..subject(&host, 0, 0.0)
     };
-    let samples = remainder.samples(&host, std::iter::empty());
+    let samples = remainder.samples_with(&host, std::iter::empty());
     assert_eq!(samples, with_waits(12));
 }
 
+#[test]
+fn what_the_rules_leave_out_is_one_entry_without_events() {
+    let rules = Selection {
+        exclude: vec![Rule::parse("job*").unwrap()],
+        ..Selection::default()
+    };
+    let host = named(1, Runtime::Host, "_host");
+    let job = |id| selected(id, Runtime::Docker, "job-1", &rules);
+    let web = selected(9, Runtime::Docker, "web", &rules);
+    let (mut shipper, mut other) = (every_ten(), Other::new(true));
+    let mut fold = |second, subjects: Vec<Subject>, kills: Vec<OomKill>| {
+        let host = [subject(&host, 7, 0.0)];
+        let mut batch = tick(second, [&host[..], &subjects].concat());
+        batch.oom_kills = kills;
+        other.fold(&mut batch);
+        shipper.fold(&batch).map(|shipment| told(&shipment))
+    };
+    let first = fold(0, vec![subject(&web, 1, 0.0)], vec![]);
+    assert_eq!(first, Some("web=1 _host=7".to_owned()));
+    let with_job = vec![subject(&job(2), 50, 2.5), subject(&web, 1, 0.0)];
+    assert_eq!(fold(1, with_job, vec![]), None);
+    let ends = vec![ended(&job(2), 60), subject(&web, 1, 0.0)];
+    assert_eq!(
+        fold(2, ends, vec![kill(2)]),
+        Some("Oom of _other".to_owned())
+    );
+    let last = vec![subject(&job(3), 5, 0.5), subject(&web, 2, 0.0)];
+    assert_eq!(
+        fold(10, last, vec![]),
+        Some("web=2 _host=7 _other=65 peak=2.5".to_owned())
+    );
+}
+
+/// Events and points in words.
+fn told(shipment: &Shipment<'_>) -> String {
+    let events = shipment.events.iter().map(|event| {
+        let kind = format!("{:?}", event.kind);
+        let word = kind.split(['(', ' ']).next().unwrap_or_default();
+        format!("{word} of {}", event.container.name)
+    });
+    let points = shipment.points.iter().map(|point| {
+        let name = &point.container.name;
+        let total = format!("{name}={}", usage(shipment, name).unwrap_or_default());
+        match &point.peak {
+            Some(peak) if peak.value != Value::Float(0.0) => match peak.value {
+                Value::Float(cpus) => format!("{total} peak={cpus}"),
+                _ => total,
+            },
+            _ => total,
+        }
+    });
+    events.chain(points).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_series_that_the_rules_end_has_a_last_point_and_the_rest_is_counted_elsewhere() {
+    let rules = Selection {
+        exclude: vec![Rule::parse("label:team=blue").unwrap()],
+        ..Selection::default()
+    };
+    let host = named(1, Runtime::Host, "_host");
+    let web = selected(2, Runtime::Docker, "web", &rules);
+    let mut blue = (*web).clone();
+    blue.labels.insert("team".to_owned(), "blue".to_owned());
+    blue.share = rules.share(&blue, "web");
+    let blue = Arc::new(blue);
+    let (mut shipper, mut other) = (every_ten(), Other::new(true));
+    let mut fold = |second, container, usage_ns| {
+        let subjects = vec![subject(&host, 7, 0.0), subject(container, usage_ns, 0.0)];
+        let mut batch = tick(second, subjects);
+        other.fold(&mut batch);
+        shipper.fold(&batch).map(|shipment| told(&shipment))
+    };
+    assert_eq!(fold(0, &web, 100), Some("web=100 _host=7".to_owned()));
+    assert_eq!(fold(1, &web, 120), None);
+    assert_eq!(fold(2, &blue, 130), Some("web=130".to_owned()));
+    assert_eq!(fold(10, &blue, 150), Some("_host=7 _other=20".to_owned()));
+}
+
+/// Rules that fit some of the entries below.
+const RULES: [&str; 8] = [
+    "a*",
+    "name:b1",
+    "*",
+    "label:team",
+    "label:team=blue",
+    "runtime:docker",
+    "runtime:systemd",
+    "path:/nowhere/*",
+];
+
+const PLACES: [(Runtime, &str); 6] = [
+    (Runtime::Docker, "a1"),
+    (Runtime::Docker, "a2"),
+    (Runtime::Docker, "b1"),
+    (Runtime::Podman, "b2"),
+    (Runtime::Systemd, "ssh.service"),
+    (Runtime::Cgroup, "/misc"),
+];
+
+fn some_rules() -> impl Strategy<Value = Vec<Rule>> {
+    let rules = RULES.map(|rule| Rule::parse(rule).unwrap()).to_vec();
+    prop::sample::subsequence(rules, 0..3)
+}
+
 proptest! {
+    /// Entries are born, grow, get their labels late and end at random, under any rules: at each complete shipment all
+    /// series together are what was used, but for what stays counted in the sum that an entry was a part of before it
+    /// got a series of its own.
+    #[test]
+    fn no_rule_changes_what_all_series_add_up_to(
+        include in some_rules(),
+        exclude in some_rules(),
+        units: bool,
+        ticks in prop::collection::vec(
+            prop::collection::vec((0..PLACES.len(), 0_u64..100, 0..6), 0..6),
+            1..40,
+        ),
+    ) {
+        let rules = Selection { units, cgroups: false, include, exclude };
+        let host = named(1, Runtime::Host, "_host");
+        let mut shipper = Shipper::new(Duration::from_secs(3));
+        let mut other = Other::new(true);
+        // By place: the entry, whether it has its labels, and what it used.
+        let mut live: BTreeMap<usize, (u64, bool, u64)> = BTreeMap::new();
+        let mut shares: BTreeMap<u64, Share> = BTreeMap::new();
+        let mut own: BTreeMap<u64, u64> = BTreeMap::new();
+        let (mut used, mut twice, mut next_id) = (0, 0, 2);
+        let mut before = (0, 0);
+        for (second, changes) in (0..).zip(ticks) {
+            let mut dead = Vec::new();
+            for (place, ns, change) in changes {
+                let entry = live.entry(place).or_insert_with(|| { next_id += 1; (next_id, false, 0) });
+                entry.2 += ns;
+                used += ns;
+                entry.1 |= change == 1 && PLACES[place].0 == Runtime::Docker;
+                if change == 0 {
+                    dead.push((place, *entry));
+                    live.remove(&place);
+                }
+            }
+            let mut shown = |place: usize, (id, labelled, ns): (u64, bool, u64), alive| {
+                let (runtime, name) = PLACES[place];
+                let mut container = (*named(id, runtime, name)).clone();
+                if labelled {
+                    container.labels.insert("team".to_owned(), "blue".to_owned());
+                }
+                container.share = rules.share(&container, name);
+                let former = shares.insert(id, container.share);
+                if container.share == Share::Own && former.is_some_and(|it| it != Share::Own) {
+                    twice += ns;
+                }
+                Subject { alive, ..subject(&Arc::new(container), ns, 0.0) }
+            };
+            let mut subjects = vec![subject(&host, 0, 0.0)];
+            subjects.extend(live.iter().map(|(place, entry)| shown(*place, *entry, true)));
+            subjects.extend(dead.iter().map(|(place, entry)| shown(*place, *entry, false)));
+            let mut batch = tick(second, subjects);
+            other.fold(&mut batch);
+            let Some(shipment) = shipper.fold(&batch) else { continue };
+            for point in &shipment.points {
+                let subject = Subject { samples: point.samples.to_vec(), ..subject(point.container, 0, 0.0) };
+                own.insert(point.container.cgroup.0, subject.integer(&catalog::CPU_USAGE).unwrap());
+            }
+            if shipment.complete {
+                let sum: u64 = own.values().sum();
+                prop_assert_eq!(sum, used + twice, "{:?}", own);
+                let sums = (usage(&shipment, "_host").unwrap(), usage(&shipment, "_other").unwrap_or(0));
+                prop_assert!(sums.0 >= before.0 && sums.1 >= before.1, "{:?} {:?}", before, sums);
+                before = sums;
+            }
+        }
+    }
+
     /// Entries are born, grow and end at random: between any two complete shipments the host's total grows by just
     /// what they grew by.
     #[test]
@@ -368,7 +604,7 @@ proptest! {
         ticks in prop::collection::vec(prop::collection::vec((0_u64..6, 0_u64..100, any::<bool>()), 0..6), 1..40),
     ) {
         let host = named(1, Runtime::Host, "_host");
-        let mut shipper = Shipper::new(Duration::from_secs(3), Selection::default());
+        let mut shipper = Shipper::new(Duration::from_secs(3));
         let mut live: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
         let (mut used, mut next_id, mut before) = (0, 2, 0);
         for (second, changes) in (0..).zip(ticks) {

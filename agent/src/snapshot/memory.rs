@@ -41,8 +41,6 @@ pub struct MemoryTotals {
     pub limit_events: Option<u64>,
     /// How often reclaim could not help it.
     pub oom_events: Option<u64>,
-    /// Processes that the kernel killed for want of memory.
-    pub oom_kills: Option<u64>,
 }
 
 impl MemoryTotals {
@@ -56,7 +54,6 @@ impl MemoryTotals {
             high_events: self.high_events.max(before.high_events),
             limit_events: self.limit_events.max(before.limit_events),
             oom_events: self.oom_events.max(before.oom_events),
-            oom_kills: self.oom_kills.max(before.oom_kills),
             ..self
         }
     }

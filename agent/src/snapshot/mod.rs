@@ -10,6 +10,7 @@ mod ledger;
 mod machine;
 mod memory;
 mod network;
+mod oom;
 mod pids;
 mod pressure;
 mod reconciliation;
@@ -32,6 +33,7 @@ pub use machine::{
 };
 pub use memory::MemoryTotals;
 pub use network::{Interfaces, NetworkTotals};
+pub use oom::{OomKill, OomTotals};
 pub use pids::PidsTotals;
 pub use pressure::{PressureTotals, Stalls};
 pub use reconciliation::Reconciliation;
@@ -76,6 +78,8 @@ pub struct Totals {
     pub cpu: CpuTotals,
     /// Memory.
     pub memory: MemoryTotals,
+    /// Processes killed for want of memory.
+    pub oom: OomTotals,
     /// Pressure.
     pub pressure: PressureTotals,
     /// Tasks.
@@ -97,6 +101,8 @@ pub struct SlotTotals {
     pub waits: [u64; BUCKETS],
     /// Packets and TCP connections.
     pub network: NetworkCounters,
+    /// Processes killed for want of memory. No slot counts them: each is an event.
+    pub oom_kills: u64,
 }
 
 impl AddAssign<&Self> for SlotTotals {
@@ -114,5 +120,6 @@ impl AddAssign<&Self> for SlotTotals {
             *sum += more;
         }
         self.network += &other.network;
+        self.oom_kills += other.oom_kills;
     }
 }

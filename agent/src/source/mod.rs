@@ -16,14 +16,14 @@ pub use resource_files::probe;
 
 use crate::{
     config::{Collect, SourceChoice},
-    container::{self, CgroupId, Container, RuntimeInfo},
+    container::{CgroupId, Container, RuntimeInfo, Selection, Share},
     host::{
         Runtimes,
         cgroup_tree::{Layout, LayoutError},
     },
     kernel::{Anchor, Kernel, KernelError, Options, ProgramReport, Role},
     metrics::Sample,
-    snapshot::{Snapshot, Timestamp, Totals},
+    snapshot::{OomKill, Snapshot, Timestamp, Totals},
     state::{SavedTotals, TotalsError},
     text::chain,
 };
@@ -64,9 +64,15 @@ enum Kind {
 }
 
 impl Source {
-    /// Starts the best source that `collect` allows, saving totals in `state`. With `auto`, kernel programs that
+    /// Starts the best source that `collect` allows, saving totals in `state`. `selection` says under which series each
+    /// entry is published. With `auto`, kernel programs that
     /// cannot run are no failure: the reason is told, and files serve.
-    pub fn start(collect: &Collect, state: &Path, runtimes: Runtimes) -> Result<Self, SourceError> {
+    pub fn start(
+        collect: &Collect,
+        selection: Selection,
+        state: &Path,
+        runtimes: Runtimes,
+    ) -> Result<Self, SourceError> {
         let layout = Layout::find()?;
         let ticks = collect
             .file_interval
@@ -88,7 +94,7 @@ impl Source {
                 }
             },
         };
-        let roster = Roster::new(layout, runtimes, ticks).map_err(SourceError::Root)?;
+        let roster = Roster::new(layout, runtimes, selection, ticks).map_err(SourceError::Root)?;
         Ok(match kernel {
             Some(kernel) => {
                 let counts = format!("kernel programs, slots in {}", kernel.storage().as_str());
@@ -175,13 +181,27 @@ impl Source {
         self.roster_mut().exited(id, exit_code);
     }
 
+    /// Memory ran out in a runtime's container `id`, its runtime says.
+    pub fn out_of_memory(&mut self, id: &str) {
+        self.roster_mut().out_of_memory(id);
+    }
+
+    /// Processes killed for want of memory since the last call; nothing with the file source.
+    pub fn oom_kills(&mut self) -> Vec<OomKill> {
+        match &mut self.kind {
+            Kind::Kernel(source) => source.oom_kills(),
+            Kind::Files(_) => Vec::new(),
+        }
+    }
+
     /// Where Docker keeps its files, as its API tells.
     pub fn set_docker_root(&mut self, path: &Path) {
         self.roster_mut().set_docker_root(path);
     }
 
-    /// What units and plain cgroups used that ended, also before this process began; nothing with the file source.
-    pub fn ended(&self) -> Vec<(container::Kind, Totals)> {
+    /// What entries without a series of their own used that ended, also before this process began; nothing with the
+    /// file source.
+    pub fn ended(&self) -> Vec<(Share, Totals)> {
         match &self.kind {
             Kind::Kernel(source) => source.ended(),
             Kind::Files(_) => Vec::new(),

@@ -9,16 +9,20 @@ use std::{
 
 use super::entry_files::{EntryFiles, Pass, cpu_files};
 use crate::{
-    container::{CgroupId, Container, Directory, Kind, Placement, RuntimeInfo, identify},
+    container::{
+        CgroupId, Container, Directory, Exit, Kind, Placement, RuntimeInfo, Selection, Share,
+        identify,
+    },
     host::{
         Runtimes,
         block_files::{self, DeviceUses},
         cgroup_tree::{Hierarchy, Layout},
         cpu_files::{CpuFiles, Usage},
         layer_space::LayerSpace,
+        oom_file,
     },
     metrics::{Sample, Value, catalog},
-    snapshot::{Split, Totals},
+    snapshot::{OomTotals, Split, Totals},
 };
 
 /// Ticks after its birth in which a container's name is looked up again each tick, if no runtime has told it yet.
@@ -41,6 +45,8 @@ pub(super) struct Roster {
     kept_open: usize,
     /// Absent if its thread could not be started.
     space: Option<LayerSpace>,
+    /// Kills for want of memory as the entries' files said last; `None` where the kernel programs tell of each.
+    oom_kills: Option<HashMap<CgroupId, u64>>,
     root: CgroupId,
     /// The root's own counter; absent where it cannot be read.
     root_files: Option<CpuFiles>,
@@ -59,12 +65,17 @@ pub(super) struct Due {
 
 impl Roster {
     /// A roster that knows the host only. Slow files are read once in `ticks_per_pass` ticks.
-    pub(super) fn new(layout: Layout, runtimes: Runtimes, ticks_per_pass: u64) -> io::Result<Self> {
+    pub(super) fn new(
+        layout: Layout,
+        runtimes: Runtimes,
+        selection: Selection,
+        ticks_per_pass: u64,
+    ) -> io::Result<Self> {
         let root = layout.accounting().id_of("/")?;
         Ok(Self {
             root_files: root_files(&layout),
             layout,
-            directory: Directory::new(root),
+            directory: Directory::new(root, selection),
             runtimes,
             files: HashMap::new(),
             kept_open: 0,
@@ -73,6 +84,7 @@ impl Roster {
                     |error| tracing::warn!(%error, "disk space of containers cannot be told"),
                 )
                 .ok(),
+            oom_kills: Some(HashMap::new()),
             root,
             pass: Pass::of(ticks_per_pass),
             arrivals: 0,
@@ -109,6 +121,22 @@ impl Roster {
     /// A runtime's container ended.
     pub(super) fn exited(&mut self, id: &str, exit_code: Option<i64>) {
         self.directory.exited(id, exit_code);
+    }
+
+    /// Memory ran out in a runtime's container.
+    pub(super) fn out_of_memory(&mut self, id: &str) {
+        self.directory.out_of_memory(id);
+    }
+
+    /// The first process of a pid namespace ended in the cgroup. What ends in a cgroup inside a container is not its
+    /// main process.
+    pub(super) fn init_exited(&mut self, cgroup: CgroupId, level: u32, exit: Exit) {
+        self.directory.init_exited(cgroup, level, exit);
+    }
+
+    /// The entry that a process in `cgroup` belongs to.
+    pub(super) fn owner(&self, cgroup: CgroupId) -> CgroupId {
+        self.directory.owner_of(cgroup).unwrap_or(self.root)
     }
 
     /// All cgroups there are, but the root; parents first. What cannot be listed is told and left out.
@@ -208,6 +236,11 @@ impl Roster {
         self.directory.container(id).map(|entry| entry.kind())
     }
 
+    /// Under which series the entry `id` is published; `None` if it is no entry.
+    pub(super) fn share(&self, id: CgroupId) -> Option<Share> {
+        self.directory.container(id).map(|entry| entry.share())
+    }
+
     /// The entry `id`.
     pub(super) fn entry(&self, id: CgroupId) -> Option<Arc<Container>> {
         self.directory.container(id)
@@ -235,6 +268,29 @@ impl Roster {
         {
             self.kept_open -= 1;
         }
+        if let Some(told) = &mut self.oom_kills {
+            told.remove(&id);
+        }
+    }
+
+    /// The kernel programs tell of each kill for want of memory: no file is read for that from here on.
+    pub(super) fn leave_oom_kills(&mut self) {
+        self.oom_kills = None;
+    }
+
+    /// The kills for want of memory that an entry's file counts. The file of an entry that has others inside counts
+    /// for itself alone where the kernel can tell.
+    pub(super) fn oom_kills(&self, id: CgroupId) -> Option<u64> {
+        let entry = self.directory.container(id)?;
+        if entry.kind() == Kind::Host {
+            return None;
+        }
+        let folder = |hierarchy: Option<&Hierarchy>| hierarchy.map(|it| it.folder(&entry.path));
+        oom_file::oom_kills(
+            folder(self.layout.unified()).as_deref(),
+            folder(self.layout.legacy_with("memory")).as_deref(),
+            entry.kind() != Kind::Container,
+        )
     }
 
     /// Whether all that is below an entry's cgroup is part of it, so that its own files tell its own use.
@@ -245,7 +301,7 @@ impl Roster {
         let below = format!("{}/", entry.path);
         match entry.kind() {
             Kind::Container => true,
-            Kind::Host => false,
+            Kind::Other | Kind::Host => false,
             Kind::Unit | Kind::Cgroup => !self
                 .directory
                 .iter()
@@ -282,6 +338,9 @@ impl Roster {
     /// read; what was read last stands.
     pub(super) fn read(&mut self, id: CgroupId, run_ns: Option<u64>, readable: bool) -> Totals {
         let pass = self.pass;
+        let oom = OomTotals {
+            kills: self.read_oom_kills(id, readable),
+        };
         let has_turn = |files: &EntryFiles| files.has_turn(pass);
         if readable && self.files.get(&id).is_some_and(has_turn) {
             self.read_slowly(id);
@@ -289,8 +348,26 @@ impl Roster {
         } else if readable && let Some(files) = self.files.get_mut(&id) {
             files.read();
         }
-        let files = self.files.get_mut(&id);
-        files.map_or_else(Totals::default, |files| files.totals(run_ns, readable))
+        let totals = self.files.get_mut(&id);
+        let totals = totals.map(|files| files.totals(run_ns, readable));
+        Totals {
+            oom,
+            ..totals.unwrap_or_default()
+        }
+    }
+
+    fn read_oom_kills(&mut self, id: CgroupId, readable: bool) -> Option<u64> {
+        self.oom_kills.as_ref()?;
+        let is_due = self
+            .files
+            .get(&id)
+            .is_some_and(|files| files.has_turn(self.pass));
+        let read = (readable && is_due).then(|| self.oom_kills(id)).flatten();
+        let told = self.oom_kills.as_mut()?;
+        if let Some(kills) = read {
+            told.insert(id, kills);
+        }
+        told.get(&id).copied()
     }
 
     /// The entries whose slow files are read in this tick; a young one is in each, since it is still being set up.

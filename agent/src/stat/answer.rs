@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::{
-    container::{CgroupId, Container, Runtime},
+    container::{CgroupId, Container, Exit, Runtime, Share},
     encode::json::family,
     metrics::{
         Batch, Histogram, Metric, Sample, Subject, Value,
@@ -41,6 +41,8 @@ pub(super) fn batch(text: &str) -> Result<Batch, AnswerError> {
             .collect(),
         host: Vec::new(),
         agent: Vec::new(),
+        oom_kills: Vec::new(),
+        other: None,
     })
 }
 
@@ -88,10 +90,11 @@ impl Entry {
                 name: self.name,
                 image: self.image,
                 pid: None,
-                exit_code: None,
+                exit: Exit::default(),
                 namespace: self.namespace,
                 pod: self.pod,
                 labels: self.labels,
+                share: Share::Own,
             }),
         }
     }

@@ -215,7 +215,12 @@ impl Here {
         // One file a cgroup stays open; with fewer than wanted, the last ones have no user and system time.
         process::raise_open_files().unwrap_or_default();
         let state = TempDir::with_prefix("cgflux-stat-").map_err(SupplyError::Folder)?;
-        let source = Source::start(&config.collect, state.path(), Runtimes::new("/"))?;
+        let source = Source::start(
+            &config.collect,
+            config.selection(),
+            state.path(),
+            Runtimes::new("/"),
+        )?;
         let reason = match config.collect.source {
             SourceChoice::Files => format!("{reason}; collect.source = \"files\""),
             SourceChoice::Auto | SourceChoice::Kernel => reason.to_owned(),

@@ -148,6 +148,7 @@ fn kind(row: &Row<'_>) -> &'static str {
         Kind::Container => "container",
         Kind::Unit => "unit",
         Kind::Cgroup => "cgroup",
+        Kind::Other => "other",
         Kind::Host => "host",
     }
 }

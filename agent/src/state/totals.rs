@@ -20,7 +20,7 @@ use agent_ebpf::{
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::{
-    container::{CgroupId, Kind},
+    container::{CgroupId, Share},
     snapshot::{SlotTotals, Split},
 };
 
@@ -30,8 +30,9 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 const MAGIC: [u8; 8] = *b"cgfluxT4";
 /// Magic, boot id as text (36 bytes), padding.
 const HEAD_BYTES: usize = 64;
-/// Cgroup id, eight counters, two parts, the kind, the buckets, the traffic by peer and merged, the TCP events.
-const WORDS: usize = 1 + 8 + 2 + 1 + BUCKETS + 4 * (PEERS + 2) + 4;
+/// Cgroup id, eight counters, OOM kills, two parts, the series, the buckets, the traffic by peer and merged, the TCP
+/// events.
+const WORDS: usize = 1 + 8 + 1 + 2 + 1 + BUCKETS + 4 * (PEERS + 2) + 4;
 const RECORD_BYTES: usize = WORDS * size_of::<u64>();
 
 /// Why totals cannot be saved.
@@ -57,8 +58,8 @@ pub struct Saved {
     pub totals: SlotTotals,
     /// How its CPU time was parted: the kernel's own parts are only good for a ratio, so these cannot be found again.
     pub split: Split,
-    /// What kind of thing it is, for when it is gone.
-    pub kind: Option<Kind>,
+    /// Under which series it is published, for when it is gone.
+    pub share: Option<Share>,
 }
 
 /// The saved totals of all entries.
@@ -197,9 +198,10 @@ fn values(saved: &Saved) -> impl Iterator<Item = u64> {
         it.forks,
         it.execs,
         it.exits,
+        saved.totals.oom_kills,
         saved.split.user_ns,
         saved.split.system_ns,
-        kind_word(saved.kind),
+        share_word(saved.share),
     ]
     .into_iter()
     .chain(saved.totals.waits)
@@ -233,11 +235,12 @@ fn network_from(mut next: impl FnMut() -> u64) -> NetworkCounters {
     }
 }
 
-const KINDS: [Kind; 4] = [Kind::Container, Kind::Unit, Kind::Cgroup, Kind::Host];
+const SHARES: [Share; 3] = [Share::Own, Share::Other, Share::Host];
 
-/// A kind as it stands in the file; 0 is none.
-fn kind_word(kind: Option<Kind>) -> u64 {
-    kind.and_then(|kind| KINDS.iter().position(|it| *it == kind))
+/// A series as it stands in the file; 0 is none.
+fn share_word(share: Option<Share>) -> u64 {
+    share
+        .and_then(|share| SHARES.iter().position(|it| *it == share))
         .map_or(0, |at| at as u64 + 1)
 }
 
@@ -263,26 +266,28 @@ fn records(bytes: &[u8]) -> HashMap<CgroupId, Saved> {
             execs: next(),
             exits: next(),
         };
+        let oom_kills = next();
         let split = Split {
             user_ns: next(),
             system_ns: next(),
         };
         let word = next();
-        let kind = KINDS
+        let share = SHARES
             .into_iter()
-            .find(|kind| kind_word(Some(*kind)) == word);
+            .find(|share| share_word(Some(*share)) == word);
         let waits = std::array::from_fn(|_| next());
         let totals = SlotTotals {
             counters,
             waits,
             network: network_from(next),
+            oom_kills,
         };
         found.insert(
             CgroupId(id),
             Saved {
                 totals,
                 split,
-                kind,
+                share,
             },
         );
     }
@@ -301,7 +306,9 @@ mod tests {
         saved.totals.network.peers[PEERS - 1].tx_packets = seed + 4;
         saved.totals.network.merged[0].rx_bytes = seed + 5;
         saved.totals.network.tcp.failures = seed + 6;
+        saved.totals.oom_kills = seed + 7;
         saved.split.system_ns = seed + 3;
+        saved.share = Some(Share::Other);
         saved
     }
 

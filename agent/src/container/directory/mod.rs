@@ -9,13 +9,15 @@ use std::{
 };
 
 use super::{
-    CgroupId, Container, Identity, Kind, Runtime, RuntimeInfo, cgroup_path::identify, short,
+    CgroupId, Container, Exit, Identity, Kind, Runtime, RuntimeInfo, Selection, Share,
+    cgroup_path::identify, short,
 };
 
 /// All accounted entries of one hierarchy.
 #[derive(Debug)]
 pub struct Directory {
     host: CgroupId,
+    selection: Selection,
     entries: HashMap<CgroupId, Entry>,
     /// Nested cgroup → the entry it is part of.
     nested: HashMap<CgroupId, CgroupId>,
@@ -49,14 +51,20 @@ struct Entry {
     wanted: String,
     ended: bool,
     described: bool,
+    /// What the kernel said of the end of its main process, with the depth of the pid namespace that it was first in.
+    init_exit: Option<(u32, Exit)>,
+    /// Whether the runtime said that memory ran out in it.
+    out_of_memory: bool,
     nested: BTreeSet<CgroupId>,
 }
 
 impl Directory {
-    /// A directory that knows the host, whose cgroup is `root`.
-    pub fn new(root: CgroupId) -> Self {
+    /// A directory that knows the host, whose cgroup is `root`; `selection` says under which series each entry is
+    /// published.
+    pub fn new(root: CgroupId, selection: Selection) -> Self {
         let mut directory = Self {
             host: root,
+            selection,
             entries: HashMap::new(),
             nested: HashMap::new(),
             by_path: HashMap::new(),
@@ -135,15 +143,16 @@ impl Directory {
             container.id = Some(id);
         }
         let wanted = match (&container.namespace, &container.pod, info.name) {
-            (_, _, None) => return true,
-            (Some(namespace), Some(pod), Some(name)) => format!("{namespace}/{pod}/{name}"),
-            (_, _, Some(name)) => name,
+            (_, _, None) => None,
+            (Some(namespace), Some(pod), Some(name)) => Some(format!("{namespace}/{pod}/{name}")),
+            (_, _, Some(name)) => Some(name),
         };
-        if wanted != entry.wanted {
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != entry.wanted) {
             let before = std::mem::replace(&mut entry.wanted, wanted);
             self.stop_waiting(&before, cgroup);
             self.settle(cgroup);
         }
+        self.choose_share(cgroup);
         true
     }
 
@@ -171,12 +180,32 @@ impl Directory {
         }
     }
 
-    /// The main process of the runtime's container `runtime_id` ended.
-    pub fn exited(&mut self, runtime_id: &str, exit_code: Option<i64>) {
-        if let Some(cgroup) = self.by_runtime_id.get(runtime_id)
-            && let Some(entry) = self.entries.get_mut(cgroup)
+    /// The first process of a pid namespace ended in the entry `cgroup`. Of several the outermost is the main process:
+    /// others may be made inside a container, and end before it or with it. It counts when the entry ends.
+    pub fn init_exited(&mut self, cgroup: CgroupId, level: u32, exit: Exit) {
+        if let Some(entry) = self.entries.get_mut(&cgroup)
+            && entry.init_exit.is_none_or(|(known, _)| level <= known)
         {
-            Arc::make_mut(&mut entry.container).exit_code = exit_code;
+            entry.init_exit = Some((level, exit));
+        }
+    }
+
+    /// Memory ran out in the runtime's container `runtime_id`, its runtime says.
+    pub fn out_of_memory(&mut self, runtime_id: &str) {
+        if let Some(entry) = self.by_runtime_id(runtime_id) {
+            entry.out_of_memory = true;
+        }
+    }
+
+    /// The main process of the runtime's container `runtime_id` ended, its runtime says. What the kernel says of an
+    /// entry that ended counts more: the runtime's word may be of the run before.
+    pub fn exited(&mut self, runtime_id: &str, code: Option<i64>) {
+        if let Some(entry) = self.by_runtime_id(runtime_id)
+            && let Some(code) = code
+            && !(entry.ended && entry.init_exit.is_some())
+        {
+            let exit = Exit::of_code(code, entry.out_of_memory);
+            Arc::make_mut(&mut entry.container).exit = exit;
         }
     }
 
@@ -184,6 +213,9 @@ impl Directory {
     pub fn end(&mut self, cgroup: CgroupId) {
         if let Some(entry) = self.entries.get_mut(&cgroup) {
             entry.ended = true;
+            if let Some((_, exit)) = entry.init_exit {
+                Arc::make_mut(&mut entry.container).exit = exit;
+            }
         }
     }
 
@@ -238,6 +270,11 @@ impl Directory {
         self.entries.len()
     }
 
+    fn by_runtime_id(&mut self, runtime_id: &str) -> Option<&mut Entry> {
+        let cgroup = self.by_runtime_id.get(runtime_id)?;
+        self.entries.get_mut(cgroup)
+    }
+
     fn take_in(&mut self, container: Container) {
         let cgroup = container.cgroup;
         self.by_path.insert(container.path.clone(), cgroup);
@@ -249,10 +286,23 @@ impl Directory {
             container: Arc::new(container),
             ended: false,
             described: false,
+            init_exit: None,
+            out_of_memory: false,
             nested: BTreeSet::new(),
         };
         self.entries.insert(cgroup, entry);
         self.settle(cgroup);
+        self.choose_share(cgroup);
+    }
+
+    /// Asks the rules anew, for what is known of the entry has changed.
+    fn choose_share(&mut self, cgroup: CgroupId) {
+        if let Some(entry) = self.entries.get_mut(&cgroup) {
+            let share = self.selection.share(&entry.container, &entry.wanted);
+            if share != entry.container.share {
+                Arc::make_mut(&mut entry.container).share = share;
+            }
+        }
     }
 
     fn nest(&mut self, cgroup: CgroupId, owner: CgroupId) -> Placement<'static> {
@@ -361,10 +411,11 @@ fn container(cgroup: CgroupId, identity: Identity) -> Container {
         id: identity.id,
         image: None,
         pid: None,
-        exit_code: None,
+        exit: Exit::default(),
         namespace: None,
         pod: identity.pod,
         labels: BTreeMap::new(),
+        share: Share::Own,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::container::Rule;
 
 const ID_A: &str = "0533a1b2dc8db612f1f6898fdac37f94ef7716f5eb65e0e8afb7bb188d8797cb";
 const ID_B: &str = "441d25a6ec292727bde62b39a9e7781a236225df43586206b049455d30f9b40e";
@@ -19,6 +20,70 @@ fn a_container_is_called_by_its_short_id_until_its_runtime_says_more() {
     assert_eq!(name(&directory, 10), "web");
     assert_eq!(directory.undescribed().count(), 0);
     assert!(!directory.describe(ID_B, named("web")), "not known yet");
+}
+
+#[test]
+fn rules_are_asked_again_when_a_runtime_says_more_and_see_the_name_it_gave() {
+    let rule = |text| Rule::parse(text).expect("a rule");
+    let selection = Selection {
+        include: vec![rule("web")],
+        exclude: vec![rule("label:team=blue")],
+        ..Selection::default()
+    };
+    let mut directory = Directory::new(CgroupId(1), selection);
+    let share = |directory: &Directory, cgroup| {
+        let container = directory.container(CgroupId(cgroup));
+        container.expect("known").share()
+    };
+    directory.insert(CgroupId(10), &docker(ID_A), None);
+    assert_eq!(share(&directory, 10), Share::Other);
+    directory.describe(ID_A, named("web"));
+    assert_eq!(share(&directory, 10), Share::Own);
+
+    directory.insert(CgroupId(11), &docker(ID_B), Some(named("web")));
+    assert_eq!(name(&directory, 11), "web-441d25a6ec29");
+    assert_eq!(share(&directory, 11), Share::Own);
+
+    let labels = BTreeMap::from([("team".to_owned(), "blue".to_owned())]);
+    let info = RuntimeInfo {
+        labels,
+        ..RuntimeInfo::default()
+    };
+    directory.describe(ID_A, info);
+    assert_eq!(share(&directory, 10), Share::Other);
+    assert_eq!(share(&directory, 1), Share::Host);
+}
+
+#[test]
+fn how_a_main_process_ended_is_the_kernels_word_before_the_runtimes() {
+    let exit = |directory: &Directory| directory.container(CgroupId(10)).expect("known").exit;
+    let ended = |code: u32| Exit::of_status(code << 8, false);
+    let mut directory = directory();
+    directory.insert(CgroupId(10), &docker(ID_A), None);
+    directory.exited(ID_A, Some(1));
+    assert_eq!(exit(&directory).code, Some(1), "maybe of the run before");
+
+    // A process that is the first of a pid namespace inside the container ends before it and with it.
+    directory.init_exited(CgroupId(10), 2, ended(7));
+    directory.init_exited(CgroupId(10), 1, ended(3));
+    directory.init_exited(CgroupId(10), 2, ended(9));
+    assert_eq!(exit(&directory).code, Some(1), "its cgroup is there");
+    directory.end(CgroupId(10));
+    assert_eq!(exit(&directory), ended(3));
+    directory.exited(ID_A, Some(1));
+    assert_eq!(exit(&directory), ended(3));
+}
+
+#[test]
+fn a_runtime_that_said_that_memory_ran_out_is_believed_where_the_code_fits() {
+    let mut directory = directory();
+    for (cgroup, id, code, oom) in [(10, ID_A, 137, true), (11, ID_B, 0, false)] {
+        directory.insert(CgroupId(cgroup), &docker(id), None);
+        directory.out_of_memory(id);
+        directory.exited(id, Some(code));
+        let container = directory.container(CgroupId(cgroup)).expect("known");
+        assert_eq!(container.exit.oom, Some(oom));
+    }
 }
 
 #[test]
@@ -88,7 +153,7 @@ fn what_is_said_of_a_restarted_container_goes_to_the_newest_entry_with_its_id() 
     directory.exited(ID_A, Some(3));
     let exit_code = |directory: &Directory, cgroup| {
         let container = directory.container(CgroupId(cgroup)).expect("an entry");
-        container.exit_code
+        container.exit.code
     };
     assert_eq!(exit_code(&directory, 10), None);
     assert_eq!(exit_code(&directory, 11), Some(3));
@@ -301,7 +366,7 @@ mod any_history {
 }
 
 fn directory() -> Directory {
-    Directory::new(CgroupId(1))
+    Directory::new(CgroupId(1), Selection::default())
 }
 
 fn docker(id: &str) -> String {

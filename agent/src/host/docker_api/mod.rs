@@ -47,6 +47,11 @@ pub enum DockerMessage {
         /// Name, image and labels.
         info: RuntimeInfo,
     },
+    /// A container in which memory ran out, which may have hit any of its processes.
+    OutOfMemory {
+        /// Its full id.
+        id: String,
+    },
     /// A container whose main process ended.
     Ended {
         /// Its full id.
@@ -147,7 +152,7 @@ impl DockerApi {
         }
         let filters = HashMap::from([
             ("type", vec!["container"]),
-            ("event", vec!["start", "rename", "die"]),
+            ("event", vec!["start", "rename", "oom", "die"]),
         ]);
         let options = EventsOptionsBuilder::new()
             .since(&since.to_string())
@@ -219,6 +224,7 @@ fn happened(event: EventMessage) -> Option<DockerMessage> {
     let id = id?;
     let mut attributes: BTreeMap<String, String> = attributes?.into_iter().collect();
     match event.action.as_deref()? {
+        "oom" => Some(DockerMessage::OutOfMemory { id }),
         "die" => Some(DockerMessage::Ended {
             id,
             exit_code: attributes

@@ -124,9 +124,12 @@ impl Runtimes {
                     _ => stored,
                 }
             }
-            Runtime::Nspawn | Runtime::Lxc | Runtime::Systemd | Runtime::Cgroup | Runtime::Host => {
-                None
-            }
+            Runtime::Nspawn
+            | Runtime::Lxc
+            | Runtime::Systemd
+            | Runtime::Cgroup
+            | Runtime::Other
+            | Runtime::Host => None,
         }
     }
 

@@ -113,6 +113,7 @@ function tick({ t, new: introduced, v, machine, agent }) {
   point(host, t, cpuTotal, waitTotal);
   if (machine) wholeHost = machine;
   if (agent) ownCost.take(t, agent);
+  if (agent && t - happened.askedAt >= FACTS_MS) tellHappened();
   if (here.has(shown.cgroup) && t - factsAt >= FACTS_MS) tellFacts();
   schedule();
 }
@@ -133,6 +134,7 @@ function forget(cgroup, entry) {
 function startAnew() {
   for (const [cgroup, entry] of entries) forget(cgroup, entry);
   Object.assign(host, series());
+  Object.assign(happened, { list: [], askedAt: 0 });
   ownCost.forget();
   choose(null);
 }
@@ -288,7 +290,7 @@ function newChart(key, format, atLeast) {
         { ...axis, size: 48, space: 28 },
       ],
       series: [{}, { stroke: colour(`--${key}`), fill: colour(`--${key}`).trim() + "22", width: 1.5, points: { show: false } }],
-      hooks: { setCursor: [value], setData: [value] },
+      hooks: { setCursor: [value], setData: [value], draw: [drawHappened] },
     },
     [[], []],
     place,
@@ -324,6 +326,41 @@ async function choose(cgroup) {
   });
   for (const key of ["t", "cpu", "wait"]) chosen[key] = past[key].concat(chosen[key]).slice(-server.ticks);
   schedule();
+}
+
+/** What happened, as `/api/v1/events` tells it, oldest first, and when it was asked for last. */
+const happened = { list: [], askedAt: 0 };
+
+/** As many as the agent keeps. */
+const HAPPENED_KEPT = 1024;
+
+async function tellHappened() {
+  happened.askedAt = lastTick;
+  // A whole nanosecond is more than a number holds, but ticks are far apart.
+  const since = Math.ceil((happened.list.at(-1)?.taken ?? 0) / 1e6);
+  const response = await fetch(`api/v1/events?since=${since}000000`).catch(() => null);
+  const told = response?.ok ? await response.json().catch(() => null) : null;
+  if (!told?.events.length) return;
+  happened.list = happened.list.concat(told.events).slice(-HAPPENED_KEPT);
+  schedule();
+}
+
+/** A tick at the foot of the chart for each event of what it shows: of the host all containers'. A kill stands out. */
+function drawHappened(chart) {
+  const { ctx, bbox } = chart;
+  const { min, max } = chart.scales.x;
+  const style = getComputedStyle(document.documentElement);
+  let marks = 0;
+  for (const { taken, event, cgroup, kind } of happened.list) {
+    const at = taken / 1e9;
+    const isShown = shown === host ? kind === "container" : cgroup === shown.cgroup;
+    if (!isShown || at < min || at > max) continue;
+    const height = devicePixelRatio * (event === "oom" ? 14 : 6);
+    ctx.fillStyle = style.getPropertyValue(event === "oom" ? "--bad" : "--soft");
+    ctx.fillRect(chart.valToPos(at, "x", true), bbox.top + bbox.height - height, devicePixelRatio * 1.5, height);
+    marks += 1;
+  }
+  chart.root.parentElement.dataset.marks = marks;
 }
 
 let factsAt = 0;

@@ -41,6 +41,31 @@ async fn ready_means_a_batch_younger_than_three_intervals() {
 }
 
 #[tokio::test]
+async fn what_happened_is_told_from_any_time_on() {
+    let server = Running::start(Settings::default()).await;
+    assert_eq!(server.get("/api/v1/events").await.body, r#"{"events":[]}"#);
+    for second in 1..4 {
+        let there = (1..=second).map(|cgroup| subject_of(container(cgroup, "c"), Vec::new()));
+        let second = u32::try_from(second).unwrap();
+        server.live.publish(tick_of(second, there.collect()));
+    }
+    for (path, starts) in [
+        ("/api/v1/events", 2),
+        ("/api/v1/events?since=2000000000", 1),
+        ("/api/v1/events?since=3000000000", 0),
+        ("/api/v1/events?since=x", 2),
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(
+            answer.body.matches(r#""event":"start""#).count(),
+            starts,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_entry_is_found_by_name_id_start_of_id_and_cgroup() {
     let server = Running::start(Settings::default()).await;
     let named = |cgroup, name: &str, id: &str| {

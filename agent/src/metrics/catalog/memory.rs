@@ -25,6 +25,12 @@ pub(super) static MEMORY_METRICS: &[&Metric] = &[
     &OOM_EVENTS,
 ];
 
+/// Bytes in use, which add up over cgroups beside each other.
+const USED: Metric = Metric {
+    adds_up: true,
+    ..BYTES
+};
+
 /// A number of bytes that goes up and down.
 const BYTES: Metric = Metric {
     measurement: "container_mem",
@@ -49,63 +55,63 @@ pub static MEMORY_USAGE: Metric = Metric {
     prometheus: "cgflux_container_memory_usage_bytes",
     resolution: Resolution::Tick,
     help: "Memory charged to the cgroup and all below it, page cache included.",
-    ..BYTES
+    ..USED
 };
 /// Memory that reclaim would not find at once.
 pub static WORKING_SET: Metric = Metric {
     field: "working_set_bytes",
     prometheus: "cgflux_container_memory_working_set_bytes",
     help: "Memory charged less the page cache not used lately, as the kubelet and `docker stats` count it.",
-    ..BYTES
+    ..USED
 };
 /// Anonymous memory.
 pub static ANON: Metric = Metric {
     field: "anon_bytes",
     prometheus: "cgflux_container_memory_anon_bytes",
     help: "Anonymous memory: heaps and stacks.",
-    ..BYTES
+    ..USED
 };
 /// Page cache.
 pub static FILE: Metric = Metric {
     field: "file_bytes",
     prometheus: "cgflux_container_memory_file_bytes",
     help: "Page cache, shared memory and tmpfs included.",
-    ..BYTES
+    ..USED
 };
 /// Shared memory.
 pub static SHMEM: Metric = Metric {
     field: "shmem_bytes",
     prometheus: "cgflux_container_memory_shmem_bytes",
     help: "Shared memory and tmpfs.",
-    ..BYTES
+    ..USED
 };
 /// Memory of the kernel.
 pub static KERNEL_MEMORY: Metric = Metric {
     field: "kernel_bytes",
     prometheus: "cgflux_container_memory_kernel_bytes",
     help: "Memory that the kernel itself holds for it; v2 tells it since Linux 5.18.",
-    ..BYTES
+    ..USED
 };
 /// The kernel's objects.
 pub static SLAB: Metric = Metric {
     field: "slab_bytes",
     prometheus: "cgflux_container_memory_slab_bytes",
     help: "The part of the kernel's memory in small objects such as inodes and directory entries; v2 only.",
-    ..BYTES
+    ..USED
 };
 /// Buffers of sockets.
 pub static SOCKET_BUFFERS: Metric = Metric {
     field: "sock_bytes",
     prometheus: "cgflux_container_memory_sock_bytes",
     help: "Buffers of sockets; v2 only.",
-    ..BYTES
+    ..USED
 };
 /// Memory swapped out.
 pub static SWAP: Metric = Metric {
     field: "swap_bytes",
     prometheus: "cgflux_container_memory_swap_bytes",
     help: "Memory swapped out.",
-    ..BYTES
+    ..USED
 };
 /// The hard limit.
 pub static MEMORY_LIMIT: Metric = Metric {

@@ -9,6 +9,7 @@ mod cpu;
 mod host;
 mod memory;
 mod network;
+mod oom;
 mod pids;
 mod pressure;
 mod sched;
@@ -20,6 +21,7 @@ pub use cpu::*;
 pub use host::*;
 pub use memory::*;
 pub use network::*;
+pub use oom::*;
 pub use pids::*;
 pub use pressure::*;
 pub use sched::*;
@@ -33,6 +35,7 @@ pub fn container() -> impl Iterator<Item = &'static Metric> {
         BLOCK_IO_METRICS,
         NETWORK_METRICS,
         MEMORY_METRICS,
+        OOM_METRICS,
         PRESSURE_METRICS,
         PIDS_METRICS,
         SPACE_METRICS,
@@ -72,6 +75,8 @@ pub struct Metric {
     pub unit: Unit,
     /// How it behaves over time.
     pub kind: Kind,
+    /// Whether the values of a gauge that is no rate add up over entries, as memory in use does and a limit does not.
+    pub adds_up: bool,
     /// How often it is read.
     pub resolution: Resolution,
     /// Where it can come from, best first.
@@ -142,6 +147,8 @@ pub enum Source {
     InetSockSetState,
     /// `tp_btf/tcp_retransmit_skb`.
     TcpRetransmitSkb,
+    /// `tp_btf/mark_victim`.
+    MarkVictim,
     /// A file of the cgroup.
     CgroupFile,
     /// A file of `/proc`.
@@ -166,6 +173,7 @@ impl Source {
             Self::CgroupSkb => "cgroup_skb",
             Self::InetSockSetState => "inet_sock_set_state",
             Self::TcpRetransmitSkb => "tcp_retransmit_skb",
+            Self::MarkVictim => "mark_victim",
             Self::CgroupFile => "cgroup_file",
             Self::ProcFile => "proc_file",
             Self::Statfs => "statfs",
@@ -181,6 +189,7 @@ const NO_METRIC: Metric = Metric {
     prometheus: "",
     unit: Unit::Count,
     kind: Kind::Counter,
+    adds_up: false,
     resolution: Resolution::Tick,
     sources: &[],
     help: "",

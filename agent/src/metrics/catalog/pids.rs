@@ -17,6 +17,7 @@ const NUMBER: Metric = Metric {
 pub static PIDS: Metric = Metric {
     field: "pids",
     prometheus: "cgflux_container_pids",
+    adds_up: true,
     help: "Tasks (processes and threads) in the cgroup and all below it.",
     ..NUMBER
 };

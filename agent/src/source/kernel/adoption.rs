@@ -41,7 +41,7 @@ impl KernelSource {
             .collect();
         for id in gone {
             if let Some(old) = old.get(&id) {
-                self.ended.add(old.kind, &old.totals, &mut self.saved);
+                self.ended.add(old.share, &old.totals, &mut self.saved);
             }
             self.saved.remove(id);
         }
@@ -176,6 +176,11 @@ impl KernelSource {
         {
             // The file cuts to microseconds what was told to the nanosecond before.
             base.counters.run_ns = base.counters.run_ns.max(run_ns);
+        }
+        let now_ns = clock::boot_ns();
+        if let Some(kills) = self.roster.oom_kills(entry) {
+            base.oom_kills = base.oom_kills.max(kills);
+            self.victims.counted_until(entry, now_ns);
         }
         self.ledger.add_base(entry, &base);
         self.roster.go_on_from(entry, split);

@@ -8,7 +8,7 @@ use std::{
 use agent_ebpf::block_io::{DISCARD, FLUSH, READ, WRITE};
 
 use crate::{
-    container::{CgroupId, Kind},
+    container::{CgroupId, Share},
     host::block_devices::BlockDevices,
     snapshot::{BlockLedger, BlockSums, DeviceIo, DeviceSums, OperationTotals},
 };
@@ -17,8 +17,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct BlockIo {
     ledger: BlockLedger,
-    /// What units and plain cgroups did that ended.
-    ended: HashMap<Kind, BlockSums>,
+    /// What entries without a series of their own did that ended.
+    ended: HashMap<Share, BlockSums>,
     /// What slots had counted when the last values of their entries were published; what comes later is the host's.
     told_last: HashMap<u32, BlockSums>,
     devices: BlockDevices,
@@ -60,20 +60,20 @@ impl BlockIo {
     pub(super) fn close(
         &mut self,
         entry: CgroupId,
-        kind: Option<Kind>,
+        share: Option<Share>,
         total: &BlockSums,
         slots: Vec<(u32, BlockSums)>,
     ) {
-        if let Some(kind) = kind.filter(|it| matches!(it, Kind::Unit | Kind::Cgroup)) {
-            self.ended.entry(kind).or_default().add_all(total);
+        if let Some(share) = share.filter(|it| *it != Share::Own) {
+            self.ended.entry(share).or_default().add_all(total);
         }
         self.told_last.extend(slots);
         self.ledger.close(entry);
     }
 
-    /// What units or plain cgroups did that ended.
-    pub(super) fn ended(&self, kind: Kind) -> Vec<DeviceIo> {
-        let sums = self.ended.get(&kind);
+    /// What entries without a series of their own did that ended.
+    pub(super) fn ended(&self, share: Share) -> Vec<DeviceIo> {
+        let sums = self.ended.get(&share);
         sums.map(|sums| self.told(sums)).unwrap_or_default()
     }
 

@@ -1,24 +1,24 @@
-//! What units and plain cgroups used that ended. They mostly have no series of their own: the host's shipped total
-//! holds them, and so it must go on over a restart.
+//! What entries used that ended and had no series of their own: the totals of `_host` and `_other` hold them, and so
+//! must go on over a restart.
 
 use std::collections::HashMap;
 
 use crate::{
-    container::{CgroupId, Kind},
+    container::{CgroupId, Share},
     snapshot::SlotTotals,
     state::{Saved, SavedTotals},
 };
 
-/// Kinds whose ended entries are added up, each with the id it is saved under, which no cgroup has.
-const KEPT: [(Kind, CgroupId); 2] = [
-    (Kind::Unit, CgroupId(u64::MAX)),
-    (Kind::Cgroup, CgroupId(u64::MAX - 1)),
+/// Series whose ended entries are added up, each with the id it is saved under, which no cgroup has.
+const KEPT: [(Share, CgroupId); 2] = [
+    (Share::Host, CgroupId(u64::MAX)),
+    (Share::Other, CgroupId(u64::MAX - 1)),
 ];
 
-/// The sums, by kind.
+/// The sums, by series.
 #[derive(Debug, Default)]
 pub(super) struct Ended {
-    sums: HashMap<Kind, SlotTotals>,
+    sums: HashMap<Share, SlotTotals>,
 }
 
 impl Ended {
@@ -31,18 +31,23 @@ impl Ended {
     pub(super) fn go_on_from(old: &HashMap<CgroupId, Saved>) -> Self {
         let sums = KEPT
             .iter()
-            .filter_map(|(kind, id)| Some((*kind, old.get(id)?.totals)));
+            .filter_map(|(share, id)| Some((*share, old.get(id)?.totals)));
         Self {
             sums: sums.collect(),
         }
     }
 
     /// Adds an entry that ended, and saves the sum.
-    pub(super) fn add(&mut self, kind: Option<Kind>, totals: &SlotTotals, saved: &mut SavedTotals) {
-        let Some((kind, id)) = KEPT.iter().find(|(it, _)| Some(*it) == kind) else {
+    pub(super) fn add(
+        &mut self,
+        share: Option<Share>,
+        totals: &SlotTotals,
+        saved: &mut SavedTotals,
+    ) {
+        let Some((share, id)) = KEPT.iter().find(|(it, _)| Some(*it) == share) else {
             return;
         };
-        let sum = self.sums.entry(*kind).or_default();
+        let sum = self.sums.entry(*share).or_default();
         *sum += totals;
         saved.save(
             *id,
@@ -54,7 +59,7 @@ impl Ended {
     }
 
     /// The sums.
-    pub(super) fn sums(&self) -> impl Iterator<Item = (Kind, &SlotTotals)> {
-        self.sums.iter().map(|(kind, sum)| (*kind, sum))
+    pub(super) fn sums(&self) -> impl Iterator<Item = (Share, &SlotTotals)> {
+        self.sums.iter().map(|(share, sum)| (*share, sum))
     }
 }

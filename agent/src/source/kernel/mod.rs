@@ -9,6 +9,7 @@ mod ended;
 mod health;
 mod network;
 mod overflow;
+mod victims;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,15 +20,15 @@ use agent_ebpf::slot::SlotEntry;
 
 use super::{Coverage, block_files::BlockFiles, netns::Namespaces, roster::Roster};
 use crate::{
-    container::{CgroupId, Kind},
+    container::{CgroupId, Exit, Kind, Share},
     kernel::{Event, Kernel, KernelError, ProgramReport},
     metrics::{
         Sample, Value,
         catalog::{self, Source},
     },
     snapshot::{
-        BlockSums, CpuTotals, DeviceIo, Entry, Ledger, SlotTotals, Snapshot, Split, Timestamp,
-        Totals, WaitHistogram,
+        BlockSums, CpuTotals, DeviceIo, Entry, Ledger, OomKill, OomTotals, SlotTotals, Snapshot,
+        Split, Timestamp, Totals, WaitHistogram,
     },
     state::{Saved, SavedTotals},
 };
@@ -35,6 +36,7 @@ use block_io::BlockIo;
 use ended::Ended;
 use health::{Health, Lost};
 use overflow::Overflow;
+use victims::Victims;
 
 /// How long after its end an entry's values may still change: the kernel says when nothing can be charged any more,
 /// but some cgroups linger, held by a page or a socket.
@@ -65,7 +67,7 @@ pub(super) struct KernelSource {
     released_early: HashSet<CgroupId>,
     /// Whether the tree is being looked through because events were lost.
     resyncing: bool,
-    /// What units and plain cgroups used that ended.
+    /// What entries without a series of their own used that ended.
     ended: Ended,
     block: BlockIo,
     /// Serves where no program counts block I/O.
@@ -76,6 +78,7 @@ pub(super) struct KernelSource {
     forget_recent: bool,
     /// Cgroups whose slots are to be taken at the next tick, before the kernel let go of them.
     disowned: Vec<CgroupId>,
+    victims: Victims,
     health: Health,
 }
 
@@ -90,11 +93,14 @@ impl KernelSource {
     /// Adopts what is there; the programs are attached already.
     pub(super) fn start(
         kernel: Kernel,
-        roster: Roster,
+        mut roster: Roster,
         saved: SavedTotals,
         old: &HashMap<CgroupId, Saved>,
     ) -> Result<Self, KernelError> {
         let coverage = Coverage::of(kernel.programs());
+        if coverage.has(Source::MarkVictim) {
+            roster.leave_oom_kills();
+        }
         let mut source = Self {
             kernel,
             roster,
@@ -115,6 +121,7 @@ impl KernelSource {
             namespaces: Namespaces::default(),
             forget_recent: false,
             disowned: Vec::new(),
+            victims: Victims::default(),
             health: Health::default(),
         };
         // What is lost from here on is looked for in the tree at the first tick.
@@ -189,7 +196,7 @@ impl KernelSource {
                     &Saved {
                         totals,
                         split,
-                        kind: self.roster.kind(id),
+                        share: self.roster.share(id),
                     },
                 );
             }
@@ -214,28 +221,35 @@ impl KernelSource {
             if let Some(totals) = self.ledger.total(id, |slot| self.kernel.totals(slot)) {
                 self.namespaces.end(id, &totals.network);
                 self.ended
-                    .add(self.roster.kind(id), &totals, &mut self.saved);
+                    .add(self.roster.share(id), &totals, &mut self.saved);
             }
             self.ledger.close(id);
             self.overflow.remove(id);
             self.saved.remove(id);
+            self.victims.forget(id);
             self.roster.forget(id);
             self.block_files.forget(id);
         }
     }
 
-    /// What units and plain cgroups used that ended, also before this process began.
-    pub(super) fn ended(&self) -> Vec<(Kind, Totals)> {
-        let totals = |kind, sum| Totals {
+    /// What entries without a series of their own used that ended, also before this process began.
+    pub(super) fn ended(&self) -> Vec<(Share, Totals)> {
+        let totals = |share, sum| Totals {
             cpu: self.counted(sum, true),
-            block_io: self.block.ended(kind),
+            block_io: self.block.ended(share),
             network: self.network(sum, true),
+            oom: self.oom(sum),
             ..Totals::default()
         };
         self.ended
             .sums()
-            .map(|(kind, sum)| (kind, totals(kind, sum)))
+            .map(|(share, sum)| (share, totals(share, sum)))
             .collect()
+    }
+
+    /// Processes killed for want of memory since the last call.
+    pub(super) fn oom_kills(&mut self) -> Vec<OomKill> {
+        self.victims.untold()
     }
 
     /// Which metric comes from where.
@@ -291,6 +305,31 @@ impl KernelSource {
             Event::Joined { cgroup, pid } => self.roster.joined(cgroup, pid),
             Event::Removed { cgroup, boot_ns } => self.remove(cgroup, boot_ns),
             Event::Released { cgroup, slot } => self.release(cgroup, slot)?,
+            Event::Victim {
+                cgroup,
+                pid,
+                comm,
+                boot_ns,
+            } => {
+                let entry = self.roster.owner(cgroup);
+                if self.victims.take(OomKill { entry, pid, comm }, boot_ns) {
+                    let one = SlotTotals {
+                        oom_kills: 1,
+                        ..SlotTotals::default()
+                    };
+                    self.ledger.add_base(entry, &one);
+                }
+            }
+            Event::InitExited {
+                cgroup,
+                pid,
+                status,
+                level,
+            } => {
+                let is_victim = self.victims.has(cgroup, pid);
+                let exit = Exit::of_status(status, is_victim);
+                self.roster.init_exited(cgroup, level, exit);
+            }
         }
         Ok(())
     }
@@ -373,7 +412,7 @@ impl KernelSource {
         }
         let told = self.block.told(&total);
         if last {
-            self.block.close(id, self.roster.kind(id), &total, slots);
+            self.block.close(id, self.roster.share(id), &total, slots);
         }
         told
     }
@@ -401,7 +440,19 @@ impl KernelSource {
             ..counted
         };
         told.network = self.network_of(id, total);
+        // Without the program the file's count stands.
+        if self.coverage.has(Source::MarkVictim) {
+            told.oom = self.oom(total);
+        }
         told
+    }
+
+    /// Kills that the kernel told of, if it does.
+    fn oom(&self, total: &SlotTotals) -> OomTotals {
+        let is_told = self.coverage.has(Source::MarkVictim);
+        OomTotals {
+            kills: is_told.then_some(total.oom_kills),
+        }
     }
 
     /// What the programs that run here counted, if they did.

@@ -5,13 +5,12 @@
 
 use std::collections::HashMap;
 
-use crate::{
-    container::CgroupId,
-    metrics::{Histogram, Sample, Subject, Value, catalog::Kind},
-};
+use super::{Histogram, Sample, Subject, Value, catalog::Kind};
+use crate::container::CgroupId;
 
+/// A sum over entries.
 #[derive(Debug, Default)]
-pub(super) struct Remainder {
+pub(crate) struct Remainder {
     /// All that was ever added, one sample for each metric and its labels.
     totals: Vec<Sample>,
     /// Each live entry's totals as they were when last added.
@@ -20,14 +19,16 @@ pub(super) struct Remainder {
 
 impl Remainder {
     /// Adds what the totals of an entry grew by since they were last added; all of them the first time.
-    pub(super) fn add(&mut self, cgroup: CgroupId, samples: &[Sample]) {
+    pub(crate) fn add(&mut self, cgroup: CgroupId, samples: &[Sample]) {
         let counted = self.counted.entry(cgroup).or_default();
-        for sample in samples.iter().filter(|sample| is_total(sample)) {
-            let before = find(counted, sample).map(|before| &before.value);
-            let Some(growth) = grown(before, &sample.value) else {
+        let counters = samples.iter().filter(|sample| is_total(sample));
+        for (place, sample) in counters.enumerate() {
+            let before = position(counted, sample, place).and_then(|at| counted.get(at));
+            let Some(growth) = grown(before.map(|before| &before.value), &sample.value) else {
                 continue;
             };
-            match self.totals.iter_mut().find(|total| is_same(total, sample)) {
+            let known = position(&self.totals, sample, place);
+            match known.and_then(|at| self.totals.get_mut(at)) {
                 Some(total) => add_value(&mut total.value, &growth),
                 None => self.totals.push(Sample {
                     value: growth,
@@ -39,7 +40,7 @@ impl Remainder {
     }
 
     /// Adds totals of entries that ended before.
-    pub(super) fn begin_with(&mut self, ended: &[Sample]) {
+    pub(crate) fn begin_with(&mut self, ended: &[Sample]) {
         // No cgroup has this id.
         const ENDED: CgroupId = CgroupId(0);
         self.add(ENDED, ended);
@@ -47,12 +48,14 @@ impl Remainder {
     }
 
     /// Takes the totals of an entry as added already: they were published as its own.
-    pub(super) fn skip(&mut self, cgroup: CgroupId, samples: &[Sample]) {
+    pub(crate) fn skip(&mut self, cgroup: CgroupId, samples: &[Sample]) {
         self.counted.insert(cgroup, totals(samples));
+        // Nothing more, but from now on there is a total of it.
+        self.add(cgroup, samples);
     }
 
     /// Adds what an entry grew by, if it was among the entries, and lets it go: from now on it has its own series.
-    pub(super) fn release(&mut self, cgroup: CgroupId, samples: &[Sample]) {
+    pub(crate) fn release(&mut self, cgroup: CgroupId, samples: &[Sample]) {
         if self.counted.contains_key(&cgroup) {
             self.add(cgroup, samples);
             self.counted.remove(&cgroup);
@@ -60,31 +63,40 @@ impl Remainder {
     }
 
     /// Forgets an ended entry; what it added stays.
-    pub(super) fn forget(&mut self, cgroup: CgroupId) {
+    pub(crate) fn forget(&mut self, cgroup: CgroupId) {
         self.counted.remove(&cgroup);
     }
 
-    /// The totals, the sum of the rates of `subjects`, and what else the host itself has: one entry's limits are not
-    /// the others'. A total that the host lacks is left out, since the sum over the others is not the rest's.
-    pub(super) fn samples<'a>(
+    /// The totals, and the sums of those gauges of `subjects` that add up.
+    pub(crate) fn samples<'a>(&self, subjects: impl Iterator<Item = &'a Subject>) -> Vec<Sample> {
+        let mut samples = self.totals.clone();
+        add_gauges(&mut samples, subjects);
+        samples
+    }
+
+    /// The same with what else the host itself has: one entry's limits are not the others'. A total that the host
+    /// lacks is left out, since the sum over the others is not the rest's.
+    pub(crate) fn samples_with<'a>(
         &self,
         host: &Subject,
         subjects: impl Iterator<Item = &'a Subject>,
     ) -> Vec<Sample> {
         let of_host = |sample: &&Sample| find(&host.samples, sample).is_some();
         let mut samples: Vec<Sample> = self.totals.iter().filter(of_host).cloned().collect();
-        let rates = subjects
-            .flat_map(|subject| &subject.samples)
-            .filter(|sample| is_rate(sample));
-        for rate in rates {
-            match samples.iter_mut().find(|sum| is_same(sum, rate)) {
-                Some(sum) => add_value(&mut sum.value, &rate.value),
-                None => samples.push(rate.clone()),
-            }
-        }
+        add_gauges(&mut samples, subjects);
         let others = host.samples.iter();
-        samples.extend(others.filter(|it| !is_total(it) && !is_rate(it)).cloned());
+        samples.extend(others.filter(|it| !is_total(it) && !adds_up(it)).cloned());
         samples
+    }
+}
+
+fn add_gauges<'a>(samples: &mut Vec<Sample>, subjects: impl Iterator<Item = &'a Subject>) {
+    let gauges = subjects.flat_map(|subject| &subject.samples);
+    for gauge in gauges.filter(|sample| adds_up(sample)) {
+        match samples.iter_mut().find(|sum| is_same(sum, gauge)) {
+            Some(sum) => add_value(&mut sum.value, &gauge.value),
+            None => samples.push(gauge.clone()),
+        }
     }
 }
 
@@ -92,9 +104,10 @@ fn is_total(sample: &Sample) -> bool {
     matches!(sample.metric.kind, Kind::Counter | Kind::Histogram)
 }
 
-/// The float gauges are rates of totals, so they add up as those do.
-fn is_rate(sample: &Sample) -> bool {
-    sample.metric.kind == Kind::Gauge && matches!(sample.value, Value::Float(_))
+/// Float gauges are rates of totals, so they add up as those do; of the others the catalog says so.
+fn adds_up(sample: &Sample) -> bool {
+    let is_rate = matches!(sample.value, Value::Float(_));
+    sample.metric.kind == Kind::Gauge && (is_rate || sample.metric.adds_up)
 }
 
 fn is_same(one: &Sample, other: &Sample) -> bool {
@@ -103,6 +116,15 @@ fn is_same(one: &Sample, other: &Sample) -> bool {
 
 fn find<'a>(samples: &'a [Sample], wanted: &Sample) -> Option<&'a Sample> {
     samples.iter().find(|sample| is_same(sample, wanted))
+}
+
+/// Where the counterpart of `wanted` stands, which is mostly at `likely`: entries have much the same samples in the same
+/// order.
+fn position(samples: &[Sample], wanted: &Sample, likely: usize) -> Option<usize> {
+    if samples.get(likely).is_some_and(|it| is_same(it, wanted)) {
+        return Some(likely);
+    }
+    samples.iter().position(|it| is_same(it, wanted))
 }
 
 fn totals(samples: &[Sample]) -> Vec<Sample> {

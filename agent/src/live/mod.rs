@@ -1,10 +1,12 @@
-//! What watchers see: the latest batch and a bounded history of every entry.
+//! What watchers see: the latest batch, a bounded history of every entry, and the last events.
 //!
 //! A store and nothing else: the collector publishes into it, the HTTP server and the command line read from it. It
 //! asks no clock and does no I/O.
 //!
 //! Memory: `ticks × 8 + (live + ended) × (ticks × 8 + 1,500)` bytes at most, names and labels not counted. With the
 //! default 600 ticks that is 6.3 kB an entry; an entry that lived for one tick takes a fourth of that.
+
+mod events;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -18,6 +20,9 @@ use crate::{
     metrics::{Batch, Subject, catalog},
 };
 
+use events::Events;
+pub use events::{Event, EventKind};
+
 /// How much history is kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
@@ -25,14 +30,17 @@ pub struct Limits {
     pub ticks: usize,
     /// Entries that ended and still have points. Beyond it the one that ended first is forgotten.
     pub ended: usize,
+    /// The last so many events.
+    pub events: usize,
 }
 
 impl Default for Limits {
-    /// Ten minutes at one tick a second; 1,024 ended entries.
+    /// Ten minutes at one tick a second; 1,024 ended entries, 1,024 events.
     fn default() -> Self {
         Self {
             ticks: 600,
             ended: 1024,
+            events: 1024,
         }
     }
 }
@@ -42,6 +50,8 @@ impl Default for Limits {
 pub struct Live {
     /// Taken for the time of one tick's or one entry's copy, never across an await.
     history: Mutex<History>,
+    /// Taken for the time of one tick's copy or of one of all events, never across an await.
+    events: Mutex<Events>,
     latest: watch::Sender<Option<Arc<Batch>>>,
 }
 
@@ -90,6 +100,7 @@ impl Live {
     pub fn new(limits: Limits) -> Self {
         Self {
             history: Mutex::new(History::new(limits)),
+            events: Mutex::new(Events::new(limits.events)),
             latest: watch::Sender::new(None),
         }
     }
@@ -99,6 +110,7 @@ impl Live {
     pub fn publish(&self, batch: Batch) {
         // The history first: a watcher that is woken finds its tick there.
         self.history().record(&batch);
+        self.log().record(&batch);
         self.latest.send_replace(Some(Arc::new(batch)));
     }
 
@@ -136,6 +148,15 @@ impl Live {
     /// The entries that ended and still have points, the one that ended last coming last.
     pub fn ended(&self) -> Vec<Ended> {
         self.history().ended.iter().cloned().collect()
+    }
+
+    /// The last events after `wall_ns`, oldest first.
+    pub fn events_after(&self, wall_ns: i64) -> Vec<Event> {
+        self.log().after(wall_ns)
+    }
+
+    fn log(&self) -> MutexGuard<'_, Events> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
@@ -452,7 +473,7 @@ mod tests {
             ended in 0_usize..4,
             turns in vec(vec(turn(), 6), 1..30),
         ) {
-            let limits = Limits { ticks, ended };
+            let limits = Limits { ticks, ended, events: 0 };
             let (live, mut model) = (Live::new(limits), Model::default());
             for (tick, turns) in (0_u32..).zip(&turns) {
                 publish(&live, tick, turns);

@@ -1,0 +1,77 @@
+//! `_other`: all entries that the operator's rules leave out, as one.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{Batch, Remainder, Sample, Subject};
+use crate::container::{CgroupId, Container, Share};
+
+/// Adds them up from tick to tick. The sum goes on when an entry ends, and when the rules' verdict on it changes because
+/// its labels came late: what was published under another series is not counted again, what was counted here stays.
+#[derive(Debug)]
+pub struct Other {
+    container: Arc<Container>,
+    sum: Remainder,
+    /// Entries that were published under another series.
+    elsewhere: HashSet<CgroupId>,
+    /// Whether the rules leave anything out.
+    is_wanted: bool,
+    /// Whether there is anything to tell.
+    is_used: bool,
+}
+
+impl Other {
+    /// With `is_wanted` false no entry is ever left out, and next to nothing is done.
+    pub fn new(is_wanted: bool) -> Self {
+        Self {
+            container: Arc::new(Container::other()),
+            sum: Remainder::default(),
+            elsewhere: HashSet::new(),
+            is_wanted,
+            is_used: false,
+        }
+    }
+
+    /// Counts in what ended before the first tick.
+    pub fn begin_with(&mut self, ended: &[Sample]) {
+        self.sum.begin_with(ended);
+        self.is_used = true;
+    }
+
+    /// Takes in a tick's entries and gives the batch their sum.
+    pub fn fold(&mut self, batch: &mut Batch) {
+        if self.is_wanted {
+            for subject in &batch.subjects {
+                self.take(subject);
+            }
+        }
+        batch.other = self.is_used.then(|| Subject {
+            container: Arc::clone(&self.container),
+            alive: true,
+            samples: self.sum.samples(left_out(&batch.subjects)),
+        });
+    }
+
+    fn take(&mut self, subject: &Subject) {
+        let cgroup = subject.container.cgroup;
+        if subject.container.share() == Share::Other {
+            self.is_used = true;
+            if self.elsewhere.remove(&cgroup) {
+                self.sum.skip(cgroup, &subject.samples);
+            } else {
+                self.sum.add(cgroup, &subject.samples);
+            }
+        } else {
+            self.sum.release(cgroup, &subject.samples);
+            self.elsewhere.insert(cgroup);
+        }
+        if !subject.alive {
+            self.sum.forget(cgroup);
+            self.elsewhere.remove(&cgroup);
+        }
+    }
+}
+
+fn left_out(subjects: &[Subject]) -> impl Iterator<Item = &Subject> {
+    let subjects = subjects.iter();
+    subjects.filter(|subject| subject.container.share() == Share::Other)
+}
