@@ -5,7 +5,7 @@ use std::fs;
 use crate::harness::{AgentProcess, Batch, Cgroup, Docker, Home, RootCounter};
 
 /// As long as the promise is given for: 10 s.
-const LENGTH_NS: i64 = 10_000_000_000;
+pub(super) const LENGTH_NS: i64 = 10_000_000_000;
 
 #[test]
 fn containers_and_host_are_the_roots_own_counter() {
@@ -19,16 +19,16 @@ fn containers_and_host_are_the_roots_own_counter() {
     hog.run("while :; do :; done");
     // Births and deaths in between: what the dead used is in their finals.
     let _churn = docker.run(&[], "while :; do sleep 0.1; done");
-    all_is_the_root(&agent);
+    all_is_the_root(&agent, LENGTH_NS);
 }
 
 /// Watches the agent and the root for a while: both must have grown by the same.
 #[track_caller]
-pub(super) fn all_is_the_root(agent: &AgentProcess) {
+pub(super) fn all_is_the_root(agent: &AgentProcess, length_ns: i64) {
     let root = RootCounter::start();
     let mut batches = vec![agent.next_batch()];
     let init_before_ns = init_ns();
-    let end_ns = batches[0].taken + LENGTH_NS;
+    let end_ns = batches[0].taken + length_ns;
     while let Some(before) = batches.last()
         && before.taken < end_ns
     {

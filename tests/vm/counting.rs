@@ -1,0 +1,134 @@
+//! What holds of every machine on which the kernel programs count, whatever its kernel and its hierarchies.
+
+use std::fs;
+
+use crate::{checked::check, lab::lab, sums::all_is_the_root};
+
+/// The first version with storage that belongs to a cgroup.
+const FIRST_WITH_CGRP_STORAGE: (u32, u32) = (6, 2);
+
+/// Long enough for some hundred readings of the root's counter.
+const SUMS_LENGTH_NS: i64 = 4_000_000_000;
+
+#[test]
+fn every_program_is_attached() {
+    let report = check();
+    let programs = report.section("programs");
+    let mut attached = 0;
+    for (name, item) in programs.filter(|(name, _)| *name != "slots") {
+        let state = item["details"]["state"].as_str().unwrap_or_default();
+        // One of the two that tell of births is enough.
+        assert!(
+            ["attached", "not_needed"].contains(&state) || name == "cgroup_mkdir",
+            "{item}"
+        );
+        attached += u32::from(state == "attached");
+    }
+    println!("attached={attached}");
+    assert!(attached > 8, "attached={attached}");
+}
+
+#[test]
+fn slots_are_kept_in_the_best_place_that_this_kernel_has() {
+    let report = check();
+    let storage = report.item("programs", "slots")["details"]["storage"].clone();
+    let best = if version() >= FIRST_WITH_CGRP_STORAGE {
+        "cgrp_storage"
+    } else {
+        "hash"
+    };
+    println!("{:?}: {storage}", version());
+    assert_eq!(storage, best);
+}
+
+#[test]
+fn run_time_is_charged_where_the_kernel_charges_it() {
+    let lab = lab();
+    let metrics = lab.agent.metrics();
+    for (metric, source) in [
+        ("usage_ns", "sched_stat_runtime"),
+        ("runq_wait_ns", "sched_switch"),
+        ("forks", "sched_process_fork"),
+    ] {
+        let labels = format!("metric=\"{metric}\",source=\"{source}\"");
+        assert!(metrics.contains(&labels), "no {labels} in {metrics}");
+    }
+}
+
+#[test]
+fn the_cpu_time_of_each_load_lies_between_the_kernels_own_readings() {
+    let lab = lab();
+    for name in lab.loads() {
+        let entry = lab.between(name, "usage_ns", |it| it.usage_ns(), |it| it.usage_ns());
+        assert!(entry.usage_ns() > 1_000_000, "{entry:?}");
+        let parts_ns = entry.expect("user_ns") + entry.expect("system_ns");
+        assert_eq!(parts_ns, entry.usage_ns(), "{entry:?}");
+    }
+}
+
+#[test]
+fn the_throttled_time_lies_between_the_kernels_own_readings() {
+    let lab = lab();
+    let throttled = |it: &crate::harness::Entry| it.expect("throttled_ns");
+    let entry = lab.between(
+        "throttled",
+        "throttled_ns",
+        |it| (it.throttled_ns(), 0),
+        throttled,
+    );
+    assert!(throttled(&entry) > 0, "{entry:?}");
+    assert_eq!(entry.expect("quota_us"), 5_000, "{entry:?}");
+}
+
+#[test]
+fn switches_forks_and_waits_are_counted() {
+    let lab = lab();
+    let batch = lab.agent.next_batch();
+    let entry = |name: &str| {
+        batch
+            .at(&lab.group(name).path())
+            .expect("it is listed")
+            .clone()
+    };
+    let (forking, piping, busy) = (entry("forking"), entry("piping"), entry("busy"));
+    let (forks, exits) = (forking.expect("forks"), forking.expect("exits"));
+    let blocked = piping.expect("voluntary_switches");
+    let waited_ns = busy.expect("runq_wait_ns");
+    println!("forks={forks} exits={exits} voluntary_switches={blocked} runq_wait_ns={waited_ns}");
+    assert!(forks > 4, "{forking:?}");
+    assert!(forks.abs_diff(exits) <= 4, "{forking:?}");
+    assert!(blocked > 20, "{piping:?}");
+    assert!(waited_ns > 0, "{busy:?}");
+}
+
+#[test]
+fn all_entries_together_are_the_machine() {
+    all_is_the_root(&lab().agent, SUMS_LENGTH_NS);
+}
+
+#[test]
+fn nothing_is_lost() {
+    let batch = lab().agent.next_batch();
+    for reason in [
+        "slots_exhausted",
+        "events_lost",
+        "unslotted_charges",
+        "event_mishaps",
+        "regressions",
+        "nameless",
+    ] {
+        assert_eq!(batch.losses(reason), 0, "{reason}");
+    }
+    println!(
+        "unseen_switch_ins={} recursion_misses={}",
+        batch.losses("unseen_switch_ins"),
+        batch.losses("recursion_misses")
+    );
+}
+
+/// Major and minor version of the kernel.
+fn version() -> (u32, u32) {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split('.').filter_map(|it| it.parse().ok());
+    numbers.next().zip(numbers.next()).expect("a version")
+}
