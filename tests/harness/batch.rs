@@ -74,7 +74,12 @@ impl Batch {
 impl Entry {
     /// A total of the CPU family by the field's name in the catalog; `None` where this source does not give it.
     pub(crate) fn total(&self, field: &str) -> Option<u64> {
-        self.families.get("cpu")?.get(field)?.as_u64()
+        self.value("cpu", field)
+    }
+
+    /// An integer of any family, as the API names it.
+    pub(crate) fn value(&self, family: &str, field: &str) -> Option<u64> {
+        self.families.get(family)?.get(field)?.as_u64()
     }
 
     /// The same of a total that must be there.
@@ -82,6 +87,17 @@ impl Entry {
     pub(crate) fn expect(&self, field: &str) -> u64 {
         self.total(field)
             .unwrap_or_else(|| panic!("no {field} in {self:?}"))
+    }
+
+    /// The sum of an integer that stands once for each value of its label.
+    #[allow(
+        dead_code,
+        reason = "of the two test binaries only that of the machines asks for it"
+    )]
+    pub(crate) fn sum(&self, family: &str, field: &str) -> Option<u64> {
+        let samples = self.families.get(family)?.get(field)?.as_array()?;
+        let values = samples.iter().map(|sample| sample["value"].as_u64());
+        values.sum()
     }
 
     /// CPU time used since the cgroup was made, in nanoseconds.

@@ -1,26 +1,39 @@
 //! What `cgflux check --json` says.
 
-use std::process::Command;
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Output, sync::LazyLock};
+
+use caps::Capability;
 
 use serde_json::Value as Json;
 
-use crate::harness::Home;
+use crate::{harness::Home, unprivileged};
 
 /// One report.
 #[derive(Debug)]
 pub(crate) struct Report(Json);
 
-/// Asks.
-#[track_caller]
-pub(crate) fn check() -> Report {
-    let home = Home::new();
-    of(&mut home.command("check"))
+/// The machine's report, as root; asked for once, for it takes the kernel seconds.
+pub(crate) fn check() -> &'static Report {
+    static REPORT: LazyLock<Report> = LazyLock::new(|| {
+        let home = Home::new();
+        let mut command = home.command("check");
+        read(&command.arg("--json").output().unwrap())
+    });
+    &REPORT
 }
 
-/// Asks by a command of one's own.
+/// The report for a user without rights, but for these capabilities.
 #[track_caller]
-pub(crate) fn of(check: &mut Command) -> Report {
-    let output = check.arg("--json").output().unwrap();
+pub(crate) fn check_as_nobody(capabilities: &[Capability]) -> Report {
+    let home = Home::new();
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = home.command("check");
+    command.arg("--json");
+    read(&unprivileged::run(command, capabilities))
+}
+
+#[track_caller]
+fn read(output: &Output) -> Report {
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     let report = serde_json::from_str(&text);

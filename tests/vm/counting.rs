@@ -2,7 +2,64 @@
 
 use std::fs;
 
-use crate::{checked::check, lab::lab, sums::all_is_the_root};
+use crate::{
+    checked::check,
+    group::Group,
+    lab::{ALL_LOADS, Counter, lab},
+    sums::all_is_the_root,
+};
+
+/// The kernel charges memory in advance, up to 64 pages a CPU, and takes it back when it likes.
+const CHARGED_AHEAD_BYTES: u64 = 2 * 64 * 4096;
+
+/// What is compared with the kernel's own files.
+const COUNTERS: [Counter; 6] = [
+    Counter {
+        measurement: "container_cpu",
+        field: "usage_ns",
+        loads: &ALL_LOADS,
+        kernel: Group::usage_ns,
+        ours: |entry| entry.total("usage_ns"),
+    },
+    Counter {
+        measurement: "container_cpu",
+        field: "throttled_ns",
+        loads: &["throttled"],
+        kernel: Group::throttled_ns,
+        ours: |entry| entry.total("throttled_ns"),
+    },
+    Counter {
+        measurement: "container_mem",
+        field: "usage_bytes",
+        loads: &["holding", "busy"],
+        kernel: |group| {
+            let (v1, v2) = ("memory.usage_in_bytes", "memory.current");
+            group.number("memory", v1, v2, CHARGED_AHEAD_BYTES)
+        },
+        ours: |entry| entry.value("mem", "usage_bytes"),
+    },
+    Counter {
+        measurement: "container_pids",
+        field: "pids",
+        loads: &["holding", "throttled"],
+        kernel: |group| group.number("pids", "pids.current", "pids.current", 0),
+        ours: |entry| entry.value("pids", "pids"),
+    },
+    Counter {
+        measurement: "container_io",
+        field: "write_bytes",
+        loads: &["writing"],
+        kernel: |group| group.io("wbytes"),
+        ours: |entry| entry.sum("io", "write_bytes"),
+    },
+    Counter {
+        measurement: "container_io",
+        field: "writes",
+        loads: &["writing"],
+        kernel: |group| group.io("wios"),
+        ours: |entry| entry.sum("io", "writes"),
+    },
+];
 
 /// The first version with storage that belongs to a cgroup.
 const FIRST_WITH_CGRP_STORAGE: (u32, u32) = (6, 2);
@@ -56,10 +113,11 @@ fn run_time_is_charged_where_the_kernel_charges_it() {
 }
 
 #[test]
-fn the_cpu_time_of_each_load_lies_between_the_kernels_own_readings() {
+fn what_is_counted_lies_between_the_kernels_own_readings() {
     let lab = lab();
-    for name in lab.loads() {
-        let entry = lab.between(name, "usage_ns", |it| it.usage_ns(), |it| it.usage_ns());
+    let batch = lab.between(&COUNTERS);
+    for name in ALL_LOADS {
+        let entry = batch.at(&lab.group(name).path()).expect("it is listed");
         assert!(entry.usage_ns() > 1_000_000, "{entry:?}");
         let parts_ns = entry.expect("user_ns") + entry.expect("system_ns");
         assert_eq!(parts_ns, entry.usage_ns(), "{entry:?}");
@@ -67,17 +125,14 @@ fn the_cpu_time_of_each_load_lies_between_the_kernels_own_readings() {
 }
 
 #[test]
-fn the_throttled_time_lies_between_the_kernels_own_readings() {
+fn a_limit_and_what_it_costs_are_told() {
     let lab = lab();
-    let throttled = |it: &crate::harness::Entry| it.expect("throttled_ns");
-    let entry = lab.between(
-        "throttled",
-        "throttled_ns",
-        |it| (it.throttled_ns(), 0),
-        throttled,
-    );
-    assert!(throttled(&entry) > 0, "{entry:?}");
+    let batch = lab.agent.next_batch();
+    let entry = batch
+        .at(&lab.group("throttled").path())
+        .expect("it is listed");
     assert_eq!(entry.expect("quota_us"), 5_000, "{entry:?}");
+    assert!(entry.expect("throttled_periods") > 0, "{entry:?}");
 }
 
 #[test]

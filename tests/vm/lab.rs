@@ -1,13 +1,14 @@
 //! One agent and one scripted load in cgroups, shared by the claims of a machine.
 //!
-//! A further claim about what is counted is a few lines: [`Lab::between`] with the group, the kernel's own counter and
-//! ours.
+//! A further claim about what is counted is one more [`Counter`]: which loads, the kernel's own number, ours.
 
 use std::{ops::Deref, sync::LazyLock, thread, time::Duration};
 
+use cgflux::metrics::catalog;
+
 use crate::{
     group::Group,
-    harness::{AgentProcess, Entry, Home, pause},
+    harness::{AgentProcess, Batch, Entry, Home, pause},
 };
 
 /// How long the loads run before they are looked at.
@@ -18,7 +19,7 @@ const LOOKS: usize = 2;
 
 /// Name and script of each load, busybox's shell and tools only. Each rests most of the time: emulated CPUs are slow, and
 /// the claims want some of their time too.
-const LOADS: [(&str, &str); 7] = [
+const LOADS: [(&str, &str); 8] = [
     (
         "busy",
         "while :; do i=0; while [ $i -lt 1000 ]; do i=$((i+1)); done; sleep 0.3; done",
@@ -35,6 +36,10 @@ const LOADS: [(&str, &str); 7] = [
         "while :; do dd if=/dev/zero of=/tmp/held bs=1M count=8; sleep 1; done 2>/dev/null",
     ),
     (
+        "holding",
+        "dd if=/dev/zero bs=1M count=4 of=/tmp/kept 2>/dev/null; exec sleep 1000",
+    ),
+    (
         "writing",
         "while :; do dd if=/dev/zero of=/disk/file bs=64k count=8 conv=fsync; sleep 1; done 2>/dev/null",
     ),
@@ -44,6 +49,43 @@ const LOADS: [(&str, &str); 7] = [
          while :; do dd if=/dev/zero bs=64k count=8 | nc 127.0.0.1 7001; sleep 1; done 2>/dev/null",
     ),
 ];
+
+/// The names of all loads.
+pub(crate) const ALL_LOADS: [&str; LOADS.len()] = {
+    let mut names = [""; LOADS.len()];
+    let mut at = 0;
+    while at < LOADS.len() {
+        names[at] = LOADS[at].0;
+        at += 1;
+    }
+    names
+};
+
+/// Something that the kernel tells and so do we.
+pub(crate) struct Counter {
+    pub(crate) measurement: &'static str,
+    pub(crate) field: &'static str,
+    /// The loads that it is looked at in.
+    pub(crate) loads: &'static [&'static str],
+    /// `None` where this layout's files do not tell it.
+    pub(crate) kernel: fn(&Group) -> Option<Told>,
+    pub(crate) ours: fn(&Entry) -> Option<u64>,
+}
+
+impl Counter {
+    /// Whether this version of the agent has it.
+    fn is_there(&self) -> bool {
+        catalog::container().any(|it| it.measurement == self.measurement && it.field == self.field)
+    }
+}
+
+/// What a file of the kernel tells.
+#[derive(Clone, Copy)]
+pub(crate) struct Told {
+    pub(crate) value: u64,
+    /// By so much two readings at one time may be apart.
+    pub(crate) slack: u64,
+}
 
 /// The agent that watches, and what it watches.
 pub(crate) struct Lab {
@@ -92,36 +134,54 @@ impl Lab {
         &found.expect("a load").1
     }
 
-    /// The names of all loads.
-    pub(crate) fn loads(&self) -> impl Iterator<Item = &'static str> {
-        self.groups.iter().map(|(name, _)| *name)
+    /// Each of `counters` lies, for each of its loads, between what the kernel said before and says after. Gives the
+    /// last batch.
+    #[track_caller]
+    pub(crate) fn between(&self, counters: &[Counter]) -> Batch {
+        let mut batch = self.look(counters);
+        for _ in 1..LOOKS {
+            batch = self.look(counters);
+        }
+        batch
     }
 
-    /// What we say of the load `name` lies between what the kernel said before and says after, but for what the
-    /// kernel's file cuts off. Gives the entry.
     #[track_caller]
-    pub(crate) fn between(
-        &self,
-        name: &str,
-        what: &str,
-        kernel: impl Fn(&Group) -> (u64, u64),
-        ours: impl Fn(&Entry) -> u64,
-    ) -> Entry {
-        let mut last = None;
-        for _ in 0..LOOKS {
-            let group = self.group(name);
-            let (before, cut) = kernel(group);
-            let batch = self.agent.next_batch();
-            let (after, _) = kernel(group);
-            let entry = batch.at(&group.path()).expect("it is listed").clone();
-            let ours = ours(&entry);
-            let facts = format!("{name} {what}: kernel={before} ours={ours} kernel={after}");
+    fn look(&self, counters: &[Counter]) -> Batch {
+        let counted: Vec<(&Counter, &Group)> = counters
+            .iter()
+            .filter(|counter| counter.is_there())
+            .flat_map(|counter| {
+                let names = counter.loads.iter().map(|name| self.group(name));
+                names.map(move |group| (counter, group))
+            })
+            .collect();
+        let read = || -> Vec<Option<Told>> {
+            counted
+                .iter()
+                .map(|(it, group)| (it.kernel)(group))
+                .collect()
+        };
+        let before = read();
+        let batch = self.agent.next_batch();
+        let after = read();
+        for (((counter, group), before), after) in counted.iter().zip(before).zip(after) {
+            let Some((before, after)) = before.zip(after) else {
+                continue;
+            };
+            let (path, field) = (group.path(), counter.field);
+            let entry = batch.at(&path).expect("it is listed");
+            let ours = (counter.ours)(entry).unwrap_or_else(|| panic!("no {field} in {entry:?}"));
+            let (before_value, after_value) = (before.value, after.value);
+            let facts =
+                format!("{path} {field}: kernel={before_value} ours={ours} kernel={after_value}");
             println!("{facts}");
-            assert!(before <= ours + cut, "{facts}");
-            assert!(ours <= after + cut, "{facts}");
-            last = Some(entry);
+            // What is no total may fall, too.
+            let least = before_value.min(after_value);
+            let most = before_value.max(after_value);
+            assert!(least <= ours + before.slack, "{facts}");
+            assert!(ours <= most + after.slack, "{facts}");
         }
-        last.expect("looked at")
+        batch
     }
 }
 

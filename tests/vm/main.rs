@@ -17,6 +17,7 @@ mod group;
 mod lab;
 mod lacking;
 mod layouts;
+mod unprivileged;
 
 #[path = "../kernel/chains.rs"]
 mod chains;
