@@ -28,7 +28,7 @@ pub(crate) struct Entry {
     pub(crate) labels: BTreeMap<String, String>,
     /// The samples, by family and field.
     #[serde(flatten)]
-    families: Map<String, Json>,
+    pub(crate) families: Map<String, Json>,
 }
 
 impl Batch {
@@ -87,17 +87,6 @@ impl Entry {
     pub(crate) fn expect(&self, field: &str) -> u64 {
         self.total(field)
             .unwrap_or_else(|| panic!("no {field} in {self:?}"))
-    }
-
-    /// The sum of an integer that stands once for each value of its label.
-    #[allow(
-        dead_code,
-        reason = "of the two test binaries only that of the machines asks for it"
-    )]
-    pub(crate) fn sum(&self, family: &str, field: &str) -> Option<u64> {
-        let samples = self.families.get(family)?.get(field)?.as_array()?;
-        let values = samples.iter().map(|sample| sample["value"].as_u64());
-        values.sum()
     }
 
     /// CPU time used since the cgroup was made, in nanoseconds.

@@ -2,9 +2,10 @@
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -73,14 +74,7 @@ fn agrees(mut kernel: Kernel, exact: bool, mount: &Path, file: &str, chain: &str
         },
     );
     kernel.hold(slot).unwrap();
-    let script = format!("echo $$ > {}/cgroup.procs; {LOAD}", folder.0.display());
-    assert!(
-        Command::new("sh")
-            .args(["-c", &script])
-            .status()
-            .unwrap()
-            .success()
-    );
+    run_inside(&folder.0);
 
     // The task that ends is charged for the last time when it is switched away from.
     eventually(Duration::from_secs(5), "both counters agree", || {
@@ -98,6 +92,24 @@ fn agrees(mut kernel: Kernel, exact: bool, mount: &Path, file: &str, chain: &str
             ))
         }
     });
+}
+
+/// Runs the load, moved inside while it sleeps: at switches a task's whole turn goes to the cgroup that it ends in.
+fn run_inside(folder: &Path) {
+    let mut shell = Command::new("sh")
+        .args(["-c", &format!("read -r go; {LOAD}")])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stat = format!("/proc/{}/stat", shell.id());
+    eventually(Duration::from_secs(5), "the shell waits", || {
+        let stat = fs::read_to_string(&stat).unwrap();
+        stat.contains(" (sh) S ").then_some(()).ok_or(stat)
+    });
+    fs::write(folder.join("cgroup.procs"), shell.id().to_string()).unwrap();
+    // It reads one line and waits for no more.
+    shell.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    assert!(shell.wait().unwrap().success());
 }
 
 /// `usage_usec` of `cpu.stat`, or the number of `cpuacct.usage`.

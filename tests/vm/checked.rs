@@ -1,6 +1,6 @@
 //! What `cgflux check --json` says.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Output, sync::LazyLock};
+use std::{process::Output, sync::LazyLock};
 
 use caps::Capability;
 
@@ -26,8 +26,7 @@ pub(crate) fn check() -> &'static Report {
 #[track_caller]
 pub(crate) fn check_as_nobody(capabilities: &[Capability]) -> Report {
     let home = Home::new();
-    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = home.command("check");
+    let mut command = unprivileged::command(&home, "check");
     command.arg("--json");
     read(&unprivileged::run(command, capabilities))
 }

@@ -36,12 +36,13 @@ impl Group {
     /// Runs a shell script inside, in the background.
     #[track_caller]
     pub(crate) fn run(&self, script: &str) {
-        let folders = self.hierarchies().map(|it| it.folder(self.name));
-        let enter: String = folders
-            .map(|folder| format!("echo 0 >{}/cgroup.procs; ", folder.display()))
+        let enter: Vec<String> = self
+            .hierarchies()
+            .map(|it| format!("echo 0 >{}/cgroup.procs", it.folder(self.name).display()))
             .collect();
+        let enter = enter.join("; ");
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{enter} exec sh -c \"$0\""), script]);
+        shell.args(["-c", &format!("{enter}; exec sh -c \"$0\""), script]);
         // It runs until the machine ends; nobody waits for it.
         drop(shell.stdin(Stdio::null()).spawn().unwrap());
     }

@@ -44,7 +44,7 @@ mod no_memory_no_psi {
 
 mod paranoid {
     use super::TRACING;
-    use crate::checked::check_as_nobody;
+    use crate::{checked::check_as_nobody, unprivileged::measures};
 
     #[test]
     fn two_capabilities_are_enough_for_every_program() {
@@ -52,6 +52,7 @@ mod paranoid {
         for (name, item) in report.section("programs") {
             assert_eq!(item["level"], "pass", "{name}: {item}");
         }
+        measures(&TRACING, "by kernel programs");
     }
 
     #[test]
@@ -63,13 +64,14 @@ mod paranoid {
             report.complains("programs", "all programs", missing, &fix);
             report.complains("metrics", "usage_ns", "cgroup_file", "see `programs`");
             assert_eq!(report.verdict(), "degraded");
+            measures(&TRACING[held..=held], "from cgroup files");
         }
     }
 }
 
 mod memlock {
     use super::TRACING;
-    use crate::checked::check_as_nobody;
+    use crate::{checked::check_as_nobody, unprivileged::measures};
 
     #[test]
     fn the_limit_of_locked_memory_is_named_and_how_to_raise_it() {
@@ -79,6 +81,7 @@ mod memlock {
         report.complains("programs", "all programs", "locked memory", fix);
         report.complains("metrics", "usage_ns", "cgroup_file", "see `programs`");
         assert_eq!(report.verdict(), "degraded");
+        measures(&TRACING, "from cgroup files");
     }
 }
 

@@ -140,6 +140,10 @@ pub(crate) const TABLE: [Package; 13] = [
 
 /// What is there already.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, found in a way of its own"
+)]
 pub(crate) struct Facts {
     /// This system has apt.
     pub(crate) apt: bool,
