@@ -9,6 +9,8 @@
 pub struct KernelLayout {
     /// `task_struct.pid`
     pub task_pid: u64,
+    /// `task_struct.prio`
+    pub task_prio: u64,
     /// `task_struct.__state` (`state` before 5.14)
     pub task_state: u64,
     /// `task_struct.sched_info.run_delay`
@@ -49,8 +51,9 @@ pub struct Settings {
     pub shared_stripes: u32,
     /// 1 where `sched_switch` charges run time because `sched_stat_runtime` is not attached.
     pub charge_at_switch: u32,
-    /// Unused; leaves no padding before `root`.
-    pub reserved: u32,
+    /// 1 where `sched_stat_runtime` is attached but not told of real-time and deadline tasks, so that `sched_switch`
+    /// charges those.
+    pub realtime_at_switch: u32,
     /// The root cgroup's id: its charges belong to slot 0 by right.
     pub root: u64,
 }
@@ -59,6 +62,7 @@ impl KernelLayout {
     /// Before the agent has filled it in.
     pub const ZERO: Self = Self {
         task_pid: 0,
+        task_prio: 0,
         task_state: 0,
         task_run_delay: 0,
         task_sum_exec_runtime: 0,
@@ -82,10 +86,10 @@ impl Settings {
         stripes: 0,
         shared_stripes: 0,
         charge_at_switch: 0,
-        reserved: 0,
+        realtime_at_switch: 0,
         root: 0,
     };
 }
 
-const _: () = assert!(size_of::<KernelLayout>() == 13 * 8);
+const _: () = assert!(size_of::<KernelLayout>() == 14 * 8);
 const _: () = assert!(size_of::<Settings>() == 32);

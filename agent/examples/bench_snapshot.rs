@@ -97,6 +97,7 @@ impl Forest {
             anchor: Anchor::Unified,
             hierarchy: 0,
             root: CgroupId(fs::metadata(root)?.ino()),
+            mount: root.to_owned(),
             storage: None,
         })?;
         kernel.attach(|_| true)?;

@@ -210,6 +210,7 @@ impl Bench {
             anchor: Anchor::Unified,
             hierarchy: 0,
             root: CgroupId(fs::metadata(&self.root)?.ino()),
+            mount: self.root.clone(),
             storage: Some(storage),
         })?;
         kernel.attach(|_| true)?;

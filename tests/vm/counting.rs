@@ -1,11 +1,13 @@
 //! What holds of every machine on which the kernel programs count, whatever its kernel and its hierarchies.
 
-use std::fs;
+use std::{fs, path::Path, time::Duration};
+
+use nix::{errno::Errno, unistd::Pid};
 
 use crate::{
     checked::check,
     group::Group,
-    harness::Entry,
+    harness::{Entry, eventually},
     lab::{ALL_LOADS, Counter, lab},
     sums::all_is_the_root,
 };
@@ -61,6 +63,9 @@ const COUNTERS: [Counter; 6] = [
         ours: |entry| of_all_devices(entry, "writes"),
     },
 ];
+
+/// How long a load may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The first version with storage that belongs to a cgroup.
 const FIRST_WITH_CGRP_STORAGE: (u32, u32) = (6, 2);
@@ -157,6 +162,37 @@ fn switches_forks_and_waits_are_counted() {
     assert!(waited_ns > 0, "{busy:?}");
 }
 
+/// Before Linux 5.16 `sched_stat_runtime` does not tell of such tasks.
+#[test]
+fn a_real_time_task_is_charged_as_the_kernel_charges_it() {
+    let lab = lab();
+    let group = Group::new("realtime");
+    let done = Path::new("/tmp/realtime-done");
+    let process = group.run(
+        "until [ -e /tmp/realtime-go ]; do sleep 0.1; done; \
+         i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; >/tmp/realtime-done; exec sleep 1000",
+    );
+    make_realtime(process);
+    let before = group.usage_ns().expect("a counter").value;
+    fs::write("/tmp/realtime-go", "").unwrap();
+    eventually(PATIENCE, "it has worked", || {
+        done.exists().then_some(()).ok_or("not yet")
+    });
+    eventually(PATIENCE, "both agree", || {
+        let batch = lab.agent.next_batch();
+        let kernel = group.usage_ns().expect("a counter");
+        let entry = batch.at(&group.path()).expect("it is listed");
+        let ours = entry.usage_ns();
+        let facts = format!(
+            "realtime: before={before} kernel={} ours={ours}",
+            kernel.value
+        );
+        println!("{facts}");
+        let agree = ours.abs_diff(kernel.value) <= kernel.slack && kernel.value > before;
+        agree.then_some(()).ok_or(facts)
+    });
+}
+
 #[test]
 fn all_entries_together_are_the_machine() {
     all_is_the_root(&lab().agent, SUMS_LENGTH_NS);
@@ -180,6 +216,16 @@ fn nothing_is_lost() {
         batch.losses("unseen_switch_ins"),
         batch.losses("recursion_misses")
     );
+}
+
+/// Puts a task before all others.
+fn make_realtime(process: Pid) {
+    let priority = libc::sched_param { sched_priority: 1 };
+    // SAFETY: it reads the parameter, which outlives the call.
+    let set = unsafe {
+        libc::sched_setscheduler(process.as_raw(), libc::SCHED_FIFO, &raw const priority)
+    };
+    Errno::result(set).unwrap();
 }
 
 /// A total of block I/O, summed over devices.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use cgflux::host::cgroup_tree::{Hierarchy, Layout};
+use nix::unistd::Pid;
 
 use crate::lab::Told;
 
@@ -33,9 +34,9 @@ impl Group {
         format!("/{}", self.name)
     }
 
-    /// Runs a shell script inside, in the background.
+    /// Runs a shell script inside, in the background; gives its process.
     #[track_caller]
-    pub(crate) fn run(&self, script: &str) {
+    pub(crate) fn run(&self, script: &str) -> Pid {
         let enter: Vec<String> = self
             .hierarchies()
             .map(|it| format!("echo 0 >{}/cgroup.procs", it.folder(self.name).display()))
@@ -44,7 +45,8 @@ impl Group {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{enter}; exec sh -c \"$0\""), script]);
         // It runs until the machine ends; nobody waits for it.
-        drop(shell.stdin(Stdio::null()).spawn().unwrap());
+        let shell = shell.stdin(Stdio::null()).spawn().unwrap();
+        Pid::from_raw(shell.id().try_into().unwrap())
     }
 
     /// CPU time, in nanoseconds, by the file of the accounting hierarchy.

@@ -85,6 +85,19 @@ mod memlock {
     }
 }
 
+mod no_cx16 {
+    use crate::{checked::check, lab::lab};
+
+    #[test]
+    fn storage_that_cannot_be_filled_is_named_and_a_hash_serves() {
+        let report = check();
+        let words = "slots cannot be kept there (cgrp_storage)";
+        report.complains("programs", "slots", words, "report it");
+        let counts = lab().agent.log();
+        assert!(counts.contains("slots in hash"), "{counts}");
+    }
+}
+
 mod no_btf {
     use crate::{checked::check, lab::lab};
 

@@ -1,9 +1,12 @@
 //! Loads the programs: best object first, each program by trying, the reason kept for each that is not loaded.
 
+use std::path::PathBuf;
+
 use agent_ebpf::{
     layout::{KernelLayout, Settings},
     losses::Losses,
     maps,
+    slot::SlotEntry,
 };
 use aya::{
     Btf, Ebpf, EbpfLoader, include_bytes_aligned,
@@ -16,7 +19,7 @@ use nix::errno::Errno;
 use super::{
     Kernel, KernelError, ProgramReport, ProgramState,
     layout::{Anchor, KernelTypes},
-    map_error,
+    map_error, open,
     programs::{MKDIR, MKDIR_PATHLESS, PROGRAMS, ProgramSpec, Role},
     records::Records,
     slots::{Slots, StorageKind},
@@ -45,6 +48,8 @@ pub struct Options {
     pub hierarchy: u32,
     /// Id of its root.
     pub root: CgroupId,
+    /// Where its root is mounted.
+    pub mount: PathBuf,
     /// Where to keep slots; `None` for the best that loads.
     pub storage: Option<StorageKind>,
 }
@@ -86,7 +91,7 @@ impl Loader<'_> {
             stripes,
             shared_stripes: u32::from(shared_stripes),
             charge_at_switch: u32::from(!exact),
-            reserved: 0,
+            realtime_at_switch: u32::from(exact && !self.types.tells_realtime()),
             root: self.options.root.0,
         };
         let slots = Records::round_up(self.options.slots);
@@ -103,12 +108,13 @@ impl Loader<'_> {
             slots,
             stripes,
         );
-        let slot_map = match storage {
+        let mut slot_map = match storage {
             StorageKind::CgrpStorage => {
                 Slots::CgrpStorage(take(&mut ebpf, maps::SLOTS, CgrpStorage::try_from)?)
             }
             StorageKind::Hash => Slots::Hash(take(&mut ebpf, maps::SLOTS, HashMap::try_from)?),
         };
+        self.try_out(storage, &mut slot_map)?;
         let mut free: Stack<_, u32> = take(&mut ebpf, maps::FREE_SLOTS, Stack::try_from)?;
         // The lowest on top: slots in use stay close together.
         for slot in (1..slots).rev() {
@@ -127,6 +133,18 @@ impl Loader<'_> {
         };
         kernel.hold(0)?;
         Ok(kernel)
+    }
+
+    /// Gives the root the slot that it counts in anyway. That a map is made does not tell that it can be filled: on a
+    /// processor without 16-byte compare-and-exchange a cgroup's storage always gets ENOMEM (seen on 7.3).
+    fn try_out(&self, storage: StorageKind, slots: &mut Slots) -> Result<(), KernelError> {
+        let root = SlotEntry { slot: 0, flags: 0 };
+        slots
+            .set(&open(&self.options.mount)?, self.options.root, root)
+            .map_err(|source| KernelError::Unusable {
+                storage: storage.as_str(),
+                source: Box::new(source),
+            })
     }
 
     fn object(

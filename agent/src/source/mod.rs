@@ -240,6 +240,7 @@ pub fn options(collect: &Collect, layout: &Layout) -> Result<Options, SourceErro
         },
         hierarchy: accounting.id,
         root: accounting.id_of("/").map_err(SourceError::Root)?,
+        mount: accounting.mount.clone(),
         storage: None,
     })
 }
