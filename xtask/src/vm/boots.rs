@@ -10,6 +10,8 @@ pub(crate) struct Boot {
     pub(crate) name: &'static str,
     /// What it adds to the kernel's command line.
     pub(crate) command_line: &'static str,
+    /// Another processor than the kernel's usual one.
+    pub(crate) processor: Option<&'static str>,
     /// The modules of tests/vm whose claims it is to hold.
     pub(crate) claims: &'static [&'static str],
     /// On which kernels it is tried; empty for all.
@@ -20,58 +22,74 @@ pub(crate) struct Boot {
 const COMPARED: &str = "counting::what_is_counted_lies";
 
 /// All of them. Kernels from 6.12 on are built without the memory controller of cgroup v1.
-pub(crate) const ALL: [Boot; 9] = [
+pub(crate) const ALL: [Boot; 10] = [
     Boot {
         name: "v2",
         command_line: "",
+        processor: None,
         claims: &["counting", "layouts::v2", "remains::sigkill"],
         series: &[],
     },
     Boot {
         name: "chains",
         command_line: "",
+        processor: None,
         claims: &["chains", "remains::sigterm"],
         series: &[],
     },
     Boot {
         name: "hybrid",
         command_line: "",
+        processor: None,
         claims: &["counting", "layouts::hybrid", "chains"],
         series: &["5.10", "6.1"],
     },
     Boot {
         name: "v1-only",
         command_line: "",
+        processor: None,
         claims: &["counting", "layouts::v1_only", "chains"],
         series: &["5.10", "6.1", "6.18"],
     },
     Boot {
         name: "no-memory-no-psi",
         command_line: "cgroup_disable=memory psi=0",
+        processor: None,
         claims: &["counting", "lacking::no_memory_no_psi"],
         series: &["6.12"],
     },
     Boot {
         name: "lockdown",
         command_line: "lockdown=confidentiality",
+        processor: None,
         claims: &["counting", "lacking::lockdown"],
         series: &["5.10", "6.12"],
     },
     Boot {
         name: "paranoid",
         command_line: "sysctl.kernel.perf_event_paranoid=4",
+        processor: None,
         claims: &["lacking::paranoid"],
         series: &["6.1", "7.x"],
     },
     Boot {
         name: "memlock",
         command_line: "",
+        processor: None,
         claims: &["lacking::memlock"],
         series: &["5.10"],
     },
     Boot {
+        name: "no-cx16",
+        command_line: "",
+        processor: Some(series::WITHOUT_CX16),
+        claims: &["lacking::no_cx16", COMPARED],
+        series: &["7.x"],
+    },
+    Boot {
         name: "no-btf",
         command_line: "",
+        processor: None,
         claims: &["lacking::no_btf", COMPARED],
         series: &["6.12"],
     },

@@ -88,7 +88,6 @@ fn read(session: &Session, qemu: &mut Command, show: &mut impl FnMut(&str)) -> R
     Ok(lines)
 }
 
-/// QEMU 7.2's cmpxchg16b spoils the flags: without `-cx16` kernels die at random.
 fn qemu(
     session: &Session,
     kernel: &Kernel,
@@ -100,7 +99,8 @@ fn qemu(
     // By timeout(1), so that the machine ends even if nobody is left to end it.
     let mut qemu = session.person.command("timeout");
     qemu.args(["--kill-after=5", &LONGEST.as_secs().to_string(), QEMU])
-        .args(["-M", "q35", "-accel", "tcg", "-cpu", "max,-cx16"])
+        .args(["-M", "q35", "-accel", "tcg", "-cpu"])
+        .arg(boot.processor.unwrap_or(kernel.series.processor))
         .args([
             "-smp",
             "2",
