@@ -1,8 +1,8 @@
 //! What holds of every machine on which the kernel programs count, whatever its kernel and its hierarchies.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, process::Child, time::Duration};
 
-use nix::{errno::Errno, unistd::Pid};
+use nix::errno::Errno;
 
 use crate::{
     checked::check,
@@ -167,17 +167,25 @@ fn switches_forks_and_waits_are_counted() {
 fn a_real_time_task_is_charged_as_the_kernel_charges_it() {
     let lab = lab();
     let group = Group::new("realtime");
-    let done = Path::new("/tmp/realtime-done");
-    let process = group.run(
-        "until [ -e /tmp/realtime-go ]; do sleep 0.1; done; \
-         i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; >/tmp/realtime-done; exec sleep 1000",
+    let mut process = group.run(
+        "mkfifo /tmp/go; read -r go </tmp/go; i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; \
+         >/tmp/done; exec sleep 1000",
     );
-    make_realtime(process);
-    let before = group.usage_ns().expect("a counter").value;
-    fs::write("/tmp/realtime-go", "").unwrap();
-    eventually(PATIENCE, "it has worked", || {
-        done.exists().then_some(()).ok_or("not yet")
+    let there = |path: &str| {
+        eventually(PATIENCE, path, || {
+            Path::new(path).exists().then_some(()).ok_or("not there")
+        });
+    };
+    there("/tmp/go");
+    // While it sleeps: a turn that it ends as a real-time task would count as one from its beginning.
+    eventually(PATIENCE, "it waits", || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+        stat.contains(") S ").then_some(()).ok_or(stat)
     });
+    make_realtime(&process);
+    let before = group.usage_ns().expect("a counter").value;
+    fs::write("/tmp/go", "go\n").unwrap();
+    there("/tmp/done");
     eventually(PATIENCE, "both agree", || {
         let batch = lab.agent.next_batch();
         let kernel = group.usage_ns().expect("a counter");
@@ -191,6 +199,8 @@ fn a_real_time_task_is_charged_as_the_kernel_charges_it() {
         let agree = ours.abs_diff(kernel.value) <= kernel.slack && kernel.value > before;
         agree.then_some(()).ok_or(facts)
     });
+    process.kill().unwrap();
+    process.wait().unwrap();
 }
 
 #[test]
@@ -219,12 +229,11 @@ fn nothing_is_lost() {
 }
 
 /// Puts a task before all others.
-fn make_realtime(process: Pid) {
+fn make_realtime(process: &Child) {
+    let pid = process.id().try_into().unwrap();
     let priority = libc::sched_param { sched_priority: 1 };
     // SAFETY: it reads the parameter, which outlives the call.
-    let set = unsafe {
-        libc::sched_setscheduler(process.as_raw(), libc::SCHED_FIFO, &raw const priority)
-    };
+    let set = unsafe { libc::sched_setscheduler(pid, libc::SCHED_FIFO, &raw const priority) };
     Errno::result(set).unwrap();
 }
 

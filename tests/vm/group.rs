@@ -3,11 +3,10 @@
 use std::{
     fs,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use cgflux::host::cgroup_tree::{Hierarchy, Layout};
-use nix::unistd::Pid;
 
 use crate::lab::Told;
 
@@ -36,7 +35,7 @@ impl Group {
 
     /// Runs a shell script inside, in the background; gives its process.
     #[track_caller]
-    pub(crate) fn run(&self, script: &str) -> Pid {
+    pub(crate) fn run(&self, script: &str) -> Child {
         let enter: Vec<String> = self
             .hierarchies()
             .map(|it| format!("echo 0 >{}/cgroup.procs", it.folder(self.name).display()))
@@ -44,9 +43,7 @@ impl Group {
         let enter = enter.join("; ");
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{enter}; exec sh -c \"$0\""), script]);
-        // It runs until the machine ends; nobody waits for it.
-        let shell = shell.stdin(Stdio::null()).spawn().unwrap();
-        Pid::from_raw(shell.id().try_into().unwrap())
+        shell.stdin(Stdio::null()).spawn().unwrap()
     }
 
     /// CPU time, in nanoseconds, by the file of the accounting hierarchy.

@@ -4,6 +4,7 @@
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/tmp
 mkdir -p /dev /proc /sys /tmp /disk
+chmod 1777 /tmp
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys

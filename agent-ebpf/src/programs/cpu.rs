@@ -118,7 +118,7 @@ unsafe fn end_turn(prev: *const Task, preempt: bool, running: *mut RunningTask, 
     }
 }
 
-/// Whether nothing has charged the turn that ends.
+/// Whether nothing has charged the turn that ends. A task whose class changed within it is taken for what it is now.
 ///
 /// # Safety
 /// `prev` must be the hook's argument.
