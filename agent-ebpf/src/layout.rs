@@ -9,6 +9,8 @@
 pub struct KernelLayout {
     /// `task_struct.pid`
     pub task_pid: u64,
+    /// `task_struct.prio`
+    pub task_prio: u64,
     /// `task_struct.__state` (`state` before 5.14)
     pub task_state: u64,
     /// `task_struct.sched_info.run_delay`
@@ -143,6 +145,11 @@ pub struct Settings {
     pub charge_at_switch: u32,
     /// 1 where sockets are counted, so that slots must be found by a cgroup's id alone.
     pub network: u32,
+    /// 1 where `sched_stat_runtime` is attached but not told of real-time and deadline tasks, so that `sched_switch`
+    /// charges those.
+    pub realtime_at_switch: u32,
+    /// Unused; fills up to eight bytes.
+    pub reserved: u32,
     /// The root cgroup's id: its charges belong to slot 0 by right.
     pub root: u64,
 }
@@ -151,6 +158,7 @@ impl KernelLayout {
     /// Before the agent has filled it in.
     pub const ZERO: Self = Self {
         task_pid: 0,
+        task_prio: 0,
         task_state: 0,
         task_run_delay: 0,
         task_sum_exec_runtime: 0,
@@ -227,10 +235,12 @@ impl Settings {
         shared_stripes: 0,
         charge_at_switch: 0,
         network: 0,
+        realtime_at_switch: 0,
+        reserved: 0,
         root: 0,
     };
 }
 
-const _: () = assert!(size_of::<KernelLayout>() == 24 * 8);
+const _: () = assert!(size_of::<KernelLayout>() == 25 * 8);
 const _: () = assert!(size_of::<BlockLayout>() == 22 * 8 + 6 * 4);
-const _: () = assert!(size_of::<Settings>() == 32);
+const _: () = assert!(size_of::<Settings>() == 40);

@@ -203,7 +203,8 @@ impl Bench {
             io_hierarchy: None,
             memory_hierarchy: None,
             by_address: true,
-            network: Some(self.root.clone()),
+            network: true,
+            mount: self.root.clone(),
             storage: Some(storage),
         })?;
         let addresses: HashSet<IpAddr> = ADDRESSES

@@ -97,10 +97,11 @@ impl Forest {
             anchor: Anchor::Unified,
             hierarchy: 0,
             root: CgroupId(fs::metadata(root)?.ino()),
+            mount: root.to_owned(),
             io_hierarchy: None,
             memory_hierarchy: None,
             by_address: true,
-            network: None,
+            network: false,
             storage: None,
         })?;
         kernel.attach(|_| true)?;

@@ -210,10 +210,11 @@ impl Bench {
             anchor: Anchor::Unified,
             hierarchy: 0,
             root: CgroupId(fs::metadata(&self.root)?.ino()),
+            mount: self.root.clone(),
             io_hierarchy: None,
             memory_hierarchy: None,
             by_address: true,
-            network: None,
+            network: false,
             storage: Some(storage),
         })?;
         kernel.attach(|_| true)?;

@@ -29,7 +29,7 @@ pub(crate) struct Entry {
     pub(crate) labels: BTreeMap<String, String>,
     /// The samples, by family and field.
     #[serde(flatten)]
-    families: Map<String, Json>,
+    pub(crate) families: Map<String, Json>,
 }
 
 impl Batch {

@@ -53,13 +53,16 @@ impl RootCounter {
         let file = File::open(mount.0.path().join("cpuacct.usage")).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&stop);
+        // Before and after all that is asked about, however late the thread gets a CPU.
+        let first = Reading::of(&file).unwrap();
         let reader = thread::spawn(move || {
-            let mut readings = Vec::new();
             let before_ns = sampled_ns();
+            let mut readings = vec![first];
             while !until.load(Ordering::Relaxed) {
                 readings.push(Reading::of(&file).unwrap());
                 thread::park_timeout(EVERY);
             }
+            readings.push(Reading::of(&file).unwrap());
             let sampled_ns = sampled_ns() - before_ns;
             RootReadings {
                 readings,
@@ -126,15 +129,17 @@ fn sampled_ns() -> u64 {
 impl Mount {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Some("cpuacct");
-        mount(
-            Some("cgroup"),
-            folder.path(),
-            Some("cgroup"),
-            MsFlags::empty(),
-            options,
-        )
-        .unwrap();
+        // Where version 1 has it together with another controller, only both can be mounted.
+        let mounted = ["cpuacct", "cpu,cpuacct"].map(|controllers| {
+            mount(
+                Some("cgroup"),
+                folder.path(),
+                Some("cgroup"),
+                MsFlags::empty(),
+                Some(controllers),
+            )
+        });
+        assert!(mounted.iter().any(Result::is_ok), "{mounted:?}");
         Self(folder)
     }
 }

@@ -167,7 +167,7 @@ fn a_socket_that_outlives_its_cgroup_is_nobody_elses() {
 }
 
 /// How to load, with the programs on packets attached to the cgroup at `network`.
-fn options(network: PathBuf, storage: Option<StorageKind>) -> Options {
+fn options(mount: PathBuf, storage: Option<StorageKind>) -> Options {
     let root = cgroup::folder("/");
     Options {
         slots: 64,
@@ -178,7 +178,8 @@ fn options(network: PathBuf, storage: Option<StorageKind>) -> Options {
         io_hierarchy: None,
         memory_hierarchy: None,
         by_address: true,
-        network: Some(network),
+        network: true,
+        mount,
         storage,
     }
 }

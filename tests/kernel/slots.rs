@@ -2,7 +2,10 @@
 
 use std::{process::Command, time::Duration};
 
-use super::{churn::settled, sums::all_is_the_root};
+use super::{
+    churn::settled,
+    sums::{LENGTH_NS, all_is_the_root},
+};
 use crate::harness::{Cgroup, Home, eventually};
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -26,7 +29,7 @@ fn with_more_cgroups_than_slots_it_is_counted_and_told_and_the_sums_still_close(
         log.contains("ERROR") && log.contains("collect.slots"),
         "{log}"
     );
-    all_is_the_root(&agent);
+    all_is_the_root(&agent, LENGTH_NS);
     let late = &cgroups[99];
     let before_us = late.usage_us();
     let batch = agent.next_batch();

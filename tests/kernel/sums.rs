@@ -5,7 +5,10 @@ use std::fs;
 use crate::harness::{AgentProcess, Batch, Cgroup, Docker, Home, RootCounter};
 
 /// As long as the promise is given for: 10 s.
-const LENGTH_NS: i64 = 10_000_000_000;
+pub(super) const LENGTH_NS: i64 = 10_000_000_000;
+
+/// How often that is tried before the machine is too busy to tell.
+const TRIES: u32 = 5;
 
 #[test]
 fn containers_and_host_are_the_roots_own_counter() {
@@ -19,27 +22,22 @@ fn containers_and_host_are_the_roots_own_counter() {
     hog.run("while :; do :; done");
     // Births and deaths in between: what the dead used is in their finals.
     let _churn = docker.run(&[], "while :; do sleep 0.1; done");
-    all_is_the_root(&agent);
+    all_is_the_root(&agent, LENGTH_NS);
 }
 
 /// Watches the agent and the root for a while: both must have grown by the same.
 #[track_caller]
-pub(super) fn all_is_the_root(agent: &AgentProcess) {
+pub(super) fn all_is_the_root(agent: &AgentProcess, length_ns: i64) {
     let root = RootCounter::start();
-    let mut batches = vec![agent.next_batch()];
-    let init_before_ns = init_ns();
-    let end_ns = batches[0].taken + LENGTH_NS;
-    while let Some(before) = batches.last()
-        && before.taken < end_ns
-    {
-        batches.push(agent.batch_after(before));
-    }
-    let init_ns = init_ns() - init_before_ns;
-    let (first, last) = (&batches[0], &batches[batches.len() - 1]);
-    let ours_ns = grown_ns(&batches);
+    // With a batch missed, what ended in it is missed too. On a busy machine that happens; then again from the start.
+    let mut tries = (0..TRIES).map(|_| watch(agent, length_ns));
+    let (batches, init_ns) = tries.find_map(|it| it).expect("batches without a gap");
+    let (watched, after) = (&batches[..batches.len() - 1], &batches[batches.len() - 1]);
+    let (first, last) = (&watched[0], &watched[watched.len() - 1]);
+    let ours_ns = grown_ns(watched);
     // How long the reading took is told by the batch after.
     let (start, end) = (first.taken, last.taken);
-    let (start_took_ns, end_took_ns) = (tick_ns(&batches[1]), tick_ns(&agent.batch_after(last)));
+    let (start_took_ns, end_took_ns) = (tick_ns(&batches[1]), tick_ns(after));
     let root = root.stop();
     let start = root.within(&(start..start + start_took_ns));
     let end = root.within(&(end..end + end_took_ns));
@@ -57,6 +55,21 @@ pub(super) fn all_is_the_root(agent: &AgentProcess) {
     );
     println!("{facts}");
     assert!(part <= 0.000_1, "{facts}");
+}
+
+/// Every batch of that length and the one after it, and what process 1 used meanwhile; `None` if one was missed.
+fn watch(agent: &AgentProcess, length_ns: i64) -> Option<(Vec<Batch>, u64)> {
+    let mut batches = vec![agent.next_batch()];
+    let before_ns = init_ns();
+    let end_ns = batches[0].taken + length_ns;
+    while let Some(before) = batches.last()
+        && before.taken < end_ns
+    {
+        batches.push(agent.batch_right_after(before)?);
+    }
+    let init_ns = init_ns() - before_ns;
+    batches.push(agent.batch_right_after(batches.last()?)?);
+    Some((batches, init_ns))
 }
 
 pub(super) fn tick_ns(batch: &Batch) -> i64 {

@@ -33,7 +33,11 @@ pub(crate) fn cargo(session: &Session, arguments: &[&str]) -> Command {
 
 /// Builds, with cargo's own progress shown, and says what there is to run.
 pub(crate) fn build(session: &Session, arguments: &[&str]) -> Result<Vec<Executable>> {
-    let mut cargo = cargo(session, arguments);
+    built(session, cargo(session, arguments))
+}
+
+/// The same with a command that has more to it than arguments.
+pub(crate) fn built(session: &Session, mut cargo: Command) -> Result<Vec<Executable>> {
     session.output.command(&cargo);
     let mut child = cargo
         .arg("--message-format=json-render-diagnostics")
@@ -49,10 +53,8 @@ pub(crate) fn build(session: &Session, arguments: &[&str]) -> Result<Vec<Executa
     if status.success() {
         return Ok(executables);
     }
-    bail!(
-        "`cargo {}` failed ({status})",
-        arguments.first().copied().unwrap_or_default()
-    )
+    let verb = cargo.get_args().next().unwrap_or_default();
+    bail!("`cargo {}` failed ({status})", verb.to_string_lossy())
 }
 
 /// The part of cargo's messages that matters here.

@@ -59,7 +59,21 @@ pub(crate) enum Verb {
     Test {
         /// Only tests whose name contains this.
         filter: Option<String>,
+        /// Boot every kernel in every way, not only two of them.
+        #[arg(long)]
+        full: bool,
     },
+    /// Boot Debian's kernels 5.10 to 7.x, emulated, and try the agent on each.
+    ///
+    /// Each machine has a load in cgroups, and everything that is counted is compared with the kernel's own files.
+    /// Some lack something: `cgflux check` must then name it. Kernels are fetched once, into target/vm.
+    #[command(after_help = "\
+Without arguments: Linux 6.1 and 6.12, boot `v2`, as `cargo xtask test` does.
+Examples:
+  cargo xtask vm 5.10                  every boot of one kernel
+  cargo xtask vm all --boot v2         one boot of every kernel
+  cargo xtask vm all                   the whole matrix")]
+    Vm(Matrix),
     /// Check formatting, lints of host and kernel code, docs and the rules of the house.
     Check,
     /// Build and run a benchmark, as root.
@@ -102,6 +116,15 @@ pub(crate) enum RootTask {
     },
     /// Run a program until it ends or standard input does.
     Exec(Exec),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Matrix {
+    /// 5.10, 6.1, 6.12, 6.18, 7.x or all.
+    pub(crate) kernel: Option<String>,
+    /// Only this way of booting: v2, hybrid, v1-only, lockdown, …
+    #[arg(long, value_name = "NAME")]
+    pub(crate) boot: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -6,6 +6,8 @@ use std::{
     io::{self, BufRead as _, BufReader},
 };
 
+use crate::{session::Session, test};
+
 /// The sum over test binaries.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Tally {
@@ -31,6 +33,12 @@ impl Tally {
         Ok(())
     }
 
+    /// Counts a part that cannot run here as one test that is skipped.
+    pub(crate) fn leave_out(&mut self, part: &str, reason: &str) {
+        self.passed += 1;
+        self.skipped.insert(part.to_owned(), reason.to_owned());
+    }
+
     /// Counts a binary that ended badly without having said which test failed.
     pub(crate) fn ended_badly(&mut self, failed_before: usize) {
         if self.failed == failed_before {
@@ -49,10 +57,18 @@ impl Tally {
     }
 
     /// The skipped tests and what they lacked.
-    pub(crate) fn skipped(&self) -> impl Iterator<Item = (&str, &str)> {
+    fn skipped(&self) -> impl Iterator<Item = (&str, &str)> {
         self.skipped
             .iter()
             .map(|(test, reason)| (test.as_str(), reason.as_str()))
+    }
+
+    /// Says what was skipped and why, then the sum.
+    pub(crate) fn conclude(&self, session: &Session) {
+        for (test, reason) in self.skipped() {
+            session.output.note(&format!("skipped {test}: {reason}"));
+        }
+        test::show(&self.to_string());
     }
 
     fn note(&mut self, line: &str) {

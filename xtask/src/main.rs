@@ -34,6 +34,7 @@ mod test;
 mod tidy;
 mod tree;
 mod versions;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -68,7 +69,8 @@ fn act(cli: Cli, output: Output) -> Result<u8> {
         Verb::Setup => setup::run(&session).map(|()| 0),
         Verb::Build { release } => build::run(&session, release).map(|_| 0),
         Verb::Run { arguments } => run::run(&session, &arguments),
-        Verb::Test { filter } => test::run(&session, filter.as_deref()),
+        Verb::Test { filter, full } => test::run(&session, filter.as_deref(), full),
+        Verb::Vm(matrix) => vm::run(&session, &matrix),
         Verb::Check => check::run(&session).map(|()| 0),
         Verb::Bench { name, arguments } => bench::run(&session, name, &arguments),
         Verb::AsRoot { task } => root::run(&session, task),

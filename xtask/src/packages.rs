@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::setup::Purpose;
+
 /// What a package is needed for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Need {
@@ -13,6 +15,10 @@ pub(crate) enum Need {
     Linker,
     /// A Docker to test against.
     Docker,
+    /// What emulates machines, to test on other kernels. Those are Debian's, so only apt brings them.
+    Machines,
+    /// What test containers and machines are made of.
+    Userland,
     /// The tests' other real things.
     Tests,
 }
@@ -47,7 +53,7 @@ const fn package(
 }
 
 /// Everything that may be wanted.
-pub(crate) const TABLE: [Package; 12] = [
+pub(crate) const TABLE: [Package; 14] = [
     package(
         "rustc-web",
         Need::Compiler,
@@ -71,6 +77,18 @@ pub(crate) const TABLE: [Package; 12] = [
         "libpolly-22-dev",
         Need::Linker,
         "the part of LLVM 22 that llvm-sys asks for",
+        None,
+    ),
+    package(
+        "qemu-system-x86",
+        Need::Machines,
+        "machines with other kernels to test on",
+        Some("qemu-system-x86_64"),
+    ),
+    package(
+        "debian-archive-keyring",
+        Need::Machines,
+        "the keys of Debian's kernels",
         None,
     ),
     Package {
@@ -111,8 +129,8 @@ pub(crate) const TABLE: [Package; 12] = [
     ),
     package(
         "busybox-static",
-        Need::Tests,
-        "the tests' container image is made of it",
+        Need::Userland,
+        "test containers and machines are made of it",
         None,
     ),
     Package {
@@ -128,7 +146,13 @@ pub(crate) const TABLE: [Package; 12] = [
 
 /// What is there already.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, found in a way of its own"
+)]
 pub(crate) struct Facts {
+    /// This system has apt.
+    pub(crate) apt: bool,
     /// A compiler for the kernel objects was found.
     pub(crate) compiler: bool,
     /// `bpf-linker` was found.
@@ -141,20 +165,22 @@ pub(crate) struct Facts {
     pub(crate) programs: BTreeSet<&'static str>,
 }
 
-/// The packages to install for a build, or for a build and the tests.
-pub(crate) fn missing(facts: &Facts, with_tests: bool) -> Vec<&'static Package> {
+/// The packages to install for that purpose.
+pub(crate) fn missing(facts: &Facts, purpose: Purpose) -> Vec<&'static Package> {
     TABLE
         .iter()
-        .filter(|package| is_wanted(package, facts, with_tests))
+        .filter(|package| is_wanted(package, facts, purpose))
         .collect()
 }
 
-fn is_wanted(package: &Package, facts: &Facts, with_tests: bool) -> bool {
+fn is_wanted(package: &Package, facts: &Facts, purpose: Purpose) -> bool {
     let needed = match package.need {
         Need::Compiler => !facts.compiler,
         Need::Linker => !facts.linker,
-        Need::Docker => with_tests && !facts.docker_answers,
-        Need::Tests => with_tests,
+        Need::Machines => facts.apt && purpose >= Purpose::Machines,
+        Need::Userland => purpose >= Purpose::Machines,
+        Need::Docker => purpose == Purpose::Tests && !facts.docker_answers,
+        Need::Tests => purpose == Purpose::Tests,
     };
     let there = facts.installed.contains(package.name)
         || package
@@ -167,8 +193,8 @@ fn is_wanted(package: &Package, facts: &Facts, with_tests: bool) -> bool {
 mod tests {
     use super::*;
 
-    fn names(facts: &Facts, with_tests: bool) -> Vec<&'static str> {
-        missing(facts, with_tests)
+    fn names(facts: &Facts, purpose: Purpose) -> Vec<&'static str> {
+        missing(facts, purpose)
             .iter()
             .map(|package| package.name)
             .collect()
@@ -183,8 +209,12 @@ mod tests {
             "llvm-22-dev",
             "libpolly-22-dev",
         ];
-        assert_eq!(names(&Facts::default(), false), build);
-        assert_eq!(names(&Facts::default(), true).len(), TABLE.len());
+        assert_eq!(names(&Facts::default(), Purpose::Build), build);
+        let with_apt = Facts {
+            apt: true,
+            ..Facts::default()
+        };
+        assert_eq!(names(&with_apt, Purpose::Tests).len(), TABLE.len());
     }
 
     #[test]
@@ -194,7 +224,7 @@ mod tests {
             linker: true,
             ..Facts::default()
         };
-        assert_eq!(names(&facts, false), [""; 0]);
+        assert_eq!(names(&facts, Purpose::Build), [""; 0]);
     }
 
     #[test]
@@ -203,8 +233,8 @@ mod tests {
             docker_answers: true,
             ..Facts::default()
         };
-        assert!(!names(&facts, true).contains(&"docker.io"));
-        assert!(!names(&facts, true).contains(&"iptables"));
+        assert!(!names(&facts, Purpose::Tests).contains(&"docker.io"));
+        assert!(!names(&facts, Purpose::Tests).contains(&"iptables"));
     }
 
     #[test]
@@ -213,7 +243,25 @@ mod tests {
             programs: ["dockerd"].into(),
             ..Facts::default()
         };
-        assert!(!names(&facts, true).contains(&"docker.io"));
+        assert!(!names(&facts, Purpose::Tests).contains(&"docker.io"));
+    }
+
+    #[test]
+    fn only_apt_brings_what_emulates_machines() {
+        let without = names(&Facts::default(), Purpose::Tests);
+        assert!(!without.contains(&"qemu-system-x86"));
+        let apt = Facts {
+            apt: true,
+            compiler: true,
+            linker: true,
+            ..Facts::default()
+        };
+        let machines = [
+            "qemu-system-x86",
+            "debian-archive-keyring",
+            "busybox-static",
+        ];
+        assert_eq!(names(&apt, Purpose::Machines), machines);
     }
 
     #[test]
@@ -222,6 +270,6 @@ mod tests {
             installed: ["influxdb".to_owned()].into(),
             ..Facts::default()
         };
-        assert!(!names(&facts, true).contains(&"influxdb"));
+        assert!(!names(&facts, Purpose::Tests).contains(&"influxdb"));
     }
 }

@@ -18,10 +18,12 @@ use crate::{
 };
 
 /// What the machine is made ready for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Purpose {
     /// Building the kernel objects and the agent.
     Build,
+    /// That, and what emulates machines.
+    Machines,
     /// That, and the real things that the tests run against.
     Tests,
 }
@@ -39,7 +41,7 @@ pub(crate) fn run(session: &Session) -> Result<()> {
 /// Installs what `purpose` needs and the machine lacks.
 pub(crate) fn ensure(session: &Session, purpose: Purpose) -> Result<()> {
     let facts = gather(session);
-    let missing = packages::missing(&facts, purpose == Purpose::Tests);
+    let missing = packages::missing(&facts, purpose);
     if missing.is_empty() {
         return Ok(());
     }
@@ -50,7 +52,7 @@ pub(crate) fn ensure(session: &Session, purpose: Purpose) -> Result<()> {
     consent(session)?;
     install(session, &missing)?;
 
-    let still = packages::missing(&gather(session), purpose == Purpose::Tests);
+    let still = packages::missing(&gather(session), purpose);
     if still.is_empty() {
         return Ok(());
     }
@@ -63,6 +65,7 @@ fn gather(session: &Session) -> Facts {
     // Where apt brings LLVM, its packages are looked at one by one: it comes in several.
     let llvm_by_hand = env::var_os("LLVM_PREFIX").is_some() || !apt::is_here();
     Facts {
+        apt: apt::is_here(),
         compiler: compiler::find(&session.person).is_ok(),
         linker: linker::find(session).is_some()
             || (llvm_by_hand && linker::llvm_prefix().is_some()),
@@ -147,7 +150,7 @@ fn without_apt(session: &Session, missing: &[&Package]) -> String {
     }
     let programs = missing
         .iter()
-        .filter(|package| matches!(package.need, Need::Docker | Need::Tests));
+        .filter(|package| matches!(package.need, Need::Docker | Need::Userland | Need::Tests));
     parts.extend(programs.map(|package| {
         format!(
             "{}: {}",

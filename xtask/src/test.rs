@@ -14,6 +14,7 @@ use crate::{
     libtest::Tally,
     session::Session,
     setup::{self, Purpose},
+    vm,
 };
 
 /// The test binary that drives the real agent, declared in `agent/Cargo.toml`.
@@ -23,7 +24,9 @@ const SYSTEM: &str = "system";
 const RUN_FOLDER: &str = "CGFLUX_TEST_RUN";
 
 /// Runs all tests, or those whose name contains `filter`.
-pub(crate) fn run(session: &Session, filter: Option<&str>) -> Result<u8> {
+///
+/// The machines have one test each, so a filter leaves them out, unless it names them.
+pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result<u8> {
     setup::ensure(session, Purpose::Tests)?;
     session.output.step("Kernel objects");
     build_ebpf::build(session)?;
@@ -33,7 +36,7 @@ pub(crate) fn run(session: &Session, filter: Option<&str>) -> Result<u8> {
     built.sort_by(|one, other| one.path.cmp(&other.path));
     let (system, unit): (Vec<_>, Vec<_>) = built
         .into_iter()
-        .filter(|executable| executable.is_test)
+        .filter(|executable| executable.is_test && executable.target != vm::TEST)
         .partition(|executable| executable.target == SYSTEM && executable.kind == "test");
 
     let mut tally = Tally::default();
@@ -53,6 +56,9 @@ pub(crate) fn run(session: &Session, filter: Option<&str>) -> Result<u8> {
     for executable in &system {
         session.output.step("System tests, as root");
         count_system(session, executable, filter, &mut tally)?;
+    }
+    if full || filter.is_none_or(|filter| filter == vm::TEST) {
+        vm::tier(session, full, &mut tally);
     }
     conclude(session, &tally, filter)
 }
@@ -113,17 +119,15 @@ fn conclude(session: &Session, tally: &Tally, filter: Option<&str>) -> Result<u8
         "no test's name contains `{}`",
         filter.unwrap_or_default()
     );
-    for (test, reason) in tally.skipped() {
-        session.output.note(&format!("skipped {test}: {reason}"));
-    }
-    show(&tally.to_string());
+    tally.conclude(session);
     Ok(u8::from(tally.failed() > 0))
 }
 
+/// Prints a line of what the tests say.
 #[expect(
     clippy::print_stdout,
     reason = "the tests' output is the result of this verb"
 )]
-fn show(line: &str) {
+pub(crate) fn show(line: &str) {
     println!("{line}");
 }

@@ -47,6 +47,11 @@ impl Tree {
         self.target().join("tools")
     }
 
+    /// Kernels, and the machines that boot them.
+    pub(crate) fn vm(&self) -> PathBuf {
+        self.target().join("vm")
+    }
+
     /// What runs started from here leave behind: the agent's state, services' data, tests' files.
     pub(crate) fn run(&self) -> PathBuf {
         self.target().join("run")

@@ -22,6 +22,10 @@ use super::{
     constant, lost,
 };
 
+/// Priorities below are those of the real-time and deadline classes, whatever a task's policy: they are lent, too
+/// (`rt_prio` in include/linux/sched/rt.h, Linux 5.10).
+const MAX_RT_PRIO: i32 = 100;
+
 #[btf_map]
 static CPU_COUNTERS: Array<CpuCounters, 1, { super::MMAPABLE }> = Array::new();
 
@@ -32,8 +36,8 @@ static WAIT_BUCKETS: Array<WaitBuckets, 1, { super::MMAPABLE }> = Array::new();
 ///
 /// `trace_sched_stat_runtime(struct task_struct *tsk, u64 runtime)`; before 6.8 with a third argument `vruntime`.
 /// Called by `update_curr` for every class since 5.16 (kernel/sched/fair.c: `account_group_exec_runtime`), beside the
-/// charge to cpuacct and `cpu.stat`, so both agree to the nanosecond. Checked on 6.1, 6.12, 6.18. The idle task is never
-/// charged. Before 5.16 it misses real-time and deadline tasks.
+/// charge to cpuacct and `cpu.stat`, so both agree to the nanosecond. Checked on 5.10, 6.1, 6.12, 6.18, 7.3. The idle
+/// task is never charged. Before 5.16 it misses real-time and deadline tasks; see `Settings::realtime_at_switch`.
 #[btf_tracepoint(function = "sched_stat_runtime")]
 pub(crate) fn sched_stat_runtime(ctx: BtfTracePointContext) -> i32 {
     let task: *const Task = ctx.arg(0);
@@ -54,7 +58,7 @@ pub(crate) fn sched_stat_runtime(ctx: BtfTracePointContext) -> i32 {
 /// Counts switches and the wait before each turn on a CPU.
 ///
 /// `trace_sched_switch(bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)`;
-/// without `prev_state` before 5.18. Checked on 6.1, 6.12, 6.18. The wait of a turn is `sched_info.run_delay` at its
+/// without `prev_state` before 5.18. Checked on 5.10, 6.1, 6.12, 6.18, 7.3. The wait of a turn is `sched_info.run_delay` at its
 /// end less that at its beginning: the scheduler adds to it in `sched_info_arrive`, after this hook
 /// (kernel/sched/stats.h). It includes throttled time. It misses what a task waited in a queue that it was then moved
 /// out of: `sched_info_dequeue` adds that before the turn begins.
@@ -97,7 +101,7 @@ unsafe fn end_turn(prev: *const Task, preempt: bool, running: *mut RunningTask, 
         }
         // A switch that never fired (seen on virtual machines) must not bill a container for a stranger's turn.
         let seen = (*running).task == prev as u64;
-        if constant(&SETTINGS.charge_at_switch) != 0 {
+        if is_charged_at_switch(prev) {
             add_own(&raw mut (*counters).run_ns, turn_ns(prev, running, seen));
         }
         let run_delay_ns: u64 = load(prev, constant(&LAYOUT.task_run_delay));
@@ -113,6 +117,20 @@ unsafe fn end_turn(prev: *const Task, preempt: bool, running: *mut RunningTask, 
             add_own((&raw mut (*histogram).buckets).cast::<u64>().add(bucket), 1);
         }
     }
+}
+
+/// Whether nothing has charged the turn that ends. A task whose class changed within it is taken for what it is now.
+///
+/// # Safety
+/// `prev` must be the hook's argument.
+#[inline(always)]
+unsafe fn is_charged_at_switch(prev: *const Task) -> bool {
+    if constant(&SETTINGS.charge_at_switch) != 0 {
+        return true;
+    }
+    // SAFETY: the caller's.
+    constant(&SETTINGS.realtime_at_switch) != 0
+        && unsafe { load::<i32, _>(prev, constant(&LAYOUT.task_prio)) } < MAX_RT_PRIO
 }
 
 /// CPU time of the turn that ends, by the task's own clock. Where its beginning was not seen, the kernel's own mark of
@@ -146,7 +164,8 @@ unsafe fn begin_turn(next: *const Task, running: *mut RunningTask) {
         }
         (*running).task = next as u64;
         (*running).run_delay_ns = load(next, constant(&LAYOUT.task_run_delay));
-        if constant(&SETTINGS.charge_at_switch) != 0 {
+        // Of any task: it may become a real-time one within the turn.
+        if constant(&SETTINGS.charge_at_switch) | constant(&SETTINGS.realtime_at_switch) != 0 {
             (*running).sum_exec_ns = load(next, constant(&LAYOUT.task_sum_exec_runtime));
         }
     }
@@ -155,7 +174,7 @@ unsafe fn begin_turn(next: *const Task, running: *mut RunningTask) {
 /// Counts moves to another CPU.
 ///
 /// `trace_sched_migrate_task(struct task_struct *p, int dest_cpu)`, from `set_task_cpu` under the task's `pi_lock`
-/// or its run queue's lock, interrupts off. Checked on 6.18.
+/// or its run queue's lock, interrupts off. Checked on 5.10 to 7.3.
 #[btf_tracepoint(function = "sched_migrate_task")]
 pub(crate) fn sched_migrate_task(ctx: BtfTracePointContext) -> i32 {
     let task: *const Task = ctx.arg(0);

@@ -37,7 +37,7 @@ static EVENTS: RingBuf<CgroupEvent, { 1 << 20 }> = RingBuf::new();
 ///
 /// `trace_cgroup_mkdir(struct cgroup *cgrp, const char *path)`, from `cgroup_mkdir` before any task can be in it
 /// (kernel/cgroup/cgroup.c). Needs `bpf_probe_read_kernel_str`, which lockdown=confidentiality refuses; then
-/// [`cgroup_mkdir_pathless`] serves. Checked on 6.18.
+/// [`cgroup_mkdir_pathless`] serves. Checked on 5.10 to 7.3.
 #[btf_tracepoint(function = "cgroup_mkdir")]
 pub(crate) fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let new: *mut Cgroup = ctx.arg(0);
@@ -71,7 +71,7 @@ pub(crate) fn cgroup_mkdir_pathless(ctx: BtfTracePointContext) -> i32 {
 
 /// Tells the agent that a cgroup has no more tasks and its directory is gone, and forgets its path.
 ///
-/// `trace_cgroup_rmdir(struct cgroup *cgrp, const char *path)`, from `cgroup_rmdir`. Checked on 6.18.
+/// `trace_cgroup_rmdir(struct cgroup *cgrp, const char *path)`, from `cgroup_rmdir`. Checked on 5.10 to 7.3.
 #[btf_tracepoint(function = "cgroup_rmdir")]
 pub(crate) fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
     let removed: *mut Cgroup = ctx.arg(0);
@@ -87,7 +87,7 @@ pub(crate) fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
 
 /// Tells the agent that nothing refers to a cgroup any more, so that its slot can be given back.
 ///
-/// `trace_cgroup_release(struct cgroup *cgrp, const char *path)`, from `css_release_work_fn`. Checked on 6.18.
+/// `trace_cgroup_release(struct cgroup *cgrp, const char *path)`, from `css_release_work_fn`. Checked on 5.10 to 7.3.
 #[btf_tracepoint(function = "cgroup_release")]
 pub(crate) fn cgroup_release(ctx: BtfTracePointContext) -> i32 {
     let released: *mut Cgroup = ctx.arg(0);
@@ -105,7 +105,7 @@ pub(crate) fn cgroup_release(ctx: BtfTracePointContext) -> i32 {
 /// Tells the agent that a task was moved into a cgroup.
 ///
 /// `trace_cgroup_attach_task(struct cgroup *dst_cgrp, const char *path, struct task_struct *task, bool threadgroup)`,
-/// from `cgroup_attach_task`. Checked on 6.18.
+/// from `cgroup_attach_task`. Checked on 5.10 to 7.3.
 #[btf_tracepoint(function = "cgroup_attach_task")]
 pub(crate) fn cgroup_attach_task(ctx: BtfTracePointContext) -> i32 {
     let task: *const Task = ctx.arg(2);

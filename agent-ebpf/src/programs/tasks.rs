@@ -13,21 +13,21 @@ use super::{
 };
 
 /// `trace_sched_process_fork(struct task_struct *parent, struct task_struct *child)`, from `kernel_clone` once the
-/// child is in its cgroup. Threads count too. Checked on 6.18.
+/// child is in its cgroup. Threads count too. Checked on 5.10 to 7.3.
 #[btf_tracepoint(function = "sched_process_fork")]
 pub(crate) fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     count(ctx.arg(1), offset_of!(CpuCounters, forks))
 }
 
 /// `trace_sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`, once the new program
-/// has taken over. Checked on 6.18.
+/// has taken over. Checked on 5.10 to 7.3.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub(crate) fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     count(ctx.arg(0), offset_of!(CpuCounters, execs))
 }
 
 /// `trace_sched_process_exit(struct task_struct *p, ...)`, from `do_exit` while the task is still in its cgroup and its
-/// exit code is set (kernel/exit.c). Checked on 6.18.
+/// exit code is set (kernel/exit.c). Checked on 5.10 to 7.3.
 #[btf_tracepoint(function = "sched_process_exit")]
 pub(crate) fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the task is the hook's argument.

@@ -76,6 +76,7 @@ impl KernelTypes {
         let at = |structure: &str, members: &[&str]| self.at(structure, members);
         Ok(KernelLayout {
             task_pid: at("task_struct", &["pid"])?,
+            task_prio: at("task_struct", &["prio"])?,
             task_state: at("task_struct", &["__state"])
                 .or_else(|_| at("task_struct", &["state"]))?,
             task_run_delay: at("task_struct", &["sched_info", "run_delay"])?,
@@ -177,6 +178,13 @@ impl KernelTypes {
 
     fn in_socket(&self, (structure, members): &Member) -> Result<u64, String> {
         self.at(structure, members)
+    }
+
+    /// Whether `sched_stat_runtime` tells of real-time and deadline tasks too: since Linux 5.16, which also moved the
+    /// statistics out of `sched_entity`. By that and not by the version, which kernels with backports do not keep to.
+    pub(super) fn tells_realtime(&self) -> bool {
+        let statistics = self.btf.offset("task_struct", &["se", "statistics"]);
+        statistics.is_none()
     }
 
     /// Whether the tracepoint `name` passes what its program reads: at each place of `expected` that names a

@@ -6,6 +6,7 @@ use agent_ebpf::{
     layout::{BlockLayout, KernelLayout, Settings},
     losses::Losses,
     maps,
+    slot::SlotEntry,
 };
 use aya::{
     Btf, Ebpf, EbpfLoader, include_bytes_aligned,
@@ -22,6 +23,7 @@ use super::{
     layout::{Anchor, KernelTypes},
     map_error,
     network::{MAX_ADDRESSES, Network},
+    open,
     paths::Paths,
     programs::{
         BLOCK_IO, BLOCK_IO_BY_BIO, Hook, MKDIR, MKDIR_PATHLESS, PROGRAMS, ProgramSpec, Role,
@@ -59,6 +61,8 @@ pub struct Options {
     pub hierarchy: u32,
     /// Id of its root.
     pub root: CgroupId,
+    /// Where its root is mounted.
+    pub mount: PathBuf,
     /// Number of the hierarchy with the I/O controller, if there is one: there a request's cgroup is.
     pub io_hierarchy: Option<u32>,
     /// Number of the hierarchy with the memory controller, if there is one: there a page's cgroup is.
@@ -66,8 +70,8 @@ pub struct Options {
     /// Whether to try programs that read kernel memory by its address. Where lockdown=confidentiality refuses them, and
     /// without this, cgroups are born without paths and block I/O is told by bios alone.
     pub by_address: bool,
-    /// Where the unified hierarchy is mounted, if its sockets are to be counted. It must be the accounting one.
-    pub network: Option<PathBuf>,
+    /// Whether the sockets are to be counted. The accounting hierarchy must be the unified one then.
+    pub network: bool,
     /// Where to keep slots; `None` for the best that loads.
     pub storage: Option<StorageKind>,
 }
@@ -117,7 +121,9 @@ impl Loader<'_> {
             stripes,
             shared_stripes: u32::from(shared_stripes),
             charge_at_switch: u32::from(!exact),
-            network: u32::from(self.options.network.is_some()),
+            network: u32::from(self.options.network),
+            realtime_at_switch: u32::from(exact && !self.types.tells_realtime()),
+            reserved: 0,
             root: self.options.root.0,
         };
         let slots = Chunks::round_up(self.options.slots);
@@ -128,34 +134,34 @@ impl Loader<'_> {
         if exact && !counts(Source::SchedStatRuntime) && counts(Source::SchedSwitch) {
             return self.load(storage, false);
         }
+        let with_network = self.options.network;
         let arrays = Arrays {
             counters: take(&mut ebpf, maps::CPU_COUNTERS, array)?,
             waits: take(&mut ebpf, maps::WAIT_BUCKETS, array)?,
-            network: match self.options.network {
-                Some(_) => Some(take(&mut ebpf, maps::NETWORK_COUNTERS, array)?),
-                None => None,
-            },
+            network: with_network
+                .then(|| take(&mut ebpf, maps::NETWORK_COUNTERS, array))
+                .transpose()?,
         };
         let records = Records::new(arrays, slots, stripes);
-        let network = match &self.options.network {
-            Some(root) => Some(Network::new(
-                root,
+        let network = with_network.then(|| {
+            Network::new(
+                &self.options.mount,
                 take(&mut ebpf, maps::LOCAL_ADDRESSES, HashMap::try_from)?,
                 &take(&mut ebpf, maps::RECENT, array)?,
                 possible_cpus(),
-            )?),
-            None => None,
-        };
-        let slot_map = match storage {
+            )
+        });
+        let network = network.transpose()?;
+        let mut slot_map = match storage {
             StorageKind::CgrpStorage => Slots::CgrpStorage {
                 storage: take(&mut ebpf, maps::SLOTS, CgrpStorage::try_from)?,
-                ids: match self.options.network {
-                    Some(_) => Some(take(&mut ebpf, maps::SLOT_IDS, HashMap::try_from)?),
-                    None => None,
-                },
+                ids: with_network
+                    .then(|| take(&mut ebpf, maps::SLOT_IDS, HashMap::try_from))
+                    .transpose()?,
             },
             StorageKind::Hash => Slots::Hash(take(&mut ebpf, maps::SLOTS, HashMap::try_from)?),
         };
+        self.try_out(storage, &mut slot_map)?;
         let mut free: Stack<_, u32> = take(&mut ebpf, maps::FREE_SLOTS, Stack::try_from)?;
         // The lowest on top: slots in use stay close together.
         for slot in (1..slots).rev() {
@@ -188,6 +194,18 @@ impl Loader<'_> {
         Ok(kernel)
     }
 
+    /// Gives the root the slot that it counts in anyway. That a map is made does not tell that it can be filled: on a
+    /// processor without 16-byte compare-and-exchange a cgroup's storage always gets ENOMEM (seen on 7.3).
+    fn try_out(&self, storage: StorageKind, slots: &mut Slots) -> Result<(), KernelError> {
+        let root = SlotEntry { slot: 0, flags: 0 };
+        slots
+            .set(&open(&self.options.mount)?, self.options.root, root)
+            .map_err(|source| KernelError::Unusable {
+                storage: storage.as_str(),
+                source: Box::new(source),
+            })
+    }
+
     fn object(
         &self,
         storage: StorageKind,
@@ -203,11 +221,7 @@ impl Loader<'_> {
             _ => (slots, slots * PATHS_PER_SLOT),
         };
         let if_network = |entries| {
-            if self.options.network.is_some() {
-                entries
-            } else {
-                1
-            }
+            if self.options.network { entries } else { 1 }
         };
         let mut loader = EbpfLoader::new();
         loader
@@ -322,7 +336,7 @@ impl Loader<'_> {
             Role::Metric(source) | Role::Instead(source) => is_of_sockets(source),
             Role::Lifecycle | Role::Path => false,
         };
-        if of_sockets && self.options.network.is_none() {
+        if of_sockets && !self.options.network {
             return Err(
                 "no cgroup2 hierarchy is mounted, and sockets belong to no other".to_owned(),
             );

@@ -76,6 +76,14 @@ pub enum KernelError {
         /// Why.
         source: Box<EbpfError>,
     },
+    /// The object was loaded, but its slots cannot be filled.
+    #[error("slots cannot be kept there ({storage})")]
+    Unusable {
+        /// Which of the objects.
+        storage: &'static str,
+        /// Why.
+        source: Box<MapError>,
+    },
     /// A program that the kernel source cannot do without.
     #[error("kernel program {program} is not available: {reason}")]
     Program {
@@ -428,6 +436,7 @@ impl KernelError {
                 _,
             )
             | (_, Some(Errno::EPERM | Errno::EACCES)) => Obstacle::Privileges,
+            (Self::Unusable { .. }, _) => Obstacle::Feature,
             (
                 _,
                 Some(Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::EINTR),
