@@ -20,7 +20,10 @@ use crate::{
     container::Kind,
     host::{docker_api::DockerMessage, machine::MachineReader, process},
     live::Live,
-    metrics::{self, Batch, Other, Sample, Value, catalog},
+    metrics::{
+        self, Batch, Other, Sample, Value,
+        catalog::{self, Resolution},
+    },
     outlet::Outlet,
     self_stats::SelfStats,
     snapshot::{Interval, Reconciliation, Snapshot},
@@ -214,6 +217,8 @@ impl Collector {
         samples.extend(metrics::host::reconciliation(&self.sums));
         samples.extend(self.source.samples());
         samples.extend(self.stats.samples());
+        // As a shipper wants them.
+        samples.sort_by_key(|sample| sample.metric.resolution == Resolution::Hourly);
         samples
     }
 }

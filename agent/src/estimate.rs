@@ -13,7 +13,7 @@ use crate::{
     encode::{LineEncoder, Tagging},
     metrics::{
         Batch, Histogram, Metric, Sample, Subject, Value,
-        catalog::{self, Kind, Unit},
+        catalog::{self, Kind, Resolution, Unit},
         network,
     },
     shipment::Shipper,
@@ -284,7 +284,7 @@ fn usual_sample(metric: &'static Metric) -> Sample {
     }
 }
 
-/// One point of what has no label, and one for each kind of entry, loss, metric with a source, and sink.
+/// One point of what has no label, and one for each kind of entry, loss and sink.
 fn own_samples(sinks: &[Sink]) -> Vec<Sample> {
     let of_sinks = [
         &catalog::SINK_SENT,
@@ -294,7 +294,8 @@ fn own_samples(sinks: &[Sink]) -> Vec<Sample> {
         &catalog::SINK_LAST_ACK,
     ];
     let mut samples = Vec::new();
-    for metric in catalog::agent() {
+    let often = catalog::agent().filter(|it| it.resolution != Resolution::Hourly);
+    for metric in often {
         let sample = usual_sample(metric);
         if *metric == catalog::AGENT_ENTRIES {
             let kinds = ["container", "unit", "cgroup"].into_iter();
@@ -302,13 +303,6 @@ fn own_samples(sinks: &[Sink]) -> Vec<Sample> {
         } else if *metric == catalog::AGENT_LOSSES {
             let reasons = (0..LOSS_REASONS).map(|reason| format!("{reason:-<15}"));
             samples.extend(reasons.map(|reason| sample.clone().labelled("reason", &reason)));
-        } else if *metric == catalog::AGENT_METRIC_SOURCE {
-            let described =
-                catalog::container().filter_map(|of| Some((of.field, of.sources.first()?)));
-            samples.extend(described.map(|(field, source)| {
-                let sample = sample.clone().labelled("metric", field);
-                sample.labelled("source", source.as_str())
-            }));
         } else if of_sinks.contains(&metric) {
             let sinks = sinks.iter();
             samples.extend(sinks.map(|sink| sample.clone().labelled("sink", &sink.name)));

@@ -36,7 +36,7 @@ pub struct Batch {
     pub subjects: Vec<Subject>,
     /// What the host as a whole uses and has, without a container; samples of one line stand together.
     pub host: Vec<Sample>,
-    /// What the agent says of itself, without a container.
+    /// What the agent says of itself, without a container; what is shipped hourly comes last.
     pub agent: Vec<Sample>,
     /// Processes killed for want of memory since the batch before, oldest first.
     pub oom_kills: Vec<OomKill>,

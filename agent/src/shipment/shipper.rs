@@ -7,10 +7,13 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 use super::{Description, Event, EventKind, Point, Shipment};
 use crate::{
     container::{CgroupId, Container, Kind, Share},
-    metrics::{Batch, Remainder, Sample, Subject, Value, catalog},
+    metrics::{
+        Batch, Remainder, Sample, Subject, Value,
+        catalog::{self, Resolution},
+    },
 };
 
-/// How old a container's description may be before it is sent again.
+/// How old a container's description, and all else that seldom changes, may be before it is sent again.
 const DESCRIBE_EVERY: Duration = Duration::from_hours(1);
 
 /// Which parts of a batch one sink is sent.
@@ -30,6 +33,8 @@ pub enum Parts {
 pub struct Shipper {
     interval: Duration,
     parts: Parts,
+    /// What the agent said of itself that changes seldom, and when it was shipped, on the boot clock.
+    hourly: Option<(Vec<Sample>, u64)>,
     tracked: HashMap<CgroupId, Tracked>,
     remainder: Remainder,
     /// The busiest tick of all that is shipped as the host since its point before, in CPUs.
@@ -48,6 +53,7 @@ impl Shipper {
         Self {
             interval,
             parts: Parts::All,
+            hourly: None,
             tracked: HashMap::new(),
             remainder: Remainder::default(),
             host_peak_cpus: None,
@@ -89,12 +95,26 @@ impl Shipper {
                 shipment.host = &batch.host;
             }
             if self.parts != Parts::HostAlone {
-                shipment.agent = &batch.agent;
+                shipment.agent = self.agent_samples(batch);
             }
             self.shipped_boot_ns = Some(batch.taken.boot_ns);
         }
         self.last_wall_ns = times.tick_wall_ns;
         (!shipment.is_empty()).then_some(shipment)
+    }
+
+    /// What the agent says of itself; what changes seldom only if it is due.
+    fn agent_samples<'a>(&mut self, batch: &'a Batch) -> &'a [Sample] {
+        let is_often = |sample: &Sample| sample.metric.resolution != Resolution::Hourly;
+        let (often, hourly) = batch.agent.split_at(batch.agent.partition_point(is_often));
+        let boot_ns = batch.taken.boot_ns;
+        if self.hourly.as_ref().is_some_and(|(told, told_boot_ns)| {
+            told == hourly && !is_due_again(boot_ns, *told_boot_ns)
+        }) {
+            return often;
+        }
+        self.hourly = Some((hourly.to_vec(), boot_ns));
+        &batch.agent
     }
 
     fn ship_entries<'a>(
@@ -321,11 +341,15 @@ impl Series {
         self.described
             .as_ref()
             .is_none_or(|(described, described_boot_ns)| {
-                let age = Duration::from_nanos(boot_ns.saturating_sub(*described_boot_ns));
-                age >= DESCRIBE_EVERY
+                is_due_again(boot_ns, *described_boot_ns)
                     || (!Arc::ptr_eq(described, container) && described != container)
             })
     }
+}
+
+/// Whether what was told then is to be told again now.
+fn is_due_again(boot_ns: u64, told_boot_ns: u64) -> bool {
+    Duration::from_nanos(boot_ns.saturating_sub(told_boot_ns)) >= DESCRIBE_EVERY
 }
 
 /// Instants of one tick: some just before it, one each for what needs its own, and the tick's.

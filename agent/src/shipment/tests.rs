@@ -528,6 +528,27 @@ fn some_rules() -> impl Strategy<Value = Vec<Rule>> {
     prop::sample::subsequence(rules, 0..3)
 }
 
+#[test]
+fn what_seldom_changes_is_shipped_when_it_does_and_hourly() {
+    let mut shipper = Shipper::new(Duration::from_secs(1));
+    let mut shipped = |second, source: &str| {
+        let tell = |metric| Sample::new(metric, Value::Integer(1));
+        let batch = Batch {
+            agent: vec![
+                tell(&catalog::AGENT_RSS),
+                tell(&catalog::AGENT_METRIC_SOURCE).labelled("source", source),
+            ],
+            ..tick(second, Vec::new())
+        };
+        shipper.fold(&batch).map(|it| it.agent.len())
+    };
+    assert_eq!(shipped(1, "sched_switch"), Some(2));
+    assert_eq!(shipped(2, "sched_switch"), Some(1));
+    assert_eq!(shipped(3, "cgroup_file"), Some(2));
+    assert_eq!(shipped(3602, "cgroup_file"), Some(1));
+    assert_eq!(shipped(3603, "cgroup_file"), Some(2));
+}
+
 proptest! {
     /// Entries are born, grow, get their labels late and end at random, under any rules: at each complete shipment all
     /// series together are what was used, but for what stays counted in the sum that an entry was a part of before it

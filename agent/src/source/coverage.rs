@@ -69,6 +69,7 @@ impl Coverage {
             let source = self.source_of(metric)?;
             Some(
                 Sample::new(&catalog::AGENT_METRIC_SOURCE, Value::Integer(1))
+                    .labelled("measurement", metric.measurement)
                     .labelled("metric", metric.field)
                     .labelled("source", source.as_str()),
             )
@@ -193,7 +194,9 @@ mod tests {
             .collect();
         assert_eq!(
             told.first().map(String::as_str),
-            Some(r#"[("metric", "usage_ns"), ("source", "cgroup_file")] Integer(1)"#)
+            Some(
+                r#"[("measurement", "container_cpu"), ("metric", "usage_ns"), ("source", "cgroup_file")] Integer(1)"#
+            )
         );
         let files = Coverage::files();
         let given = catalog::container().filter(|metric| files.source_of(metric).is_some());

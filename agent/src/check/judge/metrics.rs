@@ -97,7 +97,7 @@ fn item(facts: &Facts, coverage: &Coverage, metric: &Metric) -> Item {
 
 fn cadence(facts: &Facts, metric: &Metric) -> String {
     let every = match metric.resolution {
-        Resolution::Tick => facts.collect.interval,
+        Resolution::Tick | Resolution::Hourly => facts.collect.interval,
         Resolution::Files => facts.collect.file_interval,
     };
     format_duration(every).to_string()

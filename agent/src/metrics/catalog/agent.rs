@@ -1,6 +1,6 @@
 //! What the agent says of itself.
 
-use super::{Kind, Metric, NO_METRIC, Source, Unit};
+use super::{Kind, Metric, NO_METRIC, Resolution, Source, Unit};
 
 /// All of them, in the order of publication.
 pub(super) static AGENT_METRICS: &[&Metric] = &[
@@ -139,9 +139,10 @@ pub static AGENT_NAME_COLLISIONS: Metric = Metric {
 };
 /// Source in use per metric.
 pub static AGENT_METRIC_SOURCE: Metric = Metric {
-    field: "source",
+    field: "metric_source",
     prometheus: "cgflux_metric_source",
-    help: "1 for the source that each metric is read from.",
+    help: "1 for the source that each metric of a container is read from.",
+    resolution: Resolution::Hourly,
     ..AGENT_METRIC
 };
 /// Points acknowledged.

@@ -122,6 +122,8 @@ pub enum Resolution {
     Tick,
     /// From files, at the slower cadence of `collect.file_interval`, and at once when the entry ends.
     Files,
+    /// Every tick, but shipped once an hour and when it changes.
+    Hourly,
 }
 
 /// Where a metric comes from.
