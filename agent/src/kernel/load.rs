@@ -130,7 +130,7 @@ impl Loader<'_> {
         let mut ebpf = self.object(storage, &settings, slots)?;
         let programs = self.programs(&mut ebpf, exact);
         require(&programs)?;
-        let counts = |source| is_loaded(&programs, |spec| spec.role == Role::Metric(source));
+        let counts = |source| is_loaded(&programs, |spec| spec.role.source() == Some(source));
         if exact && !counts(Source::SchedStatRuntime) && counts(Source::SchedSwitch) {
             return self.load(storage, false);
         }
@@ -332,10 +332,7 @@ impl Loader<'_> {
 
     /// Whether there is what calls the program; the error says what is missing.
     fn has_hook(&self, spec: &ProgramSpec) -> Result<(), String> {
-        let of_sockets = match spec.role {
-            Role::Metric(source) | Role::Instead(source) => is_of_sockets(source),
-            Role::Lifecycle | Role::Path => false,
-        };
+        let of_sockets = spec.role.source().is_some_and(is_of_sockets);
         if of_sockets && !self.options.network {
             return Err(
                 "no cgroup2 hierarchy is mounted, and sockets belong to no other".to_owned(),

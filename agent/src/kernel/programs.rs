@@ -51,9 +51,17 @@ pub enum Role {
 }
 
 impl Role {
+    /// What it counts for.
+    pub fn source(self) -> Option<Source> {
+        match self {
+            Self::Metric(source) | Self::Instead(source) => Some(source),
+            Self::Lifecycle | Self::Path => None,
+        }
+    }
+
     /// Whether it counts, and so must not run before cgroups get slots.
     pub fn counts(self) -> bool {
-        matches!(self, Self::Metric(_) | Self::Instead(_))
+        self.source().is_some()
     }
 
     /// Whether it counts packets.
