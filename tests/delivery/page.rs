@@ -55,6 +55,16 @@ fn a_container_that_starts_stands_on_the_page_by_name_and_its_chart_moves() {
     page.evaluate("window.before = picture()");
     page.wait_until("picture() !== before");
 
+    page.wait_until(&format!(
+        "Number(row('{web}').querySelector('.memory').textContent) > 0"
+    ));
+    page.wait_until(&format!(
+        "row('{web}').querySelector('.disk').textContent !== '–'"
+    ));
+    page.wait_until(&format!(
+        "row('{web}').querySelector('.network').textContent !== '–'"
+    ));
+
     // Its start is marked in its chart.
     page.wait_until("document.getElementById('cpu-chart').dataset.marks === '1'");
 

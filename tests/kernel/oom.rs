@@ -131,6 +131,33 @@ fn kills_before_the_agent_are_counted_and_without_the_program_the_file_tells() {
     }
 }
 
+#[test]
+fn a_kill_has_the_slow_files_read_at_once() {
+    let Some(docker) = Docker::here() else { return };
+    let home = Home::with("[collect]\nfile_interval = \"1h\"\n");
+    let agent = home.start::<&str>(&[]);
+    let container = docker.run(&["--memory", "16m"], "while :; do sleep 1000; done");
+    let told = |field: &str| {
+        let batch = agent.next_batch();
+        batch.container(&container.id)?.value("mem", field)
+    };
+    let before = eventually(PATIENCE, "its files are read", || {
+        told("max_events").ok_or("not yet")
+    });
+    container.exec(GREEDY);
+    let (kills, limit) = eventually(PATIENCE, "the kill is told", || {
+        let batch = agent.next_batch();
+        let entry = batch.container(&container.id).ok_or("not there")?;
+        let values = (
+            entry.value("mem", "oom_kills"),
+            entry.value("mem", "max_events"),
+        );
+        (values.0 == Some(1)).then_some(values).ok_or("not yet")
+    });
+    println!("max_events before={before} with {kills:?} kill={limit:?}");
+    assert!(limit > Some(before), "the files were not read again");
+}
+
 /// An agent that writes what it ships to a file.
 fn start() -> (Home, AgentProcess) {
     let home = Home::new();

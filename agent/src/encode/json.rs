@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     container::{Container, Kind},
     live::{Event, EventKind, Point, Tick, TickEntry},
-    metrics::{Batch, Histogram, Sample, Subject, Value},
+    metrics::{Batch, Histogram, Metric, Sample, Subject, Value, catalog, network::LOOPBACK},
 };
 
 /// `{"taken":…,"interval_ns":…,"host":…,"containers":[…],"machine":{…},"agent":{…}}`: all of a batch. `host` is the
@@ -40,15 +40,22 @@ pub fn subject(subject: &Subject, points: &[Point]) -> String {
     })
 }
 
-/// One tick for the live stream: `{"t":ms,"new":[who…],"v":[[cgroup,cpus,waiting]…],"machine":{…},"agent":{…}}`. `new`
-/// introduces the entries that `told`, the tick sent before in order of cgroup id, does not have or has by another
-/// name; `v` has all entries, so one that is missing has ended.
-pub fn tick(
-    tick: &Tick,
-    told: &[TickEntry],
-    machine: Option<&[Sample]>,
-    agent: Option<&[Sample]>,
-) -> String {
+/// What the latest tick tells beside the rates that history has.
+pub struct Now<'a> {
+    /// Entries, of which memory in use and the totals of disks and network are told.
+    pub subjects: &'a [Subject],
+    /// Of the host as a whole.
+    pub machine: &'a [Sample],
+    /// Of the agent itself.
+    pub agent: &'a [Sample],
+}
+
+/// One tick for the live stream:
+/// `{"t":ms,"new":[who…],"v":[[cgroup,cpus,waiting]…],"r":[[cgroup,memory,disk,network]…],"machine":{…},"agent":{…}}`.
+/// `new` introduces the entries that `told`, the tick sent before in order of cgroup id, does not have or has by another
+/// name; `v` has all entries, so one that is missing has ended. `r` is the memory in use in bytes, and the bytes so far
+/// to and from disks, and over the network but for loopback.
+pub fn tick(tick: &Tick, told: &[TickEntry], now: Option<&Now<'_>>) -> String {
     let is_new = |entry: &&TickEntry| {
         let at = told.binary_search_by_key(&entry.container.cgroup, |it| it.container.cgroup);
         let known = at.ok().and_then(|at| told.get(at));
@@ -67,9 +74,31 @@ pub fn tick(
             .iter()
             .map(|entry| (entry.container.cgroup.0, entry.cpus, entry.waiting))
             .collect(),
-        machine: machine.map(Groups),
-        agent: agent.map(Groups),
+        r: now.map(|now| now.subjects.iter().filter_map(resources).collect()),
+        machine: now.map(|now| Groups(now.machine)),
+        agent: now.map(|now| Groups(now.agent)),
     })
+}
+
+fn resources(subject: &Subject) -> Option<Resources> {
+    let is_loopback = |sample: &Sample| sample.labels.iter().any(|(_, value)| value == LOOPBACK);
+    let total = |metrics: [&Metric; 2]| {
+        let samples = subject.samples.iter();
+        let its = samples.filter(|it| metrics.contains(&it.metric) && !is_loopback(it));
+        let values = its.filter_map(|it| match it.value {
+            Value::Integer(value) => Some(value),
+            Value::Float(_) | Value::Histogram(_) => None,
+        });
+        values.reduce(u64::saturating_add)
+    };
+    let resources = (
+        subject.container.cgroup.0,
+        subject.integer(&catalog::MEMORY_USAGE),
+        total([&catalog::READ_BYTES, &catalog::WRITE_BYTES]),
+        total([&catalog::NET_RX_BYTES, &catalog::NET_TX_BYTES]),
+    );
+    let is_told = resources.1.or(resources.2).or(resources.3).is_some();
+    (subject.alive && is_told).then_some(resources)
 }
 
 /// What happened, oldest first: `{"events":[{"taken":…,"event":"oom",who…,"pid":…,"comm":…}…]}`. An exit has
@@ -223,11 +252,16 @@ struct HistoryText {
     runq_waiting: Vec<Option<f32>>,
 }
 
+/// An entry, its memory in use, and its totals of disks and network, in bytes.
+type Resources = (u64, Option<u64>, Option<u64>, Option<u64>);
+
 #[derive(Serialize)]
 struct TickText<'a> {
     t: i64,
     new: Vec<Who<'a>>,
     v: Vec<(u64, Option<f32>, Option<f32>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r: Option<Vec<Resources>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     machine: Option<Groups<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -365,10 +399,7 @@ mod tests {
     use crate::{
         container::{CgroupId, Exit},
         encode::fixture::{HOSTILE, container, every_sample, rates, subject_of, tick_of},
-        metrics::{
-            catalog,
-            host::{self, tests::everything},
-        },
+        metrics::host::{self, tests::everything},
         snapshot::OomKill,
     };
 
@@ -533,7 +564,7 @@ mod tests {
         };
         let first = tick_with(&[(1, "a"), (3, "c")]);
         let second = tick_with(&[(1, "a"), (2, "b"), (3, "d")]);
-        let text = parsed(&tick(&second, &first.entries, None, None));
+        let text = parsed(&tick(&second, &first.entries, None));
         assert_eq!(text["t"], 5000);
         let new: Vec<_> = text["new"]
             .as_array()
@@ -546,9 +577,43 @@ mod tests {
             text["v"],
             json!([[1, 0.25, null], [2, 0.25, null], [3, 0.25, null]])
         );
-        assert!(text.get("agent").is_none());
-        let agent = rates(1.0, 2.0);
-        let text = parsed(&tick(&second, &first.entries, None, Some(&agent)));
+        assert!(text.get("agent").is_none() && text.get("r").is_none());
+        let now = Now {
+            subjects: &[],
+            machine: &[],
+            agent: &rates(1.0, 2.0),
+        };
+        let text = parsed(&tick(&second, &first.entries, Some(&now)));
         assert_eq!(text["agent"]["cpu"]["usage_cpus"], 1.0);
+    }
+
+    #[test]
+    fn the_latest_tick_tells_memory_and_bytes_of_disks_and_network_without_loopback() {
+        let of = |metric, value| Sample::new(metric, Value::Integer(value));
+        let samples = vec![
+            of(&catalog::MEMORY_USAGE, 5),
+            of(&catalog::READ_BYTES, 10).labelled("device", "sda"),
+            of(&catalog::WRITE_BYTES, 20).labelled("device", "sda"),
+            of(&catalog::READ_BYTES, 40).labelled("device", "sdb"),
+            of(&catalog::NET_RX_BYTES, 100).labelled("peer", "outside"),
+            of(&catalog::NET_RX_BYTES, 200).labelled("peer", "loopback"),
+            of(&catalog::NET_TX_BYTES, 400).labelled("peer", "host"),
+        ];
+        let subjects = [
+            subject_of(container(7, "web"), samples),
+            subject_of(container(8, "db"), vec![of(&catalog::MEMORY_USAGE, 0)]),
+            subject_of(container(9, "unknown"), Vec::new()),
+        ];
+        let now = Now {
+            subjects: &subjects,
+            machine: &[],
+            agent: &[],
+        };
+        let empty = Tick {
+            wall_ns: 0,
+            entries: Vec::new(),
+        };
+        let text = parsed(&tick(&empty, &[], Some(&now)));
+        assert_eq!(text["r"], json!([[7, 5, 70, 500], [8, 0, null, null]]));
     }
 }

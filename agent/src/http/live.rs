@@ -110,12 +110,16 @@ impl Watcher {
         let tick = self.live.tick_after(self.sent_ns)?;
         let latest = self.live.latest();
         let latest = latest.filter(|batch| batch.taken.wall_ns == tick.wall_ns);
-        let agent = latest.as_ref().map(|batch| &*batch.agent);
-        let machine: Option<Vec<Sample>> = latest.as_ref().map(|batch| {
+        let machine = latest.as_ref().map_or_else(Vec::new, |batch| {
             let is_shown = |it: &&Sample| OF_HOST.iter().any(|shown| *it.metric == **shown);
             batch.host.iter().filter(is_shown).cloned().collect()
         });
-        let data = json::tick(&tick, &self.sent, machine.as_deref(), agent);
+        let now = latest.as_ref().map(|batch| json::Now {
+            subjects: &batch.subjects,
+            machine: &machine,
+            agent: batch.agent_but_hourly(),
+        });
+        let data = json::tick(&tick, &self.sent, now.as_ref());
         let event = format!("id: {}\nevent: tick\ndata: {data}\n\n", tick.wall_ns);
         self.sent_ns = tick.wall_ns;
         self.sent = tick.entries;

@@ -170,6 +170,12 @@ fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
 }
 
 impl Batch {
+    /// What the agent says of itself, but for what is shipped hourly.
+    pub fn agent_but_hourly(&self) -> &[Sample] {
+        let is_often = |sample: &Sample| sample.metric.resolution != catalog::Resolution::Hourly;
+        &self.agent[..self.agent.partition_point(is_often)]
+    }
+
     /// Joins an interval's counters with the names of their entries; what the host and the agent say of themselves is yet
     /// to be added.
     /// An entry that `resolve` does not know is left out, and the number of those left out is returned beside the

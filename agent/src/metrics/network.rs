@@ -8,6 +8,9 @@ use crate::snapshot::NetworkTotals;
 /// The label that tells where a packet's other end is.
 const PEER: &str = "peer";
 
+/// Its value for what a namespace sends to itself.
+pub const LOOPBACK: &str = "loopback";
+
 /// Whether `metric` stands once for each kind of peer.
 pub fn is_by_peer(metric: &Metric) -> bool {
     [
@@ -75,7 +78,7 @@ fn add_traffic(samples: &mut Vec<Sample>, network: &NetworkTotals) {
 /// Where the other end is, in tags and labels.
 fn word(peer: Peer) -> &'static str {
     match peer {
-        Peer::Loopback => "loopback",
+        Peer::Loopback => LOOPBACK,
         Peer::Host => "host",
         Peer::Outside => "outside",
     }

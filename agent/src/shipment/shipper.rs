@@ -7,10 +7,7 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 use super::{Description, Event, EventKind, Point, Shipment};
 use crate::{
     container::{CgroupId, Container, Kind, Share},
-    metrics::{
-        Batch, Remainder, Sample, Subject, Value,
-        catalog::{self, Resolution},
-    },
+    metrics::{Batch, Remainder, Sample, Subject, Value, catalog},
 };
 
 /// How old a container's description, and all else that seldom changes, may be before it is sent again.
@@ -105,8 +102,8 @@ impl Shipper {
 
     /// What the agent says of itself; what changes seldom only if it is due.
     fn agent_samples<'a>(&mut self, batch: &'a Batch) -> &'a [Sample] {
-        let is_often = |sample: &Sample| sample.metric.resolution != Resolution::Hourly;
-        let (often, hourly) = batch.agent.split_at(batch.agent.partition_point(is_often));
+        let often = batch.agent_but_hourly();
+        let hourly = &batch.agent[often.len()..];
         let boot_ns = batch.taken.boot_ns;
         if self.hourly.as_ref().is_some_and(|(told, told_boot_ns)| {
             told == hourly && !is_due_again(boot_ns, *told_boot_ns)

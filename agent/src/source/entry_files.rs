@@ -37,6 +37,8 @@ pub(super) struct EntryFiles {
     turn: u64,
     /// The tick it is first read at.
     since_tick: u64,
+    /// Whether its slow files are read in the next tick anyway.
+    is_hastened: bool,
 }
 
 impl Pass {
@@ -78,6 +80,7 @@ impl EntryFiles {
             resources: ResourceFiles::of(layout, kept_open),
             turn: arrival % pass.length,
             since_tick: pass.ticks + 1,
+            is_hastened: false,
         })
     }
 
@@ -88,7 +91,12 @@ impl EntryFiles {
 
     /// Whether its slow files are read in this tick.
     pub(super) fn has_turn(&self, pass: Pass) -> bool {
-        self.since_tick == pass.ticks || self.turn == pass.ticks % pass.length
+        self.is_hastened || self.since_tick == pass.ticks || self.turn == pass.ticks % pass.length
+    }
+
+    /// Has its slow files read in the next tick, whoever's turn it is: something happened in the cgroup.
+    pub(super) fn hasten(&mut self) {
+        self.is_hastened = true;
     }
 
     /// CPU time used so far.
@@ -113,6 +121,7 @@ impl EntryFiles {
 
     /// Reads the slow files of the cgroup, which is at `path`.
     pub(super) fn read_slowly(&mut self, layout: &Layout, path: &str) {
+        self.is_hastened = false;
         // A removed cgroup does not answer: what was read last stands.
         self.bandwidth = self.cpu.bandwidth().or(self.bandwidth);
         self.limit = self.cpu.limit().or(self.limit);

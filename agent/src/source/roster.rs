@@ -370,6 +370,13 @@ impl Roster {
         told.get(&id).copied()
     }
 
+    /// Has the slow files of an entry read in the next tick.
+    pub(super) fn hasten(&mut self, id: CgroupId) {
+        if let Some(files) = self.files.get_mut(&id) {
+            files.hasten();
+        }
+    }
+
     /// The entries whose slow files are read in this tick; a young one is in each, since it is still being set up.
     pub(super) fn due(&self) -> Vec<Due> {
         let is_due = |entry: &&Arc<Container>| {

@@ -84,11 +84,11 @@ function hello(about) {
   document.title = `${about.host} · cgflux`;
 }
 
-function tick({ t, new: introduced, v, machine, agent }) {
+function tick({ t, new: introduced, v, r, machine, agent }) {
   if (t <= lastTick) startAnew();
   lastTick = t;
   for (const who of introduced) {
-    const entry = entries.get(who.cgroup) ?? { cpu: [], wait: [] };
+    const entry = entries.get(who.cgroup) ?? { cpu: [], wait: [], ...unknown };
     entries.set(who.cgroup, { ...entry, who, endedAt: 0, renamed: true });
   }
   // Null as long as no entry has a value: nothing known is not nothing used.
@@ -110,12 +110,26 @@ function tick({ t, new: introduced, v, machine, agent }) {
     entry.endedAt ||= t;
     if (t - entry.endedAt > ENDED_SHOWN_MS && shown.cgroup !== cgroup) forget(cgroup, entry);
   }
+  for (const [cgroup, ...now] of r ?? []) takeResources(entries.get(cgroup), t, now);
   point(host, t, cpuTotal, waitTotal);
   if (machine) wholeHost = machine;
   if (agent) ownCost.take(t, agent);
   if (agent && t - happened.askedAt >= FACTS_MS) tellHappened();
   if (here.has(shown.cgroup) && t - factsAt >= FACTS_MS) tellFacts();
   schedule();
+}
+
+const unknown = { memory: null, disk: null, network: null, totals: null };
+
+/** Memory in use is told as it is, disks and network as totals, of which the growth since the tick before is shown. */
+function takeResources(entry, t, [memory, disk, network]) {
+  if (!entry) return;
+  const before = entry.totals;
+  const rate = (now, then) => (now === null || then === null ? null : (1000 * (now - then)) / (t - before.t));
+  entry.memory = memory;
+  entry.disk = before && rate(disk, before.disk);
+  entry.network = before && rate(network, before.network);
+  entry.totals = { t, disk, network };
 }
 
 function point(series, t, cpu, wait) {
@@ -187,7 +201,7 @@ function drawTable() {
   byId("empty").hidden = [...entries.values()].some((entry) => entry.who.kind === "container");
   byId("table").hidden = list.length === 0;
   // By the mean of the last minute, so that rows do not jump with every tick; what has ended stands last.
-  const rank = { name: (entry) => entry.who.name, cpu: (entry) => mean(entry.cpu), wait: (entry) => mean(entry.wait) }[sort.by];
+  const rank = { name: (entry) => entry.who.name, cpu: (entry) => mean(entry.cpu), wait: (entry) => mean(entry.wait) }[sort.by] ?? ((entry) => entry[sort.by] ?? -1);
   const ranked = list.map((entry) => [rank(entry), entry]);
   const order = sort.descending ? -1 : 1;
   const ended = (entry) => entry.endedAt > 0;
@@ -214,7 +228,7 @@ function newRow(cgroup) {
   const row = byId("row").content.firstElementChild.cloneNode(true);
   const part = (selector) => row.querySelector(selector);
   row.addEventListener("click", () => choose(cgroup));
-  return { row, name: part(".name"), runtime: part(".runtime"), image: part(".image"), cpu: part(".cpu"), percent: part(".percent"), wait: part(".wait"), spark: row.querySelectorAll("path") };
+  return { row, name: part(".name"), runtime: part(".runtime"), image: part(".image"), cpu: part(".cpu"), percent: part(".percent"), wait: part(".wait"), memory: part(".memory"), disk: part(".disk"), network: part(".network"), spark: row.querySelectorAll("path") };
 }
 
 function drawRow(entry) {
@@ -232,6 +246,9 @@ function drawRow(entry) {
   parts.cpu.textContent = endedAt ? "ended" : cpus(cpu);
   parts.percent.textContent = endedAt || cpu === null ? "" : (100 * cpu).toFixed(1);
   parts.wait.textContent = endedAt ? "" : milliseconds(scaled(entry.wait.at(-1)));
+  parts.memory.textContent = endedAt ? "" : scaledDown(entry.memory, 2 ** 20);
+  parts.disk.textContent = endedAt ? "" : scaledDown(entry.disk, 1000);
+  parts.network.textContent = endedAt ? "" : scaledDown(entry.network, 1000);
   drawSparkline(parts.spark, entry.cpu);
   parts.row.classList.toggle("ended", endedAt > 0);
   parts.row.classList.toggle("chosen", chosen);
@@ -251,6 +268,7 @@ const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 const mean = (values) => values.reduce((sum, value) => sum + (value ?? 0), 0) / values.length;
 const scaled = (wait) => (wait === null || wait === undefined ? null : wait * 1000);
 const cpus = (value) => (value === null || value === undefined ? "–" : value.toFixed(value < 10 ? 3 : 2));
+const scaledDown = (value, unit) => (value === null ? "–" : (value / unit).toFixed(value < 10 * unit && value > 0 ? 1 : 0));
 const milliseconds = (value) => (value === null || value === undefined ? "–" : value.toFixed(value < 100 ? 1 : 0));
 
 // --- the charts and the chosen entry ---

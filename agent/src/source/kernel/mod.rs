@@ -313,6 +313,7 @@ impl KernelSource {
             } => {
                 let entry = self.roster.owner(cgroup);
                 if self.victims.take(OomKill { entry, pid, comm }, boot_ns) {
+                    self.roster.hasten(entry);
                     let one = SlotTotals {
                         oom_kills: 1,
                         ..SlotTotals::default()
