@@ -166,10 +166,15 @@ fn a_container_older_than_the_agent_and_cgroups_inside_it_count_for_it() {
         .collect();
     for folder in &inner {
         fs::create_dir(folder).unwrap();
-        let processes = fs::read_to_string(folder.join("../cgroup.procs")).unwrap();
-        for pid in processes.lines() {
-            fs::write(folder.join("cgroup.procs"), pid).unwrap();
-        }
+        // The shell's sleeps come and go meanwhile.
+        eventually(PATIENCE, "all processes are inside", || {
+            let outside = fs::read_to_string(folder.join("../cgroup.procs")).unwrap();
+            for pid in outside.lines() {
+                // One that is gone by now need not move.
+                fs::write(folder.join("cgroup.procs"), pid).unwrap_or_default();
+            }
+            outside.is_empty().then_some(()).ok_or(outside)
+        });
     }
     container.exec("touch /go");
     let (written, _) = io_at_least(&agent, &container, &disk, "write_bytes", SIZE);
