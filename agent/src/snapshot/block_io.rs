@@ -13,8 +13,8 @@ use agent_ebpf::{
 
 use crate::container::CgroupId;
 
-/// What an entry did on one device, since the making of its cgroup or, where the kernel keeps no total, since the
-/// agent's start.
+/// What an entry did on one device, since the making of its cgroup or, where the kernel keeps no total, as long as an
+/// agent counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeviceIo {
     /// The whole disk's name, as in `/proc/diskstats`.
@@ -96,6 +96,11 @@ impl BlockSums {
             }
         }
         grown
+    }
+
+    /// What was counted on `device`.
+    pub fn device(&self, device: u32) -> Option<&DeviceSums> {
+        self.devices.get(&device)
     }
 
     /// By the device's number, in its order.

@@ -164,11 +164,8 @@ impl<const KEY: usize, const WORDS: usize> RecordFile<KEY, WORDS> {
             offset + Self::RECORD_BYTES <= self.map.len(),
             "places are below the capacity"
         );
-        #[expect(
-            clippy::cast_ptr_alignment,
-            reason = "head and records are multiples of eight bytes"
-        )]
-        // SAFETY: just checked to lie within the mapping, which lives as long as `self`; all access is by words.
+        // SAFETY: just checked to lie within the mapping, which lives as long as `self` and starts at a page; head and
+        // records are multiples of eight bytes; all access is by words.
         unsafe {
             &*self
                 .map

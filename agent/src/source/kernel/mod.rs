@@ -29,7 +29,7 @@ use crate::{
         BlockSums, CpuTotals, DeviceIo, Entry, Ledger, SlotTotals, Snapshot, Split, Timestamp,
         Totals, WaitHistogram,
     },
-    state::{Saved, SavedTotals},
+    state::{Saved, SavedBlockIo, SavedTotals},
 };
 use block_io::BlockIo;
 use ended::Ended;
@@ -93,6 +93,7 @@ impl KernelSource {
         roster: Roster,
         saved: SavedTotals,
         old: &HashMap<CgroupId, Saved>,
+        block: (SavedBlockIo, HashMap<CgroupId, BlockSums>),
     ) -> Result<Self, KernelError> {
         let coverage = Coverage::of(kernel.programs());
         let mut source = Self {
@@ -110,7 +111,7 @@ impl KernelSource {
             released_early: HashSet::new(),
             resyncing: false,
             ended: Ended::go_on_from(old),
-            block: BlockIo::default(),
+            block: BlockIo::go_on_from(block),
             block_files: BlockFiles::default(),
             namespaces: Namespaces::default(),
             forget_recent: false,
@@ -228,7 +229,7 @@ impl KernelSource {
     pub(super) fn ended(&self) -> Vec<(Kind, Totals)> {
         let totals = |kind, sum| Totals {
             cpu: self.counted(sum, true),
-            block_io: self.block.ended(kind),
+            block_io: Ended::sum_of(Some(kind)).map_or_else(Vec::new, |sum| self.block.ended(sum)),
             network: self.network(sum, true),
             ..Totals::default()
         };
@@ -258,7 +259,8 @@ impl KernelSource {
     /// What this source says of itself.
     pub(super) fn samples(&self) -> Vec<Sample> {
         let integer = |metric, value| Sample::new(metric, Value::Integer(value));
-        let unsaved = integer(&catalog::AGENT_LOSSES, self.saved.unsaved());
+        let unsaved = self.saved.unsaved() + self.block.unsaved();
+        let unsaved = integer(&catalog::AGENT_LOSSES, unsaved);
         let mut samples = vec![
             integer(&catalog::AGENT_MAPPED, self.kernel.mapped_bytes() as u64),
             integer(&catalog::AGENT_SLOTS, self.in_use.len() as u64),
@@ -371,9 +373,15 @@ impl KernelSource {
         if id == self.roster.root() {
             return self.block.told_of_host(total);
         }
-        let told = self.block.told(&total);
+        // What it does without a slot is counted for the host: what it did before tells no more.
+        let told = if slots.is_empty() && self.overflow.contains(id) {
+            Vec::new()
+        } else {
+            self.block.told(&total)
+        };
         if last {
-            self.block.close(id, self.roster.kind(id), &total, slots);
+            let sum = Ended::sum_of(self.roster.kind(id));
+            self.block.close(id, sum, &total, slots);
         }
         told
     }
