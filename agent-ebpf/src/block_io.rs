@@ -106,19 +106,29 @@ pub struct BlockCounters {
 
 const _: () = assert!(size_of::<BlockCounters>() == 192);
 
-/// Times from the making of a request to its end, by length; not cumulative.
+/// Times of requests by length; not cumulative.
 ///
 /// Kept apart from [`BlockCounters`] so that totals can be read without.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(C, align(64))]
 pub struct BlockLatencies {
-    /// Of reads; see [`crate::histogram::bucket`].
-    pub read: [u64; BUCKETS],
+    /// Of reads.
+    pub read: OperationLatencies,
     /// Of writes.
-    pub write: [u64; BUCKETS],
+    pub write: OperationLatencies,
 }
 
-const _: () = assert!(size_of::<BlockLatencies>() == 384);
+/// Times of one kind of operation by length; see [`crate::histogram::bucket`].
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(C)]
+pub struct OperationLatencies {
+    /// From the making of a request to its end.
+    pub total: [u64; BUCKETS],
+    /// From handing it to the device to its end.
+    pub device: [u64; BUCKETS],
+}
+
+const _: () = assert!(size_of::<BlockLatencies>() == 768);
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,5 @@
-//! Kernel object of empty programs on the hot hooks: the floor of `cargo xtask bench switch` and `packet`.
+//! Kernel object of empty programs on the hot hooks: the floor of `cargo xtask bench switch`, `request` and
+//! `packet`.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 
 #[cfg(target_arch = "bpf")]
@@ -20,6 +21,12 @@ mod programs {
     /// Does nothing on each charge of run time.
     #[btf_tracepoint(function = "sched_stat_runtime")]
     pub(crate) fn sched_stat_runtime(_ctx: BtfTracePointContext) -> i32 {
+        0
+    }
+
+    /// Does nothing where a request ends.
+    #[btf_tracepoint(function = "block_rq_complete")]
+    pub(crate) fn block_rq_complete(_ctx: BtfTracePointContext) -> i32 {
         0
     }
 

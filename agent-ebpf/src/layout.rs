@@ -111,7 +111,7 @@ pub struct BlockLayout {
     pub vec_page: u64,
     /// `page.compound_head`
     pub page_head: u64,
-    /// `page.memcg_data`, or `folio.memcg_data`
+    /// `page.memcg_data`, or `folio.memcg_data`; `page.mem_cgroup` before 5.11
     pub page_memcg: u64,
     /// `mem_cgroup.css.cgroup`
     pub memcg_cgroup: u64,

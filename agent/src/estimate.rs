@@ -403,8 +403,8 @@ mod tests {
                 "flush_ns" => writes * 90_001,
                 "read_device_ns" => reads * 290_003,
                 "write_device_ns" => writes * 700_001,
-                "read_latency" => return Some(histogram(reads)),
-                "write_latency" => return Some(histogram(writes)),
+                "read_latency" | "read_device_latency" => return Some(histogram(reads)),
+                "write_latency" | "write_device_latency" => return Some(histogram(writes)),
                 // The shipper adds the first, few containers have the others.
                 "usage_cpus_max" | "high_bytes" | "irq_full_ns" => return None,
                 "discard_bytes" | "discards" | "sock_bytes" | "swap_bytes" | "oom_events"

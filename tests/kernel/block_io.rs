@@ -14,21 +14,21 @@ use agent_ebpf::block_io::{device, major_minor};
 
 use crate::harness::{AgentProcess, Batch, Container, Docker, Home, cgroup, eventually, skip};
 
-const PATIENCE: Duration = Duration::from_mins(1);
-const MIB: u64 = 1 << 20;
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const MIB: u64 = 1 << 20;
 /// What the tests write and read.
 const SIZE: u64 = 32 * MIB;
 /// What a file system writes beside the data.
-const METADATA: u64 = MIB;
+pub(super) const METADATA: u64 = MIB;
 /// Sectors of `/proc/diskstats`, whatever the device's are.
 const SECTOR: u64 = 512;
 
 /// The disk that containers' files are on.
-struct Disk {
+pub(super) struct Disk {
     /// As in `/proc/diskstats`.
-    name: String,
+    pub(super) name: String,
     /// As in `/dev`.
-    path: PathBuf,
+    pub(super) path: PathBuf,
     number: (u32, u32),
 }
 
@@ -166,10 +166,15 @@ fn a_container_older_than_the_agent_and_cgroups_inside_it_count_for_it() {
         .collect();
     for folder in &inner {
         fs::create_dir(folder).unwrap();
-        let processes = fs::read_to_string(folder.join("../cgroup.procs")).unwrap();
-        for pid in processes.lines() {
-            fs::write(folder.join("cgroup.procs"), pid).unwrap();
-        }
+        // The shell's sleeps come and go meanwhile.
+        eventually(PATIENCE, "all processes are inside", || {
+            let outside = fs::read_to_string(folder.join("../cgroup.procs")).unwrap();
+            for pid in outside.lines() {
+                // One that is gone by now need not move.
+                fs::write(folder.join("cgroup.procs"), pid).unwrap_or_default();
+            }
+            outside.is_empty().then_some(()).ok_or(outside)
+        });
     }
     container.exec("touch /go");
     let (written, _) = io_at_least(&agent, &container, &disk, "write_bytes", SIZE);
@@ -206,6 +211,18 @@ fn cgroup_files_tell_what_the_throttle_counts() {
     let batch = agent.batch();
     let entry = batch.container(&container.id).unwrap();
     assert_eq!(entry.io(&disk.name, "write_ns"), None, "{entry:?}");
+    // Nor is anything told of one for which the files count nothing.
+    let other = docker.run(
+        &[],
+        "dd if=/dev/zero of=/x bs=1M count=1 oflag=direct; touch /done; sleep 1000",
+    );
+    wait_for_done(&docker, &other);
+    if self::throttled(&other, &disk).is_none_or(|(_, written)| written == 0) {
+        let batch = agent.next_batch();
+        let entry = batch.container(&other.id).unwrap();
+        let written = entry.io(&disk.name, "write_bytes");
+        assert!(written.is_none_or(|written| written >= MIB), "{written:?}");
+    }
 }
 
 #[test]
@@ -286,7 +303,7 @@ fn all_entries_together_are_the_disks_own_counters() {
 
 /// The Docker daemon and its disk.
 #[track_caller]
-fn here() -> Option<(Docker, Disk)> {
+pub(super) fn here() -> Option<(Docker, Disk)> {
     let docker = Docker::here()?;
     let root = docker.command(&["info", "--format", "{{.DockerRootDir}}"]);
     match Disk::of(Path::new(&root)) {
@@ -338,7 +355,7 @@ impl Disk {
 
 /// The container's bytes once they are at least so many, and the time its operations of that kind took.
 #[track_caller]
-fn io_at_least(
+pub(super) fn io_at_least(
     agent: &AgentProcess,
     container: &Container,
     disk: &Disk,
@@ -368,7 +385,7 @@ fn wait_for_done(docker: &Docker, container: &Container) {
 }
 
 /// Bytes read and written by the container, as the v1 throttle counts them.
-fn throttled(container: &Container, disk: &Disk) -> Option<(u64, u64)> {
+pub(super) fn throttled(container: &Container, disk: &Disk) -> Option<(u64, u64)> {
     let path = container.cgroup_path();
     let blkio = cgroup::hierarchies()
         .into_iter()

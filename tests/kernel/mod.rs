@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod block_io;
+mod block_restart;
 mod chains;
 mod churn;
 mod environment;

@@ -16,6 +16,7 @@ use crate::{
 pub(crate) fn run(session: &Session, benchmark: Benchmark, arguments: &[OsString]) -> Result<u8> {
     let example = match benchmark {
         Benchmark::Packet => "bench_packet",
+        Benchmark::Request => "bench_request",
         Benchmark::Switch => "bench_switch",
         Benchmark::Snapshot => "bench_snapshot",
     };

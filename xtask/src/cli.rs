@@ -99,6 +99,8 @@ Examples:
 pub(crate) enum Benchmark {
     /// What a packet costs, against empty programs.
     Packet,
+    /// What a block request costs, against an empty program.
+    Request,
     /// What a context switch costs, against empty programs.
     Switch,
     /// What reading all counters costs, by number of cgroups.

@@ -7,12 +7,12 @@
 //! device stands on others, those have the requests; so nothing is counted twice but what a loop device (and
 //! request-based multipath) passes on, and that stands under two devices.
 
-use core::mem::offset_of;
+use core::{mem::offset_of, ptr::null_mut};
 
 use agent_ebpf::{
     block_io::{
-        BlockCounters, BlockKey, BlockLatencies, DISCARD, FLUSH, OperationCounters, READ, WRITE,
-        device, operation,
+        BlockCounters, BlockKey, BlockLatencies, DISCARD, FLUSH, OperationCounters,
+        OperationLatencies, READ, WRITE, device, operation,
     },
     histogram,
     losses::Losses,
@@ -189,28 +189,48 @@ unsafe fn finish(request: *const Request, index: u32, kind: usize) {
         }
         let total_ns = now_ns.saturating_sub(made_ns);
         add_atomic(&raw mut (*counters).total_ns, total_ns);
+        let latencies = latencies(index, kind);
+        if !latencies.is_null() {
+            add_to_bucket((&raw mut (*latencies).total).cast(), total_ns);
+        }
         let issued_ns: u64 = load(request, constant(&BLOCK.request_io_start_time));
-        if issued_ns != 0 {
-            add_atomic(
-                &raw mut (*counters).device_ns,
-                now_ns.saturating_sub(issued_ns),
-            );
-            add_atomic(&raw mut (*counters).device_timed, 1);
-        }
-        if kind == FLUSH || kind == DISCARD {
+        if issued_ns == 0 {
             return;
         }
-        let Some(latencies) = BLOCK_LATENCIES.get_ptr_mut(index) else {
-            return;
-        };
-        let buckets = if kind == READ {
+        let device_ns = now_ns.saturating_sub(issued_ns);
+        add_atomic(&raw mut (*counters).device_ns, device_ns);
+        add_atomic(&raw mut (*counters).device_timed, 1);
+        if !latencies.is_null() {
+            add_to_bucket((&raw mut (*latencies).device).cast(), device_ns);
+        }
+    }
+}
+
+/// The histograms of a kind of operation; null where it has none.
+#[inline(always)]
+fn latencies(index: u32, kind: usize) -> *mut OperationLatencies {
+    if kind != READ && kind != WRITE {
+        return null_mut();
+    }
+    let Some(latencies) = BLOCK_LATENCIES.get_ptr_mut(index) else {
+        return null_mut();
+    };
+    // SAFETY: the pointer comes from the map and is checked.
+    unsafe {
+        if kind == READ {
             &raw mut (*latencies).read
         } else {
             &raw mut (*latencies).write
-        };
-        let bucket = histogram::bucket(total_ns);
-        add_atomic(buckets.cast::<u64>().add(bucket), 1);
+        }
     }
+}
+
+/// # Safety
+/// `buckets` must point to a histogram in a map.
+#[inline(always)]
+unsafe fn add_to_bucket(buckets: *mut u64, ns: u64) {
+    // SAFETY: the caller's; a histogram has each bucket that there is.
+    unsafe { add_atomic(buckets.add(histogram::bucket(ns)), 1) };
 }
 
 /// The counters of one kind of operation, by branches: an index that is not a constant would have to be checked.
@@ -390,8 +410,8 @@ fn slot_of_memcg(memcg: u64) -> u32 {
     0
 }
 
-/// The memory cgroup of the bio's first page left (`folio_memcg` in include/linux/memcontrol.h, Linux 6.12); 0 for a
-/// page of the kernel's own.
+/// The memory cgroup of the bio's first page left (`folio_memcg` in include/linux/memcontrol.h, Linux 6.12;
+/// `page_memcg` in include/linux/mm.h, Linux 5.10); 0 for a page of the kernel's own.
 ///
 /// # Safety
 /// `bio` must be the request's.

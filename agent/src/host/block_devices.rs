@@ -62,6 +62,12 @@ impl BlockDevices {
         self.known.get(&number)
     }
 
+    /// Whether the device with this number makes requests of what it is asked for, instead of handling bios itself: it
+    /// has hardware queues then (`blk_mq_sysfs_register` in block/blk-mq-sysfs.c, Linux 5.10 and 6.12).
+    pub fn makes_requests(&self, number: u32) -> bool {
+        folder(&self.by_number, number).join("mq").is_dir()
+    }
+
     /// Takes in what changed: a number can become another device's. One that is gone keeps its name.
     pub fn look_again(&mut self) {
         for (number, device) in &mut self.known {
@@ -73,8 +79,7 @@ impl BlockDevices {
 }
 
 fn look(by_number: &Path, number: u32) -> Option<BlockDevice> {
-    let (major, minor) = major_minor(number);
-    let folder = by_number.join(format!("{major}:{minor}"));
+    let folder = folder(by_number, number);
     let uevent = fs::read_to_string(folder.join("uevent")).ok()?;
     let name = uevent
         .lines()
@@ -83,6 +88,11 @@ fn look(by_number: &Path, number: u32) -> Option<BlockDevice> {
         name: name.into(),
         is_stacked: has_slaves(&folder) || is_backed_by_a_device(&folder),
     })
+}
+
+fn folder(by_number: &Path, number: u32) -> PathBuf {
+    let (major, minor) = major_minor(number);
+    by_number.join(format!("{major}:{minor}"))
 }
 
 fn nameless(number: u32) -> BlockDevice {

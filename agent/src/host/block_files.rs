@@ -176,6 +176,28 @@ mod tests {
     }
 
     #[test]
+    fn each_file_serves_where_the_better_one_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        fs::write(path.join("io.stat"), V2).unwrap();
+        let throttle = [
+            ("blkio.throttle.io_service_bytes_recursive", V1_BYTES),
+            ("blkio.throttle.io_serviced_recursive", V1_OPERATIONS),
+        ];
+        for (name, text) in throttle {
+            fs::write(path.join(name), text).unwrap();
+        }
+        let read = || read(Some(path), Some(path));
+        assert_eq!(read(), Some(of_v2(V2)));
+        fs::remove_file(path.join("io.stat")).unwrap();
+        assert_eq!(read(), Some(of_v1(V1_BYTES, V1_OPERATIONS)));
+        for (name, _) in throttle {
+            fs::remove_file(path.join(name)).unwrap();
+            assert_eq!(read(), None);
+        }
+    }
+
+    #[test]
     fn a_cgroup_without_such_files_tells_nothing() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(read(Some(folder.path()), Some(folder.path())), None);

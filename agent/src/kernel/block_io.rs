@@ -7,8 +7,7 @@ use std::{
 };
 
 use agent_ebpf::{
-    block_io::{BlockCounters, BlockKey, BlockLatencies, OperationCounters},
-    histogram::BUCKETS,
+    block_io::{BlockCounters, BlockKey, BlockLatencies, OperationCounters, OperationLatencies},
     maps,
 };
 use aya::maps::{HashMap, MapData, Stack};
@@ -127,12 +126,15 @@ impl BlockRecords {
             device_ns: next(),
             device_timed: next(),
         });
-        let mut buckets =
-            || -> [u64; BUCKETS] { std::array::from_fn(|_| latencies.next().unwrap_or_default()) };
+        let mut buckets = || std::array::from_fn(|_| latencies.next().unwrap_or_default());
+        let mut latencies = || OperationLatencies {
+            total: buckets(),
+            device: buckets(),
+        };
         DeviceSums {
             operations,
-            read: buckets(),
-            write: buckets(),
+            read: latencies(),
+            write: latencies(),
         }
     }
 

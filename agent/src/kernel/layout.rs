@@ -149,7 +149,11 @@ impl KernelTypes {
             bio_index: at("bio", &["bi_iter", "bi_idx"])?,
             vec_page: at("bio_vec", &["bv_page"])?,
             page_head: at("page", &["compound_head"])?,
-            page_memcg: at("page", &["memcg_data"]).or_else(|_| at("folio", &["memcg_data"]))?,
+            // Before 5.11 a pointer without flags (`page_memcg` in include/linux/mm.h, Linux 5.10), but for slab pages,
+            // which have the lowest bit set and are nobody's here.
+            page_memcg: at("page", &["memcg_data"])
+                .or_else(|_| at("folio", &["memcg_data"]))
+                .or_else(|_| at("page", &["mem_cgroup"]))?,
             memcg_cgroup: at("mem_cgroup", &["css", "cgroup"])?,
             ..*block
         })

@@ -1,7 +1,7 @@
 //! Block I/O: an entry's totals by device → samples labelled with the device.
 
 use super::{Histogram, Metric, Sample, Value, catalog};
-use crate::snapshot::{DeviceIo, OperationTotals};
+use crate::snapshot::{DeviceIo, LatencyHistogram, OperationTotals};
 
 /// Adds all block I/O samples of one entry: a device after the other, each in catalog order.
 pub(super) fn add(samples: &mut Vec<Sample>, devices: &[DeviceIo]) {
@@ -37,12 +37,22 @@ fn add_device(samples: &mut Vec<Sample>, io: &DeviceIo) {
     push(&catalog::WRITE_DEVICE_TIME, integer(write.device_ns));
     push(&catalog::READ_LATENCY, latency(read));
     push(&catalog::WRITE_LATENCY, latency(write));
+    push(&catalog::READ_DEVICE_LATENCY, device_latency(read));
+    push(&catalog::WRITE_DEVICE_LATENCY, device_latency(write));
 }
 
 fn latency(operation: &OperationTotals) -> Option<Value> {
+    histogram(operation.latency.as_deref(), operation.total_ns)
+}
+
+fn device_latency(operation: &OperationTotals) -> Option<Value> {
+    histogram(operation.device_latency.as_deref(), operation.device_ns)
+}
+
+fn histogram(buckets: Option<&LatencyHistogram>, sum_ns: Option<u64>) -> Option<Value> {
     Some(Value::Histogram(Box::new(Histogram {
-        buckets: operation.latency.as_ref()?.0,
-        sum_ns: operation.total_ns?,
+        buckets: buckets?.0,
+        sum_ns: sum_ns?,
     })))
 }
 
@@ -75,6 +85,7 @@ mod tests {
             total_ns: Some(3),
             device_ns: Some(4),
             latency: Some(Box::default()),
+            device_latency: Some(Box::default()),
         };
         let samples = samples_of(&[device("vda", &everything), device("vdb", &everything)]);
         let catalog = || catalog::container().filter(|it| it.measurement == "container_io");

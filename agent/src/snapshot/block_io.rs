@@ -7,14 +7,14 @@ use std::{
 };
 
 use agent_ebpf::{
-    block_io::{OPERATIONS, OperationCounters},
+    block_io::{OPERATIONS, OperationCounters, OperationLatencies},
     histogram::BUCKETS,
 };
 
 use crate::container::CgroupId;
 
-/// What an entry did on one device, since the making of its cgroup or, where the kernel keeps no total, since the
-/// agent's start.
+/// What an entry did on one device, since the making of its cgroup or, where the kernel keeps no total, as long as an
+/// agent counted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeviceIo {
     /// The whole disk's name, as in `/proc/diskstats`.
@@ -42,6 +42,8 @@ pub struct OperationTotals {
     pub device_ns: Option<u64>,
     /// How the times from making to end were distributed; of reads and writes only.
     pub latency: Option<Box<LatencyHistogram>>,
+    /// How the times at the device were distributed; `None` as with `device_ns`.
+    pub device_latency: Option<Box<LatencyHistogram>>,
 }
 
 /// Times by length, not cumulative; bucket `i` is bounded by [`agent_ebpf::histogram::bucket_bound_ns`].
@@ -54,9 +56,9 @@ pub struct DeviceSums {
     /// By [`agent_ebpf::block_io::READ`] and the like.
     pub operations: [OperationCounters; OPERATIONS],
     /// Times of reads by length.
-    pub read: [u64; BUCKETS],
+    pub read: OperationLatencies,
     /// Times of writes by length.
-    pub write: [u64; BUCKETS],
+    pub write: OperationLatencies,
 }
 
 /// What records count, by the device's number.
@@ -94,6 +96,11 @@ impl BlockSums {
             }
         }
         grown
+    }
+
+    /// What was counted on `device`.
+    pub fn device(&self, device: u32) -> Option<&DeviceSums> {
+        self.devices.get(&device)
     }
 
     /// By the device's number, in its order.
@@ -146,26 +153,33 @@ impl DeviceSums {
             combine(&mut one.device_ns, other.device_ns);
             combine(&mut one.device_timed, other.device_timed);
         }
-        for (one, other) in self.read.iter_mut().zip(other.read) {
-            combine(one, other);
-        }
-        for (one, other) in self.write.iter_mut().zip(other.write) {
-            combine(one, other);
-        }
+        let buckets = |it: &mut OperationLatencies, other: &OperationLatencies| {
+            for (one, other) in it.total.iter_mut().zip(other.total) {
+                combine(one, other);
+            }
+            for (one, other) in it.device.iter_mut().zip(other.device) {
+                combine(one, other);
+            }
+        };
+        buckets(&mut self.read, &other.read);
+        buckets(&mut self.write, &other.write);
     }
 }
 
 impl OperationTotals {
     /// What was counted of one kind of operation.
-    pub fn of(counters: &OperationCounters, latency: Option<&[u64; BUCKETS]>) -> Self {
+    pub fn of(counters: &OperationCounters, latencies: Option<&OperationLatencies>) -> Self {
         // Before the first operation nobody knows whether the kernel times the device.
         let is_timed = counters.device_timed > 0 || counters.operations == 0;
+        let histogram = |buckets: &[u64; BUCKETS]| Box::new(LatencyHistogram(*buckets));
+        let timed = latencies.filter(|_| is_timed);
         Self {
             bytes: Some(counters.bytes),
             operations: Some(counters.operations),
             total_ns: Some(counters.total_ns),
             device_ns: is_timed.then_some(counters.device_ns),
-            latency: latency.map(|buckets| Box::new(LatencyHistogram(*buckets))),
+            latency: latencies.map(|it| histogram(&it.total)),
+            device_latency: timed.map(|it| histogram(&it.device)),
         }
     }
 }
@@ -179,7 +193,7 @@ mod tests {
     fn wrote(device: u32, bytes: u64) -> BlockSums {
         let mut one = DeviceSums::default();
         one.operations[WRITE].bytes = bytes;
-        one.write[3] = 1;
+        one.write.device[3] = 1;
         let mut sums = BlockSums::default();
         sums.add(device, &one);
         sums

@@ -127,6 +127,22 @@ mod tests {
     }
 
     #[test]
+    fn without_its_program_block_io_has_files_for_bytes_and_nothing_for_times() {
+        let source = |metric, missing: &[Source]| without(missing).source_of(metric);
+        let program = Source::BlockRqComplete;
+        for (metric, next) in [
+            (&catalog::READ_BYTES, Some(Source::CgroupFile)),
+            (&catalog::WRITES, Some(Source::CgroupFile)),
+            (&catalog::FLUSHES, None),
+            (&catalog::WRITE_TIME, None),
+            (&catalog::READ_DEVICE_LATENCY, None),
+        ] {
+            assert_eq!(source(metric, &[]), Some(program));
+            assert_eq!(source(metric, &[program]), next, "{}", metric.field);
+        }
+    }
+
+    #[test]
     fn what_counts_instead_serves_the_same_source() {
         let mut reports = reports(&[Source::BlockRqComplete]);
         let mut report = reports.iter_mut();

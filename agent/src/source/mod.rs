@@ -24,7 +24,7 @@ use crate::{
     kernel::{Anchor, Kernel, KernelError, Options, ProgramReport, Role},
     metrics::Sample,
     snapshot::{OomKill, Snapshot, Timestamp, Totals},
-    state::{SavedTotals, TotalsError},
+    state::{SavedBlockIo, SavedTotals, TotalsError},
     text::chain,
 };
 use files::FileSource;
@@ -33,6 +33,8 @@ use roster::Roster;
 
 /// Records that hold no entry, but what ended.
 const ENDED_SUMS: usize = 2;
+/// Devices of which block I/O is saved, on average: the programs have a record for one, and files may tell of another.
+const DEVICES_PER_SLOT: usize = 2;
 
 /// Why no source can be used.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +102,8 @@ impl Source {
                 let counts = format!("kernel programs, slots in {}", kernel.storage().as_str());
                 // An entry without a slot has nothing to save.
                 let (saved, old) = SavedTotals::open(state, collect.slots as usize + ENDED_SUMS)?;
-                let source = KernelSource::start(kernel, roster, saved, &old)?;
+                let block = SavedBlockIo::open(state, collect.slots as usize * DEVICES_PER_SLOT)?;
+                let source = KernelSource::start(kernel, roster, saved, &old, block)?;
                 let kind = Kind::Kernel(Box::new(source));
                 Self { kind, counts }
             }

@@ -1,7 +1,11 @@
 //! The state folder: what must outlive the process, and the lock that keeps a second one out.
 
+mod block_totals;
 mod lock;
+mod record_file;
 mod totals;
 
+pub use block_totals::SavedBlockIo;
 pub use lock::{Lock, LockError};
-pub use totals::{Saved, SavedTotals, TotalsError};
+pub use record_file::TotalsError;
+pub use totals::{Saved, SavedTotals};

@@ -18,6 +18,8 @@ pub(super) static BLOCK_IO_METRICS: &[&Metric] = &[
     &WRITE_DEVICE_TIME,
     &READ_LATENCY,
     &WRITE_LATENCY,
+    &READ_DEVICE_LATENCY,
+    &WRITE_DEVICE_LATENCY,
 ];
 
 const IO: Metric = Metric {
@@ -115,14 +117,14 @@ pub static FLUSH_TIME: Metric = Metric {
 /// Time of reads at the device.
 pub static READ_DEVICE_TIME: Metric = Metric {
     field: "read_device_ns",
-    prometheus: "cgflux_container_io_read_device_seconds_total",
+    prometheus: "",
     help: "The part of the time of reads in the device's hands; absent where the kernel does not time that.",
     ..TIME
 };
 /// Time of writes at the device.
 pub static WRITE_DEVICE_TIME: Metric = Metric {
     field: "write_device_ns",
-    prometheus: "cgflux_container_io_write_device_seconds_total",
+    prometheus: "",
     help: "The part of the time of writes in the device's hands; absent where the kernel does not time that.",
     ..TIME
 };
@@ -140,5 +142,21 @@ pub static WRITE_LATENCY: Metric = Metric {
     prometheus: "cgflux_container_io_write_latency_seconds",
     kind: Kind::Histogram,
     help: "Write requests by their time from making to end.",
+    ..TIME
+};
+/// Reads by time at the device.
+pub static READ_DEVICE_LATENCY: Metric = Metric {
+    field: "read_device_latency",
+    prometheus: "cgflux_container_io_read_device_latency_seconds",
+    kind: Kind::Histogram,
+    help: "Read requests by their time in the device's hands; absent where the kernel does not time that.",
+    ..TIME
+};
+/// Writes by time at the device.
+pub static WRITE_DEVICE_LATENCY: Metric = Metric {
+    field: "write_device_latency",
+    prometheus: "cgflux_container_io_write_device_latency_seconds",
+    kind: Kind::Histogram,
+    help: "Write requests by their time in the device's hands; absent where the kernel does not time that.",
     ..TIME
 };

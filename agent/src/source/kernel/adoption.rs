@@ -9,6 +9,7 @@ use crate::{
     clock,
     container::{CgroupId, Kind},
     kernel::KernelError,
+    snapshot::BlockSums,
     state::Saved,
     text::printable,
 };
@@ -29,6 +30,7 @@ impl KernelSource {
         if let Some(old) = old.get(&root) {
             self.ledger.add_base(root, &old.totals);
         }
+        self.begin_block_io(root);
         let folder = self.roster.folder("/");
         self.kernel
             .assign(&folder, root, SlotEntry { slot: 0, flags: 0 })?;
@@ -45,6 +47,11 @@ impl KernelSource {
             }
             self.saved.remove(id);
         }
+        self.block.adopted(|id| match old.get(&id) {
+            _ if Ended::is_sum(id) => Some(id),
+            Some(old) => Ended::sum_of(old.share),
+            None => None,
+        });
         Ok(())
     }
 
@@ -184,6 +191,33 @@ impl KernelSource {
         }
         self.ledger.add_base(entry, &base);
         self.roster.go_on_from(entry, split);
+        self.begin_block_io(entry);
+    }
+
+    /// Sets what block I/O `entry` had done before its slots took effect, by the same rules.
+    fn begin_block_io(&mut self, entry: CgroupId) {
+        let is_plain = self.roster.kind(entry) == Some(Kind::Cgroup);
+        let told = if is_plain && self.block.has_saved(entry) {
+            None
+        } else {
+            self.roster.block_use(entry)
+        };
+        // After the files: what ends in between is counted, and in them already.
+        let counted = self.counted_block_io(entry);
+        self.block
+            .begin_with(entry, &told.unwrap_or_default(), &counted);
+    }
+
+    fn counted_block_io(&mut self, entry: CgroupId) -> BlockSums {
+        let mut counted = BlockSums::default();
+        if let Err(error) = self.kernel.find_block_records() {
+            self.health.mishap();
+            tracing::debug!(%error, "block I/O records could not be read");
+        }
+        for slot in self.ledger.slots(entry) {
+            counted.add_all(&self.kernel.block_io(*slot));
+        }
+        counted
     }
 
     /// The cgroup's own lifetime counter less what its slots count already, both read at one moment: the reading is

@@ -27,6 +27,12 @@ impl Ended {
         KEPT.iter().any(|(_, kept)| *kept == id)
     }
 
+    /// The id of the sum that an ended entry of this series is added to, if it is.
+    pub(super) fn sum_of(share: Option<Share>) -> Option<CgroupId> {
+        let (_, id) = KEPT.iter().find(|(it, _)| Some(*it) == share)?;
+        Some(*id)
+    }
+
     /// Goes on from what a former process saved.
     pub(super) fn go_on_from(old: &HashMap<CgroupId, Saved>) -> Self {
         let sums = KEPT

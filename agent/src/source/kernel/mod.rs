@@ -30,7 +30,7 @@ use crate::{
         BlockSums, CpuTotals, DeviceIo, Entry, Ledger, OomKill, OomTotals, SlotTotals, Snapshot,
         Split, Timestamp, Totals, WaitHistogram,
     },
-    state::{Saved, SavedTotals},
+    state::{Saved, SavedBlockIo, SavedTotals},
 };
 use block_io::BlockIo;
 use ended::Ended;
@@ -96,6 +96,7 @@ impl KernelSource {
         mut roster: Roster,
         saved: SavedTotals,
         old: &HashMap<CgroupId, Saved>,
+        block: (SavedBlockIo, HashMap<CgroupId, BlockSums>),
     ) -> Result<Self, KernelError> {
         let coverage = Coverage::of(kernel.programs());
         if coverage.has(Source::MarkVictim) {
@@ -116,7 +117,7 @@ impl KernelSource {
             released_early: HashSet::new(),
             resyncing: false,
             ended: Ended::go_on_from(old),
-            block: BlockIo::default(),
+            block: BlockIo::go_on_from(block),
             block_files: BlockFiles::default(),
             namespaces: Namespaces::default(),
             forget_recent: false,
@@ -236,7 +237,7 @@ impl KernelSource {
     pub(super) fn ended(&self) -> Vec<(Share, Totals)> {
         let totals = |share, sum| Totals {
             cpu: self.counted(sum, true),
-            block_io: self.block.ended(share),
+            block_io: Ended::sum_of(Some(share)).map_or_else(Vec::new, |sum| self.block.ended(sum)),
             network: self.network(sum, true),
             oom: self.oom(sum),
             ..Totals::default()
@@ -272,7 +273,8 @@ impl KernelSource {
     /// What this source says of itself.
     pub(super) fn samples(&self) -> Vec<Sample> {
         let integer = |metric, value| Sample::new(metric, Value::Integer(value));
-        let unsaved = integer(&catalog::AGENT_LOSSES, self.saved.unsaved());
+        let unsaved = self.saved.unsaved() + self.block.unsaved();
+        let unsaved = integer(&catalog::AGENT_LOSSES, unsaved);
         let mut samples = vec![
             integer(&catalog::AGENT_MAPPED, self.kernel.mapped_bytes() as u64),
             integer(&catalog::AGENT_SLOTS, self.in_use.len() as u64),
@@ -411,9 +413,15 @@ impl KernelSource {
         if id == self.roster.root() {
             return self.block.told_of_host(total);
         }
-        let told = self.block.told(&total);
+        // What it does without a slot is counted for the host: what it did before tells no more.
+        let told = if slots.is_empty() && self.overflow.contains(id) {
+            Vec::new()
+        } else {
+            self.block.told(&total)
+        };
         if last {
-            self.block.close(id, self.roster.share(id), &total, slots);
+            let sum = Ended::sum_of(self.roster.share(id));
+            self.block.close(id, sum, &total, slots);
         }
         told
     }
