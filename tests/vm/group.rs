@@ -8,7 +8,7 @@ use std::{
 
 use cgflux::host::cgroup_tree::{Hierarchy, Layout};
 
-use crate::lab::Told;
+use crate::{disk, lab::Told};
 
 /// Cgroups of one name, one a hierarchy. They end with the machine.
 pub(crate) struct Group {
@@ -71,15 +71,74 @@ impl Group {
         Some(Told::new(told, 0))
     }
 
-    /// A number of a file that has only that; apart by at most `slack`.
-    pub(crate) fn number(&self, controller: &str, v1: &str, v2: &str, slack: u64) -> Option<Told> {
+    /// A number of a file that has only that. A version without such a file has an empty name.
+    pub(crate) fn number(&self, controller: &str, v1: &str, v2: &str) -> Option<Told> {
         let text = self.read(controller, v1, v2)?;
-        Some(Told::new(text.trim().parse().ok()?, slack))
+        Some(Told::new(text.trim().parse().ok()?, 0))
     }
 
-    /// A counter of `io.stat`, summed over devices. Version 1 counts only what it throttles.
+    /// The number behind a name in a file; of each version file and name. A version without it has empty names.
+    pub(crate) fn line(
+        &self,
+        controller: &str,
+        v1: (&str, &str),
+        v2: (&str, &str),
+    ) -> Option<Told> {
+        let is_v1 = self.layout.legacy_with(controller).is_some();
+        let text = self.read(controller, v1.0, v2.0)?;
+        let found = value(&text, if is_v1 { v1.1 } else { v2.1 })?;
+        Some(Told::new(found, 0))
+    }
+
+    /// A value of `memory.stat`, by its name in version 1 and in version 2.
+    pub(crate) fn memory_stat(&self, v1: &str, v2: &str) -> Option<Told> {
+        let file = "memory.stat";
+        self.line("memory", (file, v1), (file, v2))
+    }
+
+    /// Total stalled time by a pressure file, of `some` tasks or the `full` group, in nanoseconds.
+    pub(crate) fn stalled_ns(&self, file: &str, who: &str) -> Option<Told> {
+        let folder = self.layout.unified()?.folder(self.name);
+        let text = fs::read_to_string(folder.join(file)).ok()?;
+        let line = text.lines().find(|line| line.starts_with(who))?;
+        let (_, total_us) = line.rsplit_once("total=")?;
+        Some(Told::new(total_us.parse::<u64>().ok()? * 1_000, 0))
+    }
+
+    /// Makes the throttle of version 1 count, where it counts only what stands under a limit.
+    #[track_caller]
+    pub(crate) fn count_io(&self) {
+        let Some(hierarchy) = self.layout.legacy_with("blkio") else {
+            return;
+        };
+        let limit = format!("{} {}", disk::number(), 1_u64 << 40);
+        for way in ["read", "write"] {
+            let file = format!("blkio.throttle.{way}_bps_device");
+            fs::write(hierarchy.folder(self.name).join(file), &limit).unwrap();
+        }
+    }
+
+    /// What the throttle of version 1 counted of a kind, in bytes.
+    pub(crate) fn throttled_io(&self, kind: &str) -> Option<Told> {
+        let folder = self.layout.legacy_with("blkio")?.folder(self.name);
+        let file = folder.join("blkio.throttle.io_service_bytes_recursive");
+        let text = fs::read_to_string(file).ok()?;
+        let wanted = format!("{} {kind} ", disk::number());
+        let found = text.lines().find_map(|line| line.strip_prefix(&wanted))?;
+        Some(Told::new(found.trim().parse().ok()?, 0))
+    }
+
+    /// A process in it.
+    pub(crate) fn process(&self) -> Option<String> {
+        let folder = self.layout.accounting().folder(self.name);
+        let processes = fs::read_to_string(folder.join("cgroup.procs")).ok()?;
+        processes.lines().next().map(str::to_owned)
+    }
+
+    /// A counter of `io.stat`, summed over devices; `None` where the unified hierarchy does not have the controller.
     pub(crate) fn io(&self, counter: &str) -> Option<Told> {
         let hierarchy = self.layout.unified()?;
+        // A group without any I/O has an empty file.
         let stat = fs::read_to_string(hierarchy.folder(self.name).join("io.stat")).ok()?;
         let pairs = stat
             .split_whitespace()
@@ -93,10 +152,10 @@ impl Group {
 
     /// Writes a value to a file of the version that is mounted.
     #[track_caller]
-    pub(crate) fn set(&self, controller: &str, v1: (&str, &str), v2: (&str, &str)) {
+    pub(crate) fn set(&self, controller: &str, v1: [&str; 2], v2: [&str; 2]) {
         let is_v1 = self.layout.legacy_with(controller).is_some();
-        let (_, value) = if is_v1 { v1 } else { v2 };
-        let file = self.file(controller, v1.0, v2.0).expect("a controller");
+        let [_, value] = if is_v1 { v1 } else { v2 };
+        let file = self.file(controller, v1[0], v2[0]).expect("a controller");
         fs::write(&file, value).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
 

@@ -1,9 +1,6 @@
 //! The layouts of cgroup hierarchies: each is told by its name, and its cgroups are the entries.
 
-use crate::{
-    checked::check,
-    lab::{ALL_LOADS, lab},
-};
+use crate::{checked::check, lab::lab};
 
 mod v2 {
     #[test]
@@ -35,7 +32,7 @@ fn is_told(mode: &str) {
     assert_eq!(told, mode);
     let lab = lab();
     let batch = lab.agent.next_batch();
-    for name in ALL_LOADS {
+    for name in lab.names() {
         let path = lab.group(name).path();
         let entries = batch.containers.iter().filter(|it| it.path == path).count();
         assert_eq!(entries, 1, "{path}");

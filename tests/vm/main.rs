@@ -13,10 +13,12 @@
 
 mod checked;
 mod counting;
+mod disk;
 mod group;
 mod lab;
 mod lacking;
 mod layouts;
+mod machine;
 mod unprivileged;
 
 #[path = "../kernel/chains.rs"]

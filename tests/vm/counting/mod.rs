@@ -1,27 +1,47 @@
-//! What holds of every machine on which the kernel programs count, whatever its kernel and its hierarchies.
+//! What holds of every machine on which the kernel programs count, whatever its kernel and its hierarchies; what a
+//! kernel or a layout does not have is named there, and held to be absent.
+//!
+//! Here the CPU and pressure; a subject a file beside.
 
-use std::{fs, path::Path, process::Child, time::Duration};
+mod block_io;
+mod files;
+mod host;
+mod network;
+mod oom;
+mod programs;
 
-use cgflux::kernel::{Hook, PROGRAMS};
+use std::{fs, path::Path, process::Child};
+
 use nix::errno::Errno;
 
 use crate::{
-    checked::check,
     group::Group,
     harness::{Entry, eventually},
-    lab::{ALL_LOADS, Counter, lab},
+    lab::{Counter, PATIENCE, Told, lab},
     sums::all_is_the_root,
 };
 
-/// The kernel charges memory in advance, up to 64 pages a CPU, and takes it back when it likes.
-const CHARGED_AHEAD_BYTES: u64 = 2 * 64 * 4096;
-
-/// What is compared with the kernel's own files.
-const COUNTERS: [Counter; 5] = [
+/// What is compared with the kernel's own files while it grows.
+const COUNTERS: [Counter; 9] = [
     Counter {
         measurement: "container_cpu",
         field: "usage_ns",
-        loads: &ALL_LOADS,
+        loads: &[
+            "busy",
+            "throttled",
+            "forking",
+            "piping",
+            "allocating",
+            "talking",
+            "holding",
+            "crowded",
+            "starved",
+            "direct",
+            "writing",
+            "dirtying",
+            "serving",
+            "asking",
+        ],
         kernel: Group::usage_ns,
         ours: |entry| entry.total("usage_ns"),
     },
@@ -32,92 +52,54 @@ const COUNTERS: [Counter; 5] = [
         kernel: Group::throttled_ns,
         ours: |entry| entry.total("throttled_ns"),
     },
-    Counter {
-        measurement: "container_mem",
-        field: "usage_bytes",
-        loads: &["holding"],
-        kernel: |group| {
-            let (v1, v2) = ("memory.usage_in_bytes", "memory.current");
-            group.number("memory", v1, v2, CHARGED_AHEAD_BYTES)
-        },
-        ours: |entry| entry.value("mem", "usage_bytes"),
-    },
-    Counter {
-        measurement: "container_pids",
-        field: "pids",
-        loads: &["holding", "throttled"],
-        kernel: |group| group.number("pids", "pids.current", "pids.current", 0),
-        ours: |entry| entry.value("pids", "pids"),
-    },
-    // Not `writes`: `io.stat` counts what was submitted, we count what was done, merged or not.
-    Counter {
-        measurement: "container_io",
-        field: "write_bytes",
-        loads: &["writing"],
-        kernel: |group| group.io("wbytes"),
-        ours: |entry| of_all_devices(entry, "write_bytes"),
-    },
+    stalled(
+        "cpu_some_ns",
+        |group| group.stalled_ns("cpu.pressure", "some"),
+        |entry| entry.value("psi", "cpu_some_ns"),
+    ),
+    // Since 5.13.
+    stalled(
+        "cpu_full_ns",
+        |group| group.stalled_ns("cpu.pressure", "full"),
+        |entry| entry.value("psi", "cpu_full_ns"),
+    ),
+    stalled(
+        "memory_some_ns",
+        |group| group.stalled_ns("memory.pressure", "some"),
+        |entry| entry.value("psi", "memory_some_ns"),
+    ),
+    stalled(
+        "memory_full_ns",
+        |group| group.stalled_ns("memory.pressure", "full"),
+        |entry| entry.value("psi", "memory_full_ns"),
+    ),
+    stalled(
+        "io_some_ns",
+        |group| group.stalled_ns("io.pressure", "some"),
+        |entry| entry.value("psi", "io_some_ns"),
+    ),
+    stalled(
+        "io_full_ns",
+        |group| group.stalled_ns("io.pressure", "full"),
+        |entry| entry.value("psi", "io_full_ns"),
+    ),
+    // Where the kernel accounts the time of interrupts, since 6.1.
+    stalled(
+        "irq_full_ns",
+        |group| group.stalled_ns("irq.pressure", "full"),
+        |entry| entry.value("psi", "irq_full_ns"),
+    ),
 ];
-
-/// How long a load may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// The first version with storage that belongs to a cgroup.
-const FIRST_WITH_CGRP_STORAGE: (u32, u32) = (6, 2);
 
 /// Long enough for some hundred readings of the root's counter.
 const SUMS_LENGTH_NS: i64 = 4_000_000_000;
 
 #[test]
-fn every_hook_has_a_program_attached() {
-    let report = check();
-    let is_attached = |name: &str| report.item("programs", name)["details"]["state"] == "attached";
-    let attached: Vec<Hook> = PROGRAMS
-        .iter()
-        .filter(|program| is_attached(program.name))
-        .map(|program| program.hook)
-        .collect();
-    println!("attached: {attached:?}");
-    for program in &PROGRAMS {
-        // Some have a second one, for kernels that do not take the first.
-        let facts = report.item("programs", program.name);
-        assert!(attached.contains(&program.hook), "{facts}");
-    }
-}
-
-#[test]
-fn slots_are_kept_in_the_best_place_that_this_kernel_has() {
-    let report = check();
-    let storage = report.item("programs", "slots")["details"]["storage"].clone();
-    let best = if version() >= FIRST_WITH_CGRP_STORAGE {
-        "cgrp_storage"
-    } else {
-        "hash"
-    };
-    println!("{:?}: {storage}", version());
-    assert_eq!(storage, best);
-}
-
-#[test]
-fn run_time_is_charged_where_the_kernel_charges_it() {
-    let lab = lab();
-    let metrics = lab.agent.metrics();
-    for (metric, source) in [
-        ("usage_ns", "sched_stat_runtime"),
-        ("runq_wait_ns", "sched_switch"),
-        ("forks", "sched_process_fork"),
-    ] {
-        let labels = format!("metric=\"{metric}\",source=\"{source}\"");
-        assert!(metrics.contains(&labels), "no {labels} in {metrics}");
-    }
-}
-
-#[test]
 fn what_is_counted_lies_between_the_kernels_own_readings() {
     let lab = lab();
     let batch = lab.between(&COUNTERS);
-    for name in ALL_LOADS {
-        let entry = batch.at(&lab.group(name).path()).expect("it is listed");
+    for name in lab.names() {
+        let entry = lab.entry(&batch, name);
         assert!(entry.usage_ns() > 1_000_000, "{entry:?}");
         let parts_ns = entry.expect("user_ns") + entry.expect("system_ns");
         assert_eq!(parts_ns, entry.usage_ns(), "{entry:?}");
@@ -128,9 +110,7 @@ fn what_is_counted_lies_between_the_kernels_own_readings() {
 fn a_limit_and_what_it_costs_are_told() {
     let lab = lab();
     let batch = lab.agent.next_batch();
-    let entry = batch
-        .at(&lab.group("throttled").path())
-        .expect("it is listed");
+    let entry = lab.entry(&batch, "throttled");
     assert_eq!(entry.expect("quota_us"), 5_000, "{entry:?}");
     assert!(entry.expect("throttled_periods") > 0, "{entry:?}");
 }
@@ -139,13 +119,7 @@ fn a_limit_and_what_it_costs_are_told() {
 fn switches_forks_and_waits_are_counted() {
     let lab = lab();
     let batch = lab.agent.next_batch();
-    let entry = |name: &str| {
-        batch
-            .at(&lab.group(name).path())
-            .expect("it is listed")
-            .clone()
-    };
-    let (forking, piping, busy) = (entry("forking"), entry("piping"), entry("busy"));
+    let [forking, piping, busy] = ["forking", "piping", "busy"].map(|name| lab.entry(&batch, name));
     let (forks, exits) = (forking.expect("forks"), forking.expect("exits"));
     let blocked = piping.expect("voluntary_switches");
     let waited_ns = busy.expect("runq_wait_ns");
@@ -209,6 +183,9 @@ fn nothing_is_lost() {
         "slots_exhausted",
         "events_lost",
         "unslotted_charges",
+        "unslotted_packets",
+        "block_records_exhausted",
+        "paths_exhausted",
         "event_mishaps",
         "regressions",
         "nameless",
@@ -231,15 +208,17 @@ fn make_realtime(process: &Child) {
     Errno::result(set).unwrap();
 }
 
-/// A total of block I/O, summed over devices.
-fn of_all_devices(entry: &Entry, field: &str) -> Option<u64> {
-    let samples = entry.families.get("io")?.get(field)?.as_array()?;
-    samples.iter().map(|sample| sample["value"].as_u64()).sum()
-}
-
-/// Major and minor version of the kernel.
-fn version() -> (u32, u32) {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release.split('.').filter_map(|it| it.parse().ok());
-    numbers.next().zip(numbers.next()).expect("a version")
+/// Time stalled, of groups whose tasks wait for something.
+const fn stalled(
+    field: &'static str,
+    kernel: fn(&Group) -> Option<Told>,
+    ours: fn(&Entry) -> Option<u64>,
+) -> Counter {
+    Counter {
+        measurement: "container_psi",
+        field,
+        loads: &["throttled", "starved", "writing"],
+        kernel,
+        ours,
+    }
 }
