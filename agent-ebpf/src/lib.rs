@@ -30,6 +30,10 @@ pub mod maps {
     pub const EVENTS: &str = "EVENTS";
     /// Array of one [`crate::losses::Losses`].
     pub const LOSSES: &str = "LOSSES";
+    /// Those with `slots * stripes` records.
+    pub const STRIPED: [&str; 2] = [CPU_COUNTERS, WAIT_BUCKETS];
+    /// Those with one record per possible CPU.
+    pub const PER_CPU: [&str; 1] = [RUNNING];
 }
 
 /// Marks a record as plain memory that may cross the system call boundary.

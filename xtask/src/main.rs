@@ -70,7 +70,7 @@ fn act(cli: Cli, output: Output) -> Result<u8> {
         Verb::Run { arguments } => run::run(&session, &arguments),
         Verb::Test { filter } => test::run(&session, filter.as_deref()),
         Verb::Check => check::run(&session).map(|()| 0),
-        Verb::Bench { name, arguments } => bench::run(&session, name, &arguments),
+        Verb::Bench { name } => bench::run(&session, name),
         Verb::AsRoot { task } => root::run(&session, task),
         Verb::DemoLoad => demo::load().map(|never| match never {}),
     };

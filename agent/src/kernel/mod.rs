@@ -36,7 +36,7 @@ use nix::errno::Errno;
 pub use btf::{BtfError, VMLINUX};
 pub use events::Event;
 pub use layout::Anchor;
-pub use load::Options;
+pub use load::{Options, stripes_for};
 pub use programs::{PROGRAMS, ProgramSpec, Role};
 pub use slots::StorageKind;
 
