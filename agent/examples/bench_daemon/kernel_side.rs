@@ -16,8 +16,6 @@ const KERNEL_PER_CPU: [u32; 4] = [5, 6, 10, 21];
 /// Names are cut by the kernel (`BPF_OBJ_NAME_LEN`, with its NUL).
 const NAME_BYTES: usize = 15;
 
-const PAGE_BYTES: u64 = 4096;
-
 /// A map.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct MapUse {
@@ -124,9 +122,7 @@ fn bytes_of_one(map: &MapUse, here: Cpus, there: Cpus) -> u64 {
     } else {
         return map.bytes;
     };
-    let records = |entries: u64| (entries * map.value_bytes).next_multiple_of(PAGE_BYTES);
-    let besides = map.bytes.saturating_sub(records(map.entries));
-    records(entries) + besides
+    (map.bytes + entries * map.value_bytes).saturating_sub(map.entries * map.value_bytes)
 }
 
 /// The striped maps that have another number of entries than `slots` slots make: then the figures for other CPUs
@@ -226,7 +222,7 @@ mod tests {
         assert_eq!(bytes_with(&maps, HERE, HERE), 2 * 524_592);
         assert_eq!(
             bytes_with(&maps, HERE, there),
-            524_592 + 8 * 524_288 + (524_592 - 524_288)
+            524_592 + 524_592 + 7 * 524_288
         );
         assert!(of_another_size(&maps, 4096, HERE).is_empty());
         assert_eq!(of_another_size(&maps, 2048, HERE).len(), 1);

@@ -12,7 +12,7 @@ use nix::{
     errno::Errno,
     sys::{
         prctl,
-        signal::{Signal, kill},
+        signal::{SigSet, Signal, kill},
     },
     time::ClockId,
     unistd::Pid,
@@ -34,10 +34,14 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file);
-        // SAFETY: between fork and exec only prctl(2) is called, which is a plain system call.
+        // SAFETY: between fork and exec only prctl(2) and sigprocmask(2) are called, which are plain system calls.
         unsafe {
-            // It must not outlive a benchmark that was killed.
-            command.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGKILL)?));
+            command.pre_exec(|| {
+                // It must not outlive a benchmark that was killed.
+                prctl::set_pdeathsig(Signal::SIGKILL)?;
+                // It ends by a signal that is blocked here.
+                Ok(SigSet::empty().thread_set_mask()?)
+            });
         }
         let child = command
             .spawn()

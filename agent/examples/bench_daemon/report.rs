@@ -145,7 +145,7 @@ pub(crate) fn programs(agent: &AgentPart) -> String {
 pub(crate) fn pairs(pairs: &Pairs, seconds: u64) -> String {
     let mut lines = vec![format!(
         "{} paired rounds of {seconds} s each, without and with the agent in turns; % of a core, median [quartiles]\n\
-         {:<NAME$}{:>22}{:>22}{:>22}",
+         {:<NAME$}{:>25}{:>25}{:>25}",
         pairs.with.len(),
         "",
         "without",
@@ -167,7 +167,7 @@ pub(crate) fn pairs(pairs: &Pairs, seconds: u64) -> String {
             .zip(&pairs.without)
             .map(|(with, without)| value(with) - value(without));
         lines.push(format!(
-            "{name:<NAME$}{:>22}{:>22}{:>22}",
+            "{name:<NAME$}{:>25}{:>25}{:>25}",
             spread(all(&pairs.without)),
             spread(all(&pairs.with)),
             spread(differences.collect())
@@ -181,12 +181,12 @@ pub(crate) fn map_memory(agent: &AgentPart, here: Cpus, others: &[Cpus]) -> Stri
     let measured: u64 = agent.maps.iter().map(|map| map.bytes).sum();
     let mut lines = vec![format!(
         "BPF maps by the number of CPUs, computed from those measured here; {} slots in use\n\
-         {:<NAME$}{:>10}{:>14}{:>26}",
+         {:<NAME$}{:>10}{:>14}{:>30}",
         agent.told.slots_in_use, "", "stripes", "maps, MiB", "mapped into the agent, MiB"
     )];
     let mut line = |name: String, stripes: u64, maps: u64, mapped: u64| {
         lines.push(format!(
-            "{name:<NAME$}{stripes:>10}{:>14.1}{:>26.1}",
+            "{name:<NAME$}{stripes:>10}{:>14.1}{:>30.1}",
             maps as f64 / MIB,
             mapped as f64 / MIB
         ));

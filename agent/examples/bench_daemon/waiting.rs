@@ -15,7 +15,7 @@ use std::os::fd::AsFd as _;
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Takes the signals that ask for an end. What is started later does not inherit their being blocked.
+/// Takes the signals that ask for an end. They stay blocked in what is started later, too, until it unblocks them.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     signals: SignalFd,
