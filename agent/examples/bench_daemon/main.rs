@@ -28,6 +28,7 @@ mod workload;
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    process::ExitCode,
     thread::available_parallelism,
     time::Duration,
 };
@@ -48,7 +49,7 @@ use kernel_side::Cpus;
 use load::{Load, loads};
 use options::Options;
 use report::{AgentPart, Column, Pairs};
-use waiting::Waiting;
+use waiting::{Stopped, Waiting};
 use window::{Reading, Spent, Watched};
 use workload::Workload;
 
@@ -57,6 +58,9 @@ const PROGRAMS_MEASURED: Duration = Duration::from_secs(10);
 
 /// Until an agent that is ready has done what it does only once.
 const SETTLED: Duration = Duration::from_secs(5);
+
+/// The exit code of a program that Ctrl-C ended.
+const STOPPED: u8 = 130;
 
 /// CPUs for which the memory of the maps is computed.
 const OTHER_CPUS: [u64; 3] = [2, 16, 64];
@@ -77,7 +81,21 @@ struct Arguments {
     folder: PathBuf,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Stopped>() => {
+            say("stopped; all that was started is taken away");
+            ExitCode::from(STOPPED)
+        }
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let mut arguments = env::args().skip(1);
     if arguments.next().as_deref() == Some(sleepers::VERB) {
         let count = arguments.next().context("how many?")?.parse()?;

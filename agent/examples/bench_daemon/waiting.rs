@@ -15,6 +15,11 @@ use std::os::fd::AsFd as _;
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// An end was asked for.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("stopped")]
+pub(crate) struct Stopped;
+
 /// Takes the signals that ask for an end. They stay blocked in what is started later, too, until it unblocks them.
 #[derive(Debug)]
 pub(crate) struct Waiting {
@@ -44,7 +49,7 @@ impl Waiting {
             let timeout = PollTimeout::try_from(left_ms).unwrap_or(PollTimeout::MAX);
             let mut watched = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
             if poll(&mut watched, timeout).context("cannot wait")? > 0 {
-                bail!("stopped");
+                return Err(Stopped.into());
             }
             if left.is_zero() {
                 return Ok(());
