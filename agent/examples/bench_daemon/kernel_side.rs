@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fs};
 use agent_ebpf::maps;
 use anyhow::Context as _;
 use aya::{maps::loaded_maps, programs::loaded_programs};
+use cgflux::kernel::PROGRAMS;
 use nix::unistd::Pid;
 
 /// The kernel's own per-CPU maps: per-CPU hash, array, LRU hash, cgroup storage (`enum bpf_map_type`).
@@ -34,7 +35,7 @@ pub(crate) struct MapUse {
 /// A program, since it was loaded.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct ProgramUse {
-    /// As the object has it, cut at 15 bytes.
+    /// As the object has it.
     pub(crate) name: String,
     /// Its runs while the kernel measured.
     pub(crate) runs: u64,
@@ -80,7 +81,22 @@ pub(crate) fn programs_of(pid: Pid) -> anyhow::Result<BTreeMap<u32, ProgramUse>>
             found.insert(id, program);
         }
     }
+    name_whole(
+        &mut found,
+        &mut PROGRAMS.iter().map(|spec| spec.name).collect(),
+    );
     Ok(found)
+}
+
+/// Gives back what the kernel cut from names. The agent loads its programs in the order of its table, and ids grow, so
+/// of several that begin alike the first in the table is the first loaded.
+fn name_whole(programs: &mut BTreeMap<u32, ProgramUse>, table: &mut Vec<&str>) {
+    for program in programs.values_mut() {
+        let place = table.iter().position(|whole| is_cut(whole, &program.name));
+        if let Some(place) = place {
+            table.remove(place).clone_into(&mut program.name);
+        }
+    }
 }
 
 /// What each program did between two readings, the costliest first; what never ran is left out.
@@ -135,8 +151,11 @@ pub(crate) fn of_another_size(maps: &[MapUse], slots: u32, here: Cpus) -> Vec<&M
 }
 
 fn is_one_of(names: &[&str], cut: &str) -> bool {
-    let cut_too = |name: &&str| name.get(..NAME_BYTES).unwrap_or(name) == cut;
-    names.iter().any(cut_too)
+    names.iter().any(|whole| is_cut(whole, cut))
+}
+
+fn is_cut(whole: &str, cut: &str) -> bool {
+    whole.get(..NAME_BYTES).unwrap_or(whole) == cut
 }
 
 fn fdinfo(pid: Pid) -> anyhow::Result<Vec<String>> {
@@ -226,6 +245,31 @@ mod tests {
         );
         assert!(of_another_size(&maps, 4096, HERE).is_empty());
         assert_eq!(of_another_size(&maps, 2048, HERE).len(), 1);
+    }
+
+    #[test]
+    fn names_that_begin_alike_are_told_apart_by_their_order() {
+        let cut = |name: &str| ProgramUse {
+            name: name.to_owned(),
+            ..ProgramUse::default()
+        };
+        let mut programs = [
+            (1, cut("sched_process_e")),
+            (2, cut("sched_switch")),
+            (3, cut("sched_process_e")),
+            (4, cut("anything")),
+        ]
+        .into();
+        let mut table = vec!["sched_process_exec", "sched_process_exit", "sched_switch"];
+        name_whole(&mut programs, &mut table);
+        let names: Vec<&str> = programs.values().map(|it| it.name.as_str()).collect();
+        let expected = [
+            "sched_process_exec",
+            "sched_switch",
+            "sched_process_exit",
+            "anything",
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]

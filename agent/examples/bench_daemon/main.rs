@@ -350,6 +350,11 @@ impl<'a> Bench<'a> {
             self.slots()
         );
         println!("{}", report::table(columns, self.load.target()));
+        let rounds = pairs.without.iter().chain(&pairs.with);
+        let stretches = columns.iter().map(|column| &column.spent).chain(rounds);
+        if let Some(told) = report::disturbance(stretches) {
+            println!("{told}");
+        }
         if let Some(agent) = columns.iter().find_map(|column| column.agent.as_ref()) {
             println!("{}", report::programs(agent));
             if options.rounds > 0 {

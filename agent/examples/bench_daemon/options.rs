@@ -33,7 +33,7 @@ pub(crate) struct Options {
     /// Seconds of each half of a round
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) round_seconds: u64,
-    /// What `docker run --network` is told: `none` starts 200 containers in a third of the time `bridge` takes
+    /// What `docker run --network` is told; with `bridge`, Docker's default, starting them takes longer
     #[arg(long, value_name = "MODE", default_value = "none")]
     pub(crate) network: String,
     /// Leave out cAdvisor

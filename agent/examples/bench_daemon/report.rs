@@ -13,7 +13,11 @@ const MEASURING_NS: f64 = 25.0;
 
 /// Width of the column of names, and of the others.
 const NAME: usize = 44;
-const VALUE: usize = 19;
+const VALUE: usize = 22;
+
+/// CPU of other programs, in percent of a core, that spoils the figures. The kernel's own work on account of the
+/// workload, in no cgroup, is in it and is less than that.
+const DISTURBING_PERCENT: f64 = 25.0;
 
 const MIB: f64 = 1_048_576.0;
 
@@ -112,7 +116,19 @@ pub(crate) fn table(columns: &[Column], target: Option<Target>) -> String {
             format!("{:.1}", column.spent.bytes_per_second / 1000.0),
         )
     });
-    rows.agent("lost, by its own count", |agent| losses(&agent.told));
+    rows.agent("lost, by its own count", |agent| {
+        let lost: u64 = agent.told.losses.iter().map(|(_, count)| count).sum();
+        lost.to_string()
+    });
+    for column in columns {
+        if let Some(agent) = &column.agent
+            && !agent.told.losses.is_empty()
+        {
+            let lost = losses(&agent.told);
+            rows.text
+                .push_str(&[&column.title, ": lost ", &lost, "\n"].concat());
+        }
+    }
     rows.text
 }
 
@@ -121,7 +137,7 @@ pub(crate) fn programs(agent: &AgentPart) -> String {
     let mut lines = vec![format!(
         "Programs, measured by the kernel (bpf_stats) for {:.0} s. The measuring itself is some {MEASURING_NS:.0} ns of each \
          run, {:.2} % of a core in all;\nwhat a hook costs before and after its program is not in it.\n\
-         {:<18}{:>12}{:>12}{:>14}",
+         {:<24}{:>12}{:>12}{:>14}",
         agent.program_seconds,
         agent.measuring_percent(),
         "program",
@@ -132,7 +148,7 @@ pub(crate) fn programs(agent: &AgentPart) -> String {
     for program in &agent.programs {
         let percent = program.run_ns as f64 / 1e9 / agent.program_seconds * 100.0;
         lines.push(format!(
-            "{:<18}{:>12.0}{:>12.0}{percent:>14.3}",
+            "{:<24}{:>12.0}{:>12.0}{percent:>14.3}",
             program.name,
             program.runs as f64 / agent.program_seconds,
             program.run_ns as f64 / program.runs.max(1) as f64,
@@ -208,6 +224,19 @@ pub(crate) fn map_memory(agent: &AgentPart, here: Cpus, others: &[Cpus]) -> Stri
     lines.join("\n") + "\n"
 }
 
+/// What others used at most while one of these stretches lasted, where it was enough to spoil the figures.
+pub(crate) fn disturbance<'a>(stretches: impl Iterator<Item = &'a Spent>) -> Option<String> {
+    let others = stretches
+        .map(|spent| spent.rest - spent.workload)
+        .fold(0.0, f64::max);
+    (others > DISTURBING_PERCENT).then(|| {
+        format!(
+            "Other programs of this machine used up to {others:.0} % of a core meanwhile: on a quiet one the figures are \
+             lower, and the paired rounds tell more.\n"
+        )
+    })
+}
+
 struct Rows<'a> {
     columns: &'a [Column],
     text: String,
@@ -267,9 +296,6 @@ fn of_agent(column: &Column, figure: String) -> String {
 }
 
 fn losses(told: &Told) -> String {
-    if told.losses.is_empty() {
-        return "nothing".to_owned();
-    }
     let losses = told
         .losses
         .iter()
@@ -335,6 +361,30 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("≤ 0.5") && text.contains("≤ 20"), "{text}");
+    }
+
+    #[test]
+    fn a_busy_machine_is_told_of() {
+        let stretch = |rest| Spent {
+            workload: 40.0,
+            rest,
+            ..Spent::default()
+        };
+        assert_eq!(disturbance([stretch(50.0)].iter()), None);
+        let told = disturbance([stretch(50.0), stretch(190.0)].iter()).unwrap();
+        assert!(told.contains("150 %"), "{told}");
+    }
+
+    #[test]
+    fn what_was_lost_is_told_by_reason() {
+        let mut column = agent(0.3, 0);
+        let lost = vec![("slots_exhausted".to_owned(), 3), ("points".to_owned(), 4)];
+        column.agent.as_mut().unwrap().told.losses = lost;
+        let text = table(&[column], None);
+        assert!(
+            text.ends_with("agent: lost 3 slots_exhausted, 4 points\n"),
+            "{text}"
+        );
     }
 
     #[test]
