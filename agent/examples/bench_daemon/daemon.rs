@@ -1,14 +1,20 @@
 //! The agent as users run it, and what it says of itself.
 
-use std::{fs, net::SocketAddr, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use nix::unistd::Pid;
 
 use super::{http, influxdb::InfluxDb, process::Process, waiting::Waiting};
 
-/// On a busy machine the kernel takes seconds to check the programs, and 10,000 cgroups seconds to take in.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// On a busy machine the kernel takes seconds to check the programs, and 10,000 cgroups minutes to take in.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Slots that the agent has by default.
 const USUAL_SLOTS: u32 = 4096;
@@ -18,6 +24,7 @@ const USUAL_SLOTS: u32 = 4096;
 pub(crate) struct Daemon {
     process: Process,
     address: SocketAddr,
+    ready_after: Duration,
 }
 
 /// What it was told beyond its defaults.
@@ -69,16 +76,27 @@ impl Daemon {
             .arg(configuration)
             .arg("--state-dir")
             .arg(folder.join("state"));
+        let since = Instant::now();
         let mut process = Process::start(&mut command, folder.join("cgflux.log"))?;
         let address = waiting.until("the agent's address", PATIENCE, || {
             Ok(address_in(&process.said().context("the agent")?))
         })?;
-        let mut daemon = Self { process, address };
+        let mut daemon = Self {
+            process,
+            address,
+            ready_after: Duration::ZERO,
+        };
         waiting.until("the agent's readiness", PATIENCE, || {
             daemon.process.said().context("the agent")?;
             Ok(http::get(address, "/readyz").ok())
         })?;
+        daemon.ready_after = since.elapsed();
         Ok(daemon)
+    }
+
+    /// From its start until it had taken in all that was there.
+    pub(crate) fn ready_after(&self) -> Duration {
+        self.ready_after
     }
 
     /// Its process id.

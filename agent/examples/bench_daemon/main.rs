@@ -220,6 +220,7 @@ impl<'a> Bench<'a> {
             seen: told.containers,
             agent: Some(AgentPart {
                 told,
+                ready_after: daemon.ready_after(),
                 maps: kernel_side::maps_of(daemon.pid())?,
                 programs,
                 program_seconds,

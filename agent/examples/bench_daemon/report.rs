@@ -1,5 +1,7 @@
 //! The figures as a table, and which of them reach their target.
 
+use std::time::Duration;
+
 use super::{
     daemon::Told,
     kernel_side::{Cpus, MapUse, ProgramUse, bytes_with},
@@ -37,6 +39,8 @@ pub(crate) struct Column {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AgentPart {
     pub(crate) told: Told,
+    /// From its start until it had taken in all that was there.
+    pub(crate) ready_after: Duration,
     pub(crate) maps: Vec<MapUse>,
     /// Over `program_seconds`.
     pub(crate) programs: Vec<ProgramUse>,
@@ -105,6 +109,9 @@ pub(crate) fn table(columns: &[Column], target: Option<Target>) -> String {
     rows.agent("BPF maps, kernel memory, MiB", |agent| {
         let bytes: u64 = agent.maps.iter().map(|map| map.bytes).sum();
         format!("{:.1}", bytes as f64 / MIB)
+    });
+    rows.agent("ready after its start, s", |agent| {
+        format!("{:.1}", agent.ready_after.as_secs_f64())
     });
     rows.line("containers it shows", "", |column| column.seen.to_string());
     rows.line("points stored in InfluxDB, per second", "", |column| {
