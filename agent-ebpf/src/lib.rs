@@ -58,6 +58,10 @@ pub mod maps {
     pub const BLOCK_COUNTERS: &str = "BLOCK_COUNTERS";
     /// Array of [`crate::block_io::BlockLatencies`], one a record.
     pub const BLOCK_LATENCIES: &str = "BLOCK_LATENCIES";
+    /// Those with `slots * stripes` records.
+    pub const STRIPED: [&str; 3] = [CPU_COUNTERS, WAIT_BUCKETS, NETWORK_COUNTERS];
+    /// Those with one record per possible CPU.
+    pub const PER_CPU: [&str; 2] = [RUNNING, RECENT];
 }
 
 /// Marks a record as plain memory that may cross the system call boundary.

@@ -298,7 +298,9 @@ impl Lab {
                 None => Ok((looks, batch)),
             }
         });
-        looks.iter().for_each(|look| println!("{}", look.facts()));
+        for look in looks.iter() {
+            println!("{}", look.facts());
+        }
         batch
     }
 

@@ -2,7 +2,9 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+
+use crate::bench::daemon::Options as DaemonOptions;
 
 /// The developer tool of cgflux: it installs what it needs, builds, runs and tests.
 #[derive(Debug, Parser)]
@@ -78,10 +80,8 @@ Examples:
     Check,
     /// Build and run a benchmark, as root.
     Bench {
+        #[command(subcommand)]
         name: Benchmark,
-        /// Passed to the benchmark.
-        #[arg(last = true)]
-        arguments: Vec<OsString>,
     },
     /// What the other verbs do as root.
     #[command(hide = true)]
@@ -95,16 +95,42 @@ Examples:
 }
 
 /// The benchmarks: examples of the agent, named `bench_` and this.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Benchmark {
     /// What a packet costs, against empty programs.
-    Packet,
+    Packet(Passed),
     /// What a block request costs, against an empty program.
-    Request,
+    Request(Passed),
     /// What a context switch costs, against empty programs.
-    Switch,
+    Switch(Passed),
     /// What reading all counters costs, by number of cgroups.
-    Snapshot,
+    Snapshot(Passed),
+    /// What the daemon costs as users run it: CPU, memory, its programs; cAdvisor beside it.
+    ///
+    /// The release agent counts a workload and ships it to an InfluxDB of the benchmark's own, collecting every
+    /// second, everything on. Printed at the end: its CPU and that of its kernel programs, resident memory, kernel
+    /// memory of its maps (measured, and computed for 2, 16 and 64 CPUs), Docker's CPU meanwhile, what arrived and
+    /// what was lost; then the same of cAdvisor 0.38.7 beside the same workload.
+    #[command(after_help = "\
+Without a workload: 200 containers, some 8 minutes. A machine that does nothing else is measured best.
+Examples:
+  cargo xtask bench daemon                                  the workload other collectors were measured with
+  cargo xtask bench daemon --cgroups 1000 --cgroups 10000   many cgroups without Docker, one run after the other
+  cargo xtask bench daemon --containers 20 --ship-every 1 --warm-up 5 --seconds 10 --rounds 0 --no-cadvisor
+
+The programs run on the account of whatever they interrupt, so they are told apart in two ways: the kernel measures
+them for ten seconds, and the workload's own CPU is compared without and with the agent in turns.
+cAdvisor comes from Debian 11 by an apt with folders of its own, below target/tools; nothing of it is installed.
+Ctrl-C takes away all that was started.")]
+    Daemon(DaemonOptions),
+}
+
+/// For benchmarks with few arguments, which they read themselves.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Passed {
+    /// Passed to the benchmark.
+    #[arg(last = true)]
+    pub(crate) arguments: Vec<OsString>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -72,7 +72,7 @@ fn act(cli: Cli, output: Output) -> Result<u8> {
         Verb::Test { filter, full } => test::run(&session, filter.as_deref(), full),
         Verb::Vm(matrix) => vm::run(&session, &matrix),
         Verb::Check => check::run(&session).map(|()| 0),
-        Verb::Bench { name, arguments } => bench::run(&session, name, &arguments),
+        Verb::Bench { name } => bench::run(&session, name),
         Verb::AsRoot { task } => root::run(&session, task),
         Verb::DemoLoad => demo::load().map(|never| match never {}),
     };

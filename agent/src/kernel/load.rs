@@ -462,9 +462,13 @@ fn array(map: Map) -> Result<MapData, MapError> {
     }
 }
 
-/// Stripes per slot, and whether CPUs share them. As many as possible CPUs, so that each has its own.
 fn stripes() -> (u32, bool) {
-    let cpus = possible_cpus();
+    stripes_for(possible_cpus())
+}
+
+/// Stripes per slot with that many possible CPUs, and whether CPUs share them. As many as CPUs, so that each has its
+/// own.
+pub fn stripes_for(cpus: usize) -> (u32, bool) {
     let stripes = cpus.next_power_of_two().min(MAX_STRIPES);
     (u32::try_from(stripes).unwrap_or(1), cpus > stripes)
 }

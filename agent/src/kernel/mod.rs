@@ -42,7 +42,7 @@ use nix::errno::Errno;
 pub use btf::{BtfError, VMLINUX};
 pub use events::Event;
 pub use layout::Anchor;
-pub use load::Options;
+pub use load::{Options, stripes_for};
 pub use programs::{Direction, Hook, PROGRAMS, ProgramSpec, Role};
 pub use slots::StorageKind;
 

@@ -1,0 +1,86 @@
+//! `cargo xtask bench`: a benchmark of the agent, optimized and as root.
+
+mod cadvisor;
+#[path = "../../../agent/examples/bench_daemon/options.rs"]
+pub(crate) mod daemon;
+
+use std::{ffi::OsString, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    build_ebpf, cargo, cli::Benchmark, elevate, guard, session::Session, setup, setup::Purpose,
+};
+
+/// Builds, runs and gives the benchmark's exit code.
+pub(crate) fn run(session: &Session, benchmark: Benchmark) -> Result<u8> {
+    match benchmark {
+        Benchmark::Packet(passed) => run_alone(session, "bench_packet", passed.arguments),
+        Benchmark::Request(passed) => run_alone(session, "bench_request", passed.arguments),
+        Benchmark::Switch(passed) => run_alone(session, "bench_switch", passed.arguments),
+        Benchmark::Snapshot(passed) => run_alone(session, "bench_snapshot", passed.arguments),
+        Benchmark::Daemon(options) => run_daemon(session, &options),
+    }
+}
+
+/// One that needs nothing but itself.
+fn run_alone(session: &Session, example: &str, arguments: Vec<OsString>) -> Result<u8> {
+    let [program] = build(session, Purpose::Build, [example])?;
+    let mut task: Vec<OsString> = vec!["exec".into(), "--".into(), program.into()];
+    task.extend(arguments);
+    run_as_root(session, task)
+}
+
+fn run_daemon(session: &Session, options: &daemon::Options) -> Result<u8> {
+    let [program, agent] = build(session, Purpose::Tests, ["bench_daemon", "cgflux"])?;
+    let mut task: Vec<OsString> = ["exec", "--docker", "--"].map(OsString::from).to_vec();
+    task.push(program.into());
+    task.extend(options.arguments());
+    task.extend(["--agent".into(), agent.into(), "--folder".into()]);
+    task.push(session.tree.run().into());
+    if !options.no_cadvisor {
+        match cadvisor::ensure(session) {
+            Ok(cadvisor) => task.extend(["--cadvisor".into(), cadvisor.into()]),
+            Err(error) => session
+                .output
+                .warn(&format!("no cAdvisor to compare with: {error:#}")),
+        }
+    }
+    session.output.step("Benchmark");
+    run_as_root(session, task)
+}
+
+/// The optimized executables of these targets, built where need be.
+fn build<const N: usize>(
+    session: &Session,
+    purpose: Purpose,
+    targets: [&str; N],
+) -> Result<[PathBuf; N]> {
+    setup::ensure(session, purpose)?;
+    session.output.step("Kernel objects");
+    build_ebpf::build(session)?;
+    session.output.step("Benchmark, built as it is released");
+    let mut arguments = vec!["build", "--release", "--package", "cgflux"];
+    for target in targets {
+        let kind = if target.starts_with("bench_") {
+            "--example"
+        } else {
+            "--bin"
+        };
+        arguments.extend([kind, target]);
+    }
+    let built = cargo::build(session, &arguments)?;
+    let path = |target: &str| {
+        let built = built.iter().find(|executable| executable.target == target);
+        built.map(|executable| executable.path.clone())
+    };
+    let paths: Vec<PathBuf> = targets.iter().filter_map(|target| path(target)).collect();
+    let paths: Result<[PathBuf; N], _> = paths.try_into();
+    paths.ok().context("cargo built no benchmark")
+}
+
+fn run_as_root(session: &Session, task: Vec<OsString>) -> Result<u8> {
+    let mut elevated = elevate::as_root(session, task)?;
+    let status = guard::run_elevated(&mut elevated, |_| Ok(()))?;
+    Ok(guard::exit_code(status))
+}
