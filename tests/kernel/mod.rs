@@ -5,6 +5,7 @@ mod block_io;
 mod chains;
 mod churn;
 mod environment;
+mod families;
 mod files_source;
 mod finals;
 mod host;
