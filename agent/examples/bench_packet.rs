@@ -25,6 +25,7 @@ use aya::{
 use cgflux::{
     container::CgroupId,
     kernel::{Anchor, Kernel, Options, Role, StorageKind},
+    metrics::catalog::Families,
 };
 use nix::{
     sched::{CloneFlags, CpuSet, sched_setaffinity, setns},
@@ -205,6 +206,7 @@ impl Bench {
             by_address: true,
             network: true,
             mount: self.root.clone(),
+            families: Families::ALL,
             storage: Some(storage),
         })?;
         let addresses: HashSet<IpAddr> = ADDRESSES

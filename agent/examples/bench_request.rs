@@ -26,7 +26,7 @@ use aya::{
 use cgflux::{
     host::cgroup_tree::{Hierarchy, Layout},
     kernel::{Anchor, Kernel, Options, Role},
-    metrics::catalog::Source,
+    metrics::catalog::{Families, Source},
 };
 use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
 
@@ -222,6 +222,7 @@ impl Bench {
             memory_hierarchy: self.layout.with("memory").map(|it| it.id),
             by_address: true,
             network: false,
+            families: Families::ALL,
             mount: accounting.mount.clone(),
             storage: None,
         })?;

@@ -16,6 +16,7 @@ use std::{
 use cgflux::{
     container::CgroupId,
     kernel::{Anchor, Event, Kernel, Options},
+    metrics::catalog::Families,
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -102,6 +103,7 @@ impl Forest {
             memory_hierarchy: None,
             by_address: true,
             network: false,
+            families: Families::ALL,
             storage: None,
         })?;
         kernel.attach(|_| true)?;

@@ -23,6 +23,7 @@ use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned, programs::BtfTracePoint}
 use cgflux::{
     container::CgroupId,
     kernel::{Anchor, Kernel, Options, StorageKind},
+    metrics::catalog::Families,
 };
 use nix::{
     sched::{CpuSet, sched_setaffinity},
@@ -215,6 +216,7 @@ impl Bench {
             memory_hierarchy: None,
             by_address: true,
             network: false,
+            families: Families::ALL,
             storage: Some(storage),
         })?;
         kernel.attach(|_| true)?;

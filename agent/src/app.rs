@@ -20,24 +20,25 @@ use tokio::{
 use crate::{
     clock,
     collector::{Collector, Inputs, Outputs},
-    config::{self, Config, Http, Influxdb, SinkKind},
+    config::{self, Collect, Config, Http, Influxdb, Key, Order, Resolved, Setting, SinkKind},
     container::Share,
     encode::{LineEncoder, Tagging},
     host::{
         Runtimes,
         docker_api::{DEFAULT_SOCKET, DockerApi},
-        machine::MachineReader,
         process,
     },
     http::{self, Server},
     live::{Limits, Live},
     metrics::{self, Other},
     outlet::Outlet,
+    reload::{self, Changes},
     self_stats::SelfStats,
     shipment::{Parts, Shipper},
     sink::{self, Bounds, Ended, Target, Worker, influxdb},
     source::{Source, SourceError},
     state::{Lock, LockError},
+    text::{chain, printable},
 };
 
 /// How long what is under way at the end may take.
@@ -98,9 +99,26 @@ pub struct App {
     workers: Vec<(String, Worker)>,
     server: Option<(TcpListener, Server)>,
     docker: DockerApi,
-    signals: [Signal; 2],
+    signals: Signals,
+    /// What the collector is to measure.
+    order: watch::Sender<Order>,
     /// Held until the end.
     _lock: Lock,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// Asks to read the configuration again.
+    hangup: Signal,
+}
+
+/// The configuration in force, and how to read it again.
+pub struct Settings<F> {
+    /// What the daemon was built from.
+    pub in_force: Vec<Setting>,
+    /// Reads it again.
+    pub read: F,
 }
 
 impl App {
@@ -109,7 +127,11 @@ impl App {
         let lock = Lock::take(&config.state_dir)?;
         process::raise_open_files().map_err(lacks("open files"))?;
         let on = |kind| signal(kind).map_err(lacks("signals"));
-        let signals = [on(SignalKind::terminate())?, on(SignalKind::interrupt())?];
+        let signals = Signals {
+            terminate: on(SignalKind::terminate())?,
+            interrupt: on(SignalKind::interrupt())?,
+            hangup: on(SignalKind::hangup())?,
+        };
         let stop_collector =
             EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(lacks("an event"))?;
         let stats = Arc::new(SelfStats::default());
@@ -140,13 +162,10 @@ impl App {
             }
         }
         let (docker, news) = DockerApi::new(&docker_socket());
-        let collect = &config.collect;
-        let machine = collect
-            .host
-            .then(|| MachineReader::new(collect.file_interval));
+        let (order, orders) = watch::channel(config.order());
         let inputs = Inputs {
             source,
-            machine,
+            orders,
             news,
         };
         let outputs = Outputs {
@@ -154,9 +173,15 @@ impl App {
             live,
             outlets,
         };
-        let collector = Collector::new(inputs, outputs, config.collect.interval, stats);
+        let Collect {
+            interval,
+            file_interval,
+            ..
+        } = config.collect;
+        let collector = Collector::new(inputs, outputs, interval, file_interval, stats);
         Ok(Self {
             collector,
+            order,
             stop_collector: Arc::new(stop_collector),
             workers,
             server,
@@ -167,11 +192,18 @@ impl App {
     }
 
     /// Runs until a signal. Returns an error if a part ended that should not have.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run<F>(self, mut settings: Settings<F>) -> anyhow::Result<()>
+    where
+        F: Fn() -> anyhow::Result<Resolved>,
+    {
         if let Some((listener, _)) = &self.server {
             tracing::info!("the live page is at http://{}/", listener.local_addr()?);
         }
-        let [mut terminate, mut interrupt] = self.signals;
+        let Signals {
+            mut terminate,
+            mut interrupt,
+            mut hangup,
+        } = self.signals;
         let (stop, stopping) = watch::channel(false);
         let (collector, mut collector_ended) =
             start(self.collector, Arc::clone(&self.stop_collector))?;
@@ -199,14 +231,20 @@ impl App {
                 ("http".to_owned(), format!("{cut} connections were cut off"))
             });
         }
-        let fault = tokio::select! {
-            _ = terminate.recv() => None,
-            _ = interrupt.recv() => None,
-            _ = &mut collector_ended => Some("the collector ended".to_owned()),
-            Some(ended) = tasks.join_next() => Some(match ended {
-                Ok((name, why)) => format!("{name} ended: {why}"),
-                Err(error) => format!("a task failed: {error}"),
-            }),
+        let fault = loop {
+            break tokio::select! {
+                _ = terminate.recv() => None,
+                _ = interrupt.recv() => None,
+                Some(()) = hangup.recv() => {
+                    settings.reload(&self.order);
+                    continue;
+                }
+                _ = &mut collector_ended => Some("the collector ended".to_owned()),
+                Some(ended) = tasks.join_next() => Some(match ended {
+                    Ok((name, why)) => format!("{name} ended: {why}"),
+                    Err(error) => format!("a task failed: {error}"),
+                }),
+            };
         };
         tracing::info!("stopping");
         // The collector first: its last tick still reaches the sinks.
@@ -226,6 +264,49 @@ impl App {
             (Ok(Ok(())), Some(fault)) => Err(anyhow::anyhow!(fault)),
             (Ok(Ok(())), None) => Ok(()),
         }
+    }
+}
+
+impl<F> Settings<F>
+where
+    F: Fn() -> anyhow::Result<Resolved>,
+{
+    /// Reads the configuration again, puts in force what can be, and says what cannot. One that does not hold changes
+    /// nothing.
+    fn reload(&mut self, order: &watch::Sender<Order>) {
+        let resolved = match (self.read)() {
+            Ok(resolved) => resolved,
+            Err(error) => {
+                let complaints = printable(&chain(error.as_ref())).into_owned();
+                tracing::error!(
+                    complaints,
+                    "the configuration does not hold; what was in force goes on"
+                );
+                return;
+            }
+        };
+        for warning in &resolved.warnings {
+            tracing::warn!("{warning}");
+        }
+        let Changes { now, later } = Changes::between(&self.in_force, &resolved.settings);
+        let listed = |keys: &[Key]| {
+            keys.iter()
+                .map(Key::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        if !later.is_empty() {
+            tracing::warn!(
+                settings = listed(&later),
+                "these take effect at the next start"
+            );
+        }
+        tracing::info!(
+            settings = listed(&now),
+            "the configuration is read again; these take effect now"
+        );
+        self.in_force = reload::in_force(&self.in_force, &resolved.settings);
+        order.send_replace(resolved.config.order());
     }
 }
 
@@ -298,7 +379,8 @@ fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outl
         let target = match &settings.kind {
             SinkKind::Influxdb(influxdb) => {
                 // A database of its own is a queue and a connection of its own: neither holds up the other.
-                if let Some(of_host) = influxdb.of_host().filter(|_| config.collect.host) {
+                // Also where the host is not measured: a reload may change that.
+                if let Some(of_host) = influxdb.of_host() {
                     parts = Parts::ButHost;
                     let target = influxdb_target(settings, &of_host)?;
                     add(settings.host_name(), target, Parts::HostAlone);

@@ -13,16 +13,18 @@ use nix::{
     poll::{PollFd, PollFlags, ppoll},
     sys::{eventfd::EventFd, time::TimeSpec},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     clock::{self, Clock},
+    config::Order,
     container::Kind,
     host::{docker_api::DockerMessage, machine::MachineReader, process},
     live::Live,
+    measured::Measured,
     metrics::{
         self, Batch, Other, Sample, Value,
-        catalog::{self, Resolution},
+        catalog::{self, Families, Family, Resolution},
     },
     outlet::Outlet,
     self_stats::SelfStats,
@@ -37,6 +39,12 @@ const SLOW_WORK: Duration = Duration::from_mins(1);
 pub struct Collector {
     source: Source,
     machine: Option<MachineReader>,
+    measured: Measured,
+    /// Where another order comes in.
+    orders: watch::Receiver<Order>,
+    /// The families that are measured now.
+    families: Families,
+    file_interval: Duration,
     interval: Duration,
     stats: Arc<SelfStats>,
     live: Arc<Live>,
@@ -56,8 +64,8 @@ pub struct Collector {
 pub struct Inputs {
     /// All entries.
     pub source: Source,
-    /// The host as a whole, where that is wanted.
-    pub machine: Option<MachineReader>,
+    /// What is to be measured; the source measures that already.
+    pub orders: watch::Receiver<Order>,
     /// What runtimes' APIs say.
     pub news: mpsc::Receiver<DockerMessage>,
 }
@@ -73,16 +81,25 @@ pub struct Outputs {
 }
 
 impl Collector {
-    /// A collector that ticks every `interval`.
+    /// A collector that ticks every `interval`; the host's slow files are read every `file_interval`.
     pub fn new(
         inputs: Inputs,
         outputs: Outputs,
         interval: Duration,
+        file_interval: Duration,
         stats: Arc<SelfStats>,
     ) -> Self {
+        let mut orders = inputs.orders;
+        let measured = Measured::new(*orders.borrow_and_update());
+        let families = measured.families();
+        let is_measured = families.has(Family::Host);
         Self {
             source: inputs.source,
-            machine: inputs.machine,
+            machine: is_measured.then(|| MachineReader::new(file_interval)),
+            measured,
+            orders,
+            families,
+            file_interval,
             news: inputs.news,
             other: outputs.other,
             live: outputs.live,
@@ -130,7 +147,7 @@ impl Collector {
         let slow = taken.boot_ns >= self.slow_due_ns;
         if slow {
             self.source.read_slowly(taken);
-            self.slow_due_ns = taken.boot_ns + nanoseconds(SLOW_WORK);
+            self.slow_due_ns = taken.boot_ns + nanoseconds(self.measured.slow_work(SLOW_WORK));
         }
         let snapshot = self.source.snapshot(taken);
         let root_ns = self.source.root_ns();
@@ -151,6 +168,10 @@ impl Collector {
         batch.agent = self.samples(&batch);
         batch.oom_kills = self.source.oom_kills();
         self.other.fold(&mut batch);
+        if let Some(other) = &mut batch.other {
+            let families = self.families;
+            other.samples.retain(|sample| families.cover(sample.metric));
+        }
         for outlet in &mut self.outlets {
             ship(outlet, &batch);
         }
@@ -161,6 +182,30 @@ impl Collector {
         if slow {
             process::trim_memory();
         }
+        let agent_ns = process::cpu_ns().unwrap_or_default();
+        let programs_cpus = self.source.programs_cpus();
+        self.measured.tick(taken.boot_ns, agent_ns, programs_cpus);
+        if self.orders.has_changed().unwrap_or(false) {
+            self.measured.take(*self.orders.borrow_and_update());
+        }
+        self.switch();
+    }
+
+    /// Measures what is to be measured now. After a tick: what is switched off has told its last values.
+    fn switch(&mut self) {
+        let families = self.measured.families();
+        if families == self.families {
+            return;
+        }
+        self.families = families;
+        self.source.switch(families);
+        if !families.has(Family::Host) {
+            self.machine = None;
+        } else if self.machine.is_none() {
+            self.machine = Some(MachineReader::new(self.file_interval));
+        }
+        // What the programs cost is another thing now, and so is how much memory is free.
+        self.slow_due_ns = 0;
     }
 
     fn take_news(&mut self) {
@@ -214,6 +259,7 @@ impl Collector {
         ] {
             samples.push(integer(&catalog::AGENT_LOSSES, count).labelled("reason", reason));
         }
+        samples.extend(self.measured.samples());
         samples.extend(metrics::host::reconciliation(&self.sums));
         samples.extend(self.source.samples());
         samples.extend(self.stats.samples());

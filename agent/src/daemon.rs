@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cgflux::{
-    app::App,
+    app::{App, Settings},
     cli::{Global, RunArgs},
     encode::Tagging,
     exit::Exit,
@@ -31,7 +31,15 @@ pub(crate) fn run(global: &Global, arguments: &RunArgs) -> anyhow::Result<Exit> 
         .build()?;
     let ended = runtime.block_on(async {
         let app = App::build(&resolved.config, &tagging).await?;
-        app.run().await
+        let settings = Settings {
+            in_force: resolved.settings.clone(),
+            read: || {
+                let again = commands::resolve(global, arguments)?;
+                Tagging::of(&again)?;
+                Ok(again)
+            },
+        };
+        app.run(settings).await
     });
     runtime.shutdown_timeout(LET_GO);
     ended.map(|()| Exit::Ok)

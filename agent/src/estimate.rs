@@ -13,7 +13,7 @@ use crate::{
     encode::{LineEncoder, Tagging},
     metrics::{
         Batch, Histogram, Metric, Sample, Subject, Value,
-        catalog::{self, Kind, Resolution, Unit},
+        catalog::{self, Family, Kind, Resolution, Unit},
         network,
     },
     shipment::Shipper,
@@ -210,9 +210,11 @@ fn usual_batch(config: &Config) -> Batch {
         labels: labels.map(|label| (label.clone(), name())).collect(),
         ..Container::host(CgroupId(1))
     };
+    let families = config.collect.families;
     let samples = catalog::container()
         // The shipper adds it.
         .filter(|metric| **metric != catalog::CPU_RATE_MAX)
+        .filter(|metric| families.cover(metric))
         .flat_map(|metric| {
             let sample = usual_sample(metric);
             if network::is_by_peer(metric) {
@@ -232,12 +234,12 @@ fn usual_batch(config: &Config) -> Batch {
             alive: true,
             samples: samples.collect(),
         }],
-        host: if config.collect.host {
+        host: if families.has(Family::Host) {
             host_samples()
         } else {
             Vec::new()
         },
-        agent: own_samples(&config.sinks),
+        agent: own_samples(config),
         oom_kills: Vec::new(),
         other: None,
     }
@@ -285,7 +287,7 @@ fn usual_sample(metric: &'static Metric) -> Sample {
 }
 
 /// One point of what has no label, and one for each kind of entry, loss and sink.
-fn own_samples(sinks: &[Sink]) -> Vec<Sample> {
+fn own_samples(config: &Config) -> Vec<Sample> {
     let of_sinks = [
         &catalog::SINK_SENT,
         &catalog::SINK_DROPPED,
@@ -304,7 +306,7 @@ fn own_samples(sinks: &[Sink]) -> Vec<Sample> {
             let reasons = (0..LOSS_REASONS).map(|reason| format!("{reason:-<15}"));
             samples.extend(reasons.map(|reason| sample.clone().labelled("reason", &reason)));
         } else if of_sinks.contains(&metric) {
-            let sinks = sinks.iter();
+            let sinks = config.sinks.iter();
             samples.extend(sinks.map(|sink| sample.clone().labelled("sink", &sink.name)));
         } else {
             samples.push(sample);
@@ -539,7 +541,8 @@ mod tests {
             lines(&format!("{sink}host_database = \"nodemetrics\"")),
             [of("influxdb", rest), of("influxdb.host", host)]
         );
-        let without = format!("{sink}host_database = \"nodemetrics\"\n[collect]\nhost = false");
+        let without =
+            format!("{sink}host_database = \"nodemetrics\"\n[families.host]\nenabled = false");
         assert_eq!(lines(&without), [of("influxdb", rest)]);
     }
 }

@@ -28,6 +28,10 @@ pub mod encode;
 
 pub mod live;
 
+pub mod budget;
+pub mod measured;
+pub mod reload;
+
 pub mod self_stats;
 
 pub mod estimate;

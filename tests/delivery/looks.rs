@@ -56,6 +56,7 @@ fn a_check_ends_as_it_says() {
         "privileges",
         "cgroups",
         "programs",
+        "families",
         "metrics",
         "runtimes",
         "daemon",

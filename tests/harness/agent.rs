@@ -63,6 +63,11 @@ impl Home {
         self.folder.path()
     }
 
+    /// Makes this the configuration from the next start or SIGHUP on.
+    pub(crate) fn configure(&self, configuration: &str) {
+        fs::write(self.path().join("cgflux.toml"), configuration).unwrap();
+    }
+
     /// Starts an agent here and waits until it is ready.
     #[track_caller]
     pub(crate) fn start<A: AsRef<OsStr>>(&self, arguments: &[A]) -> AgentProcess {

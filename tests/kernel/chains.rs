@@ -14,6 +14,7 @@ use cgflux::{
     container::CgroupId,
     host::cgroup_tree::{Hierarchy, Layout},
     kernel::{Anchor, Event, Kernel, KernelError, Options, StorageKind},
+    metrics::catalog::Families,
 };
 
 use crate::harness::{cgroup, eventually, skip};
@@ -46,6 +47,7 @@ fn each_chain_agrees_with_the_kernels_own_counter() {
                     memory_hierarchy: layout.with("memory").map(|it| it.id),
                     by_address: true,
                     network: false,
+                    families: Families::ALL,
                     storage: Some(storage),
                 };
                 let chain = format!("{anchor:?} {storage:?} exact={exact}");
@@ -90,6 +92,7 @@ fn block_io_finds_the_slot_of_the_same_path_with_and_without_reading_by_address(
                 by_address,
                 network: false,
                 mount: accounting.mount.clone(),
+                families: Families::ALL,
                 storage: Some(storage),
             };
             let mut kernel = match Kernel::load(&options) {

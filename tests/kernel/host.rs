@@ -404,7 +404,7 @@ fn the_published_sums_are_those_of_the_entries_and_of_the_roots_own_counter() {
 
 #[test]
 fn a_host_that_is_not_wanted_is_not_told() {
-    let home = Home::with("[collect]\nhost = false\n");
+    let home = Home::with("[families.host]\nenabled = false\n");
     let agent = home.start::<&str>(&[]);
     let batch = agent.next_batch();
     assert_eq!(batch.machine("cpu", "user_ns"), None);

@@ -6,6 +6,7 @@ mod block_restart;
 mod chains;
 mod churn;
 mod environment;
+mod families;
 mod files_source;
 mod finals;
 mod host;

@@ -21,7 +21,7 @@ use aya::{
 use cgflux::{
     container::CgroupId,
     kernel::{Anchor, Event, Kernel, KernelError, Options, ProgramState, Role, StorageKind},
-    metrics::catalog::Source,
+    metrics::catalog::{Families, Source},
 };
 
 use crate::harness::{Batch, Cgroup, Home, Namespace, cgroup, eventually};
@@ -180,6 +180,7 @@ fn options(mount: PathBuf, storage: Option<StorageKind>) -> Options {
         by_address: true,
         network: true,
         mount,
+        families: Families::ALL,
         storage,
     }
 }

@@ -10,10 +10,14 @@ use std::{
 };
 
 use super::{
-    Collect, Complaints, Config, Http, Key, Labels, Log, Resolved, Select, Ship, Surroundings,
-    reader::Reader, sinks, typed::Typed,
+    Budget, Collect, Complaints, Config, Http, Key, Labels, Log, Percent, Resolved, Select, Ship,
+    Surroundings, reader::Reader, sinks, typed::Typed,
 };
-use crate::{container::Rule, text::is_unprintable};
+use crate::{
+    container::Rule,
+    metrics::catalog::{Families, Family},
+    text::is_unprintable,
+};
 
 /// Makes one configuration of all layers, or says all that is wrong with them.
 pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
@@ -21,6 +25,7 @@ pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
     let mut warnings = Vec::new();
     let state_dir = state_dir(&mut reader);
     let collect = collect(&mut reader);
+    let budget = budget(&mut reader, collect.interval);
     let host = host(&mut reader);
     let tags = tags(&mut reader);
     let labels = labels(&mut reader);
@@ -34,6 +39,7 @@ pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
         (Some(state_dir), Some(host)) if reader.complaints.is_empty() => Ok(Resolved {
             config: Config {
                 collect,
+                budget,
                 host,
                 tags,
                 labels,
@@ -79,7 +85,46 @@ fn collect(reader: &mut Reader) -> Collect {
         ),
         source: reader.setting(&Key::of("collect.source"), default.source, any),
         exact: reader.setting(&Key::of("collect.exact"), default.exact, any),
-        host: reader.setting(&Key::of("collect.host"), default.host, any),
+        families: families(reader),
+    }
+}
+
+fn families(reader: &mut Reader) -> Families {
+    let section = Key::of("families");
+    let mut on = Families::ALL;
+    for family in Family::SWITCHABLE {
+        let key = section.child(family.as_str()).child("enabled");
+        if !reader.setting(&key, true, any) {
+            on = on.without(family);
+        }
+    }
+    let names = Family::SWITCHABLE.map(Family::as_str);
+    for child in reader.children(&section) {
+        let name = child.parts().last().map_or("", String::as_str);
+        if name == Family::Cpu.as_str() {
+            reader.refuse(&child, "CPU time is always measured; leave this out");
+        } else if !names.contains(&name) {
+            let problem = format!("no such family; there are: {}", names.join(", "));
+            reader.refuse(&child, &problem);
+        }
+    }
+    on
+}
+
+fn budget(reader: &mut Reader, interval: Duration) -> Budget {
+    let default = Budget::default();
+    let shortest = interval * Budget::TICKS_PER_WINDOW;
+    Budget {
+        cpu: reader.setting(
+            &Key::of("budget.cpu_percent"),
+            default.cpu,
+            within(Percent(0)..=Percent::of(1_000)),
+        ),
+        window: reader.setting(
+            &Key::of("budget.window"),
+            default.window.max(shortest),
+            within(shortest..=Duration::from_hours(1)),
+        ),
     }
 }
 

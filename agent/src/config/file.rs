@@ -67,7 +67,10 @@ fn plain(value: &DeValue<'_>) -> Value {
         }
         DeValue::Table(inner) if inner.is_empty() => Value::EmptySection,
         DeValue::Table(_) => Value::Other("a table"),
-        DeValue::Float(_) => Value::Other("a number with a fraction"),
+        DeValue::Float(number) => number
+            .as_str()
+            .parse()
+            .map_or(Value::Other("a number with a fraction"), Value::Float),
         DeValue::Datetime(_) => Value::Other("a date"),
     }
 }

@@ -18,6 +18,8 @@ pub enum Value {
     Text(String),
     /// A TOML integer.
     Integer(i64),
+    /// A TOML number with a fraction.
+    Float(f64),
     /// A TOML boolean.
     Boolean(bool),
     /// A TOML array.
@@ -133,6 +135,8 @@ impl fmt::Display for Value {
         match self {
             Self::Text(text) | Self::Untyped(text) => f.write_str(&quoted(text)),
             Self::Integer(number) => number.fmt(f),
+            // With a point, also where the fraction is zero.
+            Self::Float(number) => write!(f, "{number:?}"),
             Self::Boolean(flag) => flag.fmt(f),
             Self::List(items) => {
                 let items: Vec<String> = items.iter().map(Self::to_string).collect();

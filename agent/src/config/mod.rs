@@ -42,7 +42,10 @@ pub use layers::{SecretFile, Surroundings};
 pub use secret::Secret;
 pub use show::{EXAMPLE, listing};
 
-use crate::container::{Rule, Selection};
+use crate::{
+    container::{Rule, Selection},
+    metrics::catalog::Families,
+};
 
 /// A configuration that holds, and how it came to be.
 #[derive(Clone, Debug)]
@@ -84,6 +87,8 @@ pub struct Setting {
 pub struct Config {
     /// What is measured, how often, and from where.
     pub collect: Collect,
+    /// What that may cost.
+    pub budget: Budget,
     /// The host's name: the `host` tag of every point. Never empty, never a container's.
     pub host: String,
     /// Static tags of every point, as they were given: whether a point can carry them is left to the encoder.
@@ -117,9 +122,31 @@ pub struct Collect {
     pub source: SourceChoice,
     /// Whether run time is taken at `sched_stat_runtime`, exactly, or at switches only.
     pub exact: bool,
-    /// Whether the host as a whole is measured too.
-    pub host: bool,
+    /// What is measured.
+    pub families: Families,
 }
+
+/// What the daemon and its kernel programs may cost. Beyond it families are shed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Budget {
+    /// CPU time they may take together, of one core; nothing is shed if zero.
+    pub cpu: Percent,
+    /// Over what time that is an average; at least five times the collection interval.
+    pub window: Duration,
+}
+
+/// What is to be measured at what cost; may change while the daemon runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Order {
+    /// Families that are to be measured.
+    pub families: Families,
+    /// What that may cost.
+    pub budget: Budget,
+}
+
+/// A share in thousandths of a percent.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Percent(pub u32);
 
 /// Where numbers come from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -247,6 +274,14 @@ pub enum LogFormat {
 }
 
 impl Config {
+    /// What is to be measured, and what that may cost.
+    pub fn order(&self) -> Order {
+        Order {
+            families: self.collect.families,
+            budget: self.budget,
+        }
+    }
+
     /// Under which series each entry is published.
     pub fn selection(&self) -> Selection {
         Selection {
@@ -266,8 +301,39 @@ impl Default for Collect {
             slots: 4096,
             source: SourceChoice::Auto,
             exact: true,
-            host: true,
+            families: Families::ALL,
         }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            cpu: Percent::of(3),
+            window: Duration::from_mins(5),
+        }
+    }
+}
+
+impl Budget {
+    /// The shortest window, in collection intervals: what the programs cost is measured for one in five at most.
+    pub const TICKS_PER_WINDOW: u32 = 5;
+}
+
+impl Percent {
+    /// So many whole percent.
+    pub const fn of(percent: u32) -> Self {
+        Self(percent * 1_000)
+    }
+
+    /// As a number of percent.
+    pub fn percent(self) -> f64 {
+        f64::from(self.0) / 1_000.0
+    }
+
+    /// As a ratio; 1.0 is all.
+    pub fn ratio(self) -> f64 {
+        f64::from(self.0) / 100_000.0
     }
 }
 

@@ -8,8 +8,9 @@ use super::{Complaint, Given, Key, Origin, Setting, Value, typed::Typed};
 /// How alike two names must be for one to be suggested for the other; 1 is equal.
 const ALIKE: f64 = 0.6;
 
-const SECTIONS: [&str; 9] = [
-    "collect", "host", "tags", "labels", "select", "ship", "http", "sinks", "log",
+const SECTIONS: [&str; 11] = [
+    "collect", "families", "budget", "host", "tags", "labels", "select", "ship", "http", "sinks",
+    "log",
 ];
 
 /// Settings to take, and what was found on the way.
@@ -127,6 +128,16 @@ impl Reader {
     pub(super) fn skip(&mut self, section: &Key) {
         self.given
             .retain(|key, _| key != section && !key.is_below(section));
+    }
+
+    /// Complains about all that was given at or below `section`, and lets go of it.
+    pub(super) fn refuse(&mut self, section: &Key, problem: &str) {
+        let given = self.given.keys();
+        let refused = given.filter(|key| *key == section || key.is_below(section));
+        for key in refused.cloned().collect::<Vec<Key>>() {
+            self.complain(&key, problem.to_owned());
+        }
+        self.skip(section);
     }
 
     /// Complains about all that nobody asked for.

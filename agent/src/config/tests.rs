@@ -3,6 +3,7 @@
 use std::{io, path::Path, str::FromStr as _};
 
 use super::*;
+use crate::metrics::catalog::Family;
 
 /// Surroundings of a daemon run as root on a host named `node`, with one file of this text.
 fn around(text: &str) -> Surroundings<'static> {
@@ -61,6 +62,7 @@ fn an_empty_configuration_is_the_built_in_one() {
         config(&around("")),
         Config {
             collect: Collect::default(),
+            budget: Budget::default(),
             host: "node".to_owned(),
             tags: BTreeMap::new(),
             labels: Labels::default(),
@@ -72,6 +74,19 @@ fn an_empty_configuration_is_the_built_in_one() {
             state_dir: PathBuf::from("/var/lib/cgflux"),
         }
     );
+}
+
+#[test]
+fn a_family_is_switched_off_by_file_or_variable() {
+    let text = "[families.block_io]\nenabled = false\n[budget]\ncpu_percent = 0.01\n";
+    let around = Surroundings {
+        environment: variables(&[("CGFLUX_FAMILIES__HOST__ENABLED", "false")]),
+        ..around(text)
+    };
+    let config = config(&around);
+    let all_but = Families::ALL.without(Family::BlockIo).without(Family::Host);
+    assert_eq!(config.collect.families, all_but);
+    assert_eq!(config.budget.cpu, Percent(10));
 }
 
 #[test]
@@ -192,7 +207,39 @@ fn every_complaint_names_key_place_and_remedy() {
         ),
         (
             "[redis]\naddress = \"x\"",
-            "redis.address (cgflux.toml:2): no such section; there are: collect, host, tags, labels, select, ship, http, sinks, log",
+            "redis.address (cgflux.toml:2): no such section; there are: collect, families, budget, host, tags, labels, select, ship, http, sinks, log",
+        ),
+        (
+            "[families.network]\nenabled = 0",
+            "families.network.enabled (cgflux.toml:2): is 0; write true or false",
+        ),
+        (
+            "[families.network]\nenable = false",
+            "families.network.enable (cgflux.toml:2): no such setting; did you mean `families.network.enabled`?",
+        ),
+        (
+            "[families.net]\nenabled = false",
+            "families.net.enabled (cgflux.toml:2): no such family; there are: sched, block_io, network, memory, pressure, pids, space, oom, host",
+        ),
+        (
+            "[families.cpu]\nenabled = false",
+            "families.cpu.enabled (cgflux.toml:2): CPU time is always measured; leave this out",
+        ),
+        (
+            "[budget]\ncpu_percent = \"3\"",
+            "budget.cpu_percent (cgflux.toml:2): is \"3\"; write percent of one core as a number, as in 3.0",
+        ),
+        (
+            "[budget]\ncpu_percent = -0.5",
+            "budget.cpu_percent (cgflux.toml:2): is -0.5; write percent of one core as a number, as in 3.0",
+        ),
+        (
+            "[budget]\ncpu_percent = 1000.5",
+            "budget.cpu_percent (cgflux.toml:2): is 1000.5; allowed are 0.0 to 1000.0",
+        ),
+        (
+            "[budget]\nwindow = \"4s\"",
+            "budget.window (cgflux.toml:2): is \"4s\"; allowed are \"5s\" to \"1h\"",
         ),
         (
             "collect = 1",

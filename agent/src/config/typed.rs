@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use tracing::Level;
 
-use super::{Endpoint, LogFormat, SourceChoice, Value};
+use super::{Endpoint, LogFormat, Percent, SourceChoice, Value};
 use crate::container::Rule;
 
 /// A type that settings have.
@@ -53,6 +53,31 @@ impl Typed for usize {
 
     fn value(&self) -> Value {
         Value::Integer(i64::try_from(*self).unwrap_or(i64::MAX))
+    }
+}
+
+impl Typed for Percent {
+    fn read(value: &Value) -> Result<Self, String> {
+        let number = match value {
+            Value::Float(number) => Some(*number),
+            Value::Integer(number) => i32::try_from(*number).ok().map(f64::from),
+            Value::Untyped(text) => text.parse().ok(),
+            _ => None,
+        };
+        let thousandths = number.map(|number| (number * 1_000.0).round());
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "just found to fit"
+        )]
+        thousandths
+            .filter(|it| (0.0..=f64::from(u32::MAX)).contains(it))
+            .map(|it| Self(it as u32))
+            .ok_or_else(|| format!("is {value}; write percent of one core as a number, as in 3.0"))
+    }
+
+    fn value(&self) -> Value {
+        Value::Float(self.percent())
     }
 }
 

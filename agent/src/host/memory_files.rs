@@ -95,6 +95,14 @@ impl MemoryFiles {
         totals
     }
 
+    /// Closes all files.
+    pub fn close_all(&mut self) {
+        *self = match &self.0 {
+            Version::V1(_) => Self::v1(),
+            Version::V2(_) => Self::v2(),
+        };
+    }
+
     /// Closes all but the usage.
     pub fn close(&mut self) {
         match &mut self.0 {

@@ -43,14 +43,18 @@ pub(super) struct BlockRecords {
 }
 
 /// An array of words, mapped in full.
-struct Words(MmapRaw);
+struct Words {
+    words: MmapRaw,
+    /// Its descriptor's number stands in programs that may be loaded later.
+    _array: MapData,
+}
 
 impl BlockRecords {
     /// `count` records, all of them free but that of what has no device.
     pub(super) fn new(maps: BlockMaps, count: u32) -> Result<Self, KernelError> {
         let mut records = Self {
-            owners: Words::map(&maps.owners, count as usize)?,
-            taken: Words::map(&maps.taken, 1)?,
+            owners: Words::map(maps.owners, count as usize)?,
+            taken: Words::map(maps.taken, 1)?,
             counters: Chunks::new(maps.counters, count, size_of::<BlockCounters>()),
             latencies: Chunks::new(maps.latencies, count, size_of::<BlockLatencies>()),
             of_slots: Map::new(),
@@ -161,17 +165,20 @@ impl BlockRecords {
 
     /// Bytes mapped now.
     pub(super) fn mapped_bytes(&self) -> usize {
-        let words = self.owners.0.len() + self.taken.0.len();
+        let words = self.owners.words.len() + self.taken.words.len();
         self.counters.mapped_bytes() + self.latencies.mapped_bytes() + words
     }
 }
 
 impl Words {
-    fn map(array: &MapData, count: usize) -> Result<Self, KernelError> {
+    fn map(array: MapData, count: usize) -> Result<Self, KernelError> {
         let map = MmapOptions::new()
             .len(count * size_of::<u64>())
             .map_raw(array.fd().as_fd().as_raw_fd());
-        map.map(Self).map_err(KernelError::Mmap)
+        Ok(Self {
+            words: map.map_err(KernelError::Mmap)?,
+            _array: array,
+        })
     }
 
     fn get(&self) -> &[AtomicU64] {
@@ -182,8 +189,8 @@ impl Words {
         // SAFETY: the mapping is that long, starts at a page, and lives as long as `self`; the kernel writes it, so it
         // is only ever accessed as atomic words.
         unsafe {
-            let start = self.0.as_mut_ptr().cast::<AtomicU64>();
-            std::slice::from_raw_parts(start, self.0.len() / size_of::<u64>())
+            let start = self.words.as_mut_ptr().cast::<AtomicU64>();
+            std::slice::from_raw_parts(start, self.words.len() / size_of::<u64>())
         }
     }
 }

@@ -31,7 +31,10 @@ use super::{
     records::{Arrays, Records},
     slots::{Slots, StorageKind},
 };
-use crate::{container::CgroupId, metrics::catalog::Source};
+use crate::{
+    container::CgroupId,
+    metrics::catalog::{Families, Family, Source},
+};
 
 static CGRP_STORAGE: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/cgrp-storage.o"));
 static HASH: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/hash.o"));
@@ -72,6 +75,9 @@ pub struct Options {
     pub by_address: bool,
     /// Whether the sockets are to be counted. The accounting hierarchy must be the unified one then.
     pub network: bool,
+    /// What is to be measured. What a program counts for none of these, it is not loaded for; its maps are made all the
+    /// same, so that [`Kernel::switch`] can load it later.
+    pub families: Families,
     /// Where to keep slots; `None` for the best that loads.
     pub storage: Option<StorageKind>,
 }
@@ -79,19 +85,7 @@ pub struct Options {
 impl Kernel {
     /// Loads what this kernel takes. Nothing is attached yet, so nothing is counted yet.
     pub fn load(options: &Options) -> Result<Self, KernelError> {
-        let types = KernelTypes::read()?;
-        let layout = types.layout(options.anchor).map_err(KernelError::Layout)?;
-        let btf = Btf::from_sys_fs()?;
-        let block = types.block();
-        let block_pages = block.clone().and_then(|block| types.block_pages(&block));
-        let loader = Loader {
-            options,
-            types,
-            layout,
-            block,
-            block_pages,
-            btf,
-        };
+        let loader = Loader::new(options)?;
         match options.storage {
             Some(storage) => loader.load(storage, options.exact),
             None => loader
@@ -99,6 +93,63 @@ impl Kernel {
                 .or_else(|_| loader.load(StorageKind::Hash, options.exact)),
         }
     }
+
+    /// Takes the programs out of the kernel that `options` wants no more, and loads and attaches those that it wants
+    /// again. The others go on undisturbed, and what was counted stays. But for its families, `options` must be what
+    /// the kernel side was loaded with. A program that cannot be had any more is a report, not an error.
+    pub fn switch(&mut self, options: &Options) -> Result<(), KernelError> {
+        let exact = !self.charges_at_switch;
+        let mut back = Vec::new();
+        for at in 0..self.programs.len() {
+            let ProgramReport { spec, state, .. } = &self.programs[at];
+            let off = if *state == ProgramState::Loaded || is_off(state) {
+                unwanted(options, spec, &self.programs, self.switches_tell_time)
+            } else {
+                None
+            };
+            match (off, &self.programs[at].state) {
+                (Some(reason), ProgramState::Loaded) => self.unload(at, reason),
+                (None, ProgramState::NotNeeded(_)) if is_off(&self.programs[at].state) => {
+                    back.push(at);
+                }
+                _ => {}
+            }
+        }
+        if back.is_empty() {
+            return Ok(());
+        }
+        let loader = Loader::new(options)?;
+        for at in back {
+            let spec = self.programs[at].spec;
+            self.programs[at] = loader.report(&mut self.ebpf, spec, &self.programs, exact);
+            self.attach_or_report(at);
+        }
+        Ok(())
+    }
+}
+
+/// Why `options` wants none of a program, of which `programs` are there already; `None` if it does.
+/// `switches_tell_time` says that CPU time is counted at switches too.
+fn unwanted(
+    options: &Options,
+    spec: &ProgramSpec,
+    programs: &[ProgramReport],
+    switches_tell_time: bool,
+) -> Option<&'static str> {
+    let (Role::Metric(source) | Role::Instead(source)) = spec.role else {
+        return None;
+    };
+    let family = source.family().filter(|it| !options.families.has(*it))?;
+    let charges = Role::Metric(Source::SchedStatRuntime);
+    let is_needed = source == Source::SchedSwitch
+        && (switches_tell_time || !is_loaded(programs, |it| it.role == charges));
+    (!is_needed).then(|| family.when_off())
+}
+
+/// Whether a program is not there because its family is off.
+fn is_off(state: &ProgramState) -> bool {
+    let mut families = Family::SWITCHABLE.into_iter();
+    families.any(|family| *state == ProgramState::NotNeeded(family.when_off()))
 }
 
 struct Loader<'a> {
@@ -112,7 +163,28 @@ struct Loader<'a> {
     btf: Btf,
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    fn new(options: &'a Options) -> Result<Self, KernelError> {
+        let types = KernelTypes::read()?;
+        let layout = types.layout(options.anchor).map_err(KernelError::Layout)?;
+        let btf = Btf::from_sys_fs()?;
+        let block = types.block();
+        let block_pages = block.clone().and_then(|block| types.block_pages(&block));
+        Ok(Self {
+            options,
+            types,
+            layout,
+            block,
+            block_pages,
+            btf,
+        })
+    }
+
+    /// Whether CPU time is counted at switches: all of it, or that of real-time tasks.
+    fn switches_tell_time(&self, exact: bool) -> bool {
+        !exact || !self.types.tells_realtime()
+    }
+
     fn load(&self, storage: StorageKind, exact: bool) -> Result<Kernel, KernelError> {
         let (stripes, shared_stripes) = stripes();
         let settings = Settings {
@@ -147,7 +219,7 @@ impl Loader<'_> {
             Network::new(
                 &self.options.mount,
                 take(&mut ebpf, maps::LOCAL_ADDRESSES, HashMap::try_from)?,
-                &take(&mut ebpf, maps::RECENT, array)?,
+                lend(&ebpf, maps::RECENT)?,
                 possible_cpus(),
             )
         });
@@ -167,7 +239,8 @@ impl Loader<'_> {
         for slot in (1..slots).rev() {
             free.push(slot, 0).map_err(map_error(maps::FREE_SLOTS))?;
         }
-        let block = if counts(Source::BlockRqComplete) {
+        let may_come = !self.options.families.has(Family::BlockIo) && self.block.is_ok();
+        let block = if counts(Source::BlockRqComplete) || may_come {
             Some(BlockRecords::new(block_maps(&mut ebpf)?, slots)?)
         } else {
             None
@@ -183,6 +256,8 @@ impl Loader<'_> {
             programs,
             storage,
             charges_at_switch: !exact,
+            switches_tell_time: self.switches_tell_time(exact),
+            former_misses: 0,
             records,
             network,
             slots: slot_map,
@@ -293,41 +368,54 @@ impl Loader<'_> {
     fn programs(&self, ebpf: &mut Ebpf, exact: bool) -> Vec<ProgramReport> {
         let mut reports: Vec<ProgramReport> = Vec::with_capacity(PROGRAMS.len());
         for spec in &PROGRAMS {
-            let mut forbidden = false;
-            let state = if spec.name == MKDIR_PATHLESS && is_loaded(&reports, |it| it.name == MKDIR)
-            {
-                ProgramState::NotNeeded("cgroup_mkdir tells paths too")
-            } else if spec.name == BLOCK_IO_BY_BIO && is_loaded(&reports, |it| it.name == BLOCK_IO)
-            {
-                ProgramState::NotNeeded("block_rq_complete looks at pages too")
-            } else if spec.role == Role::Metric(Source::SchedStatRuntime) && !exact {
-                ProgramState::NotNeeded("run time is charged at switches")
-            } else if !self.options.by_address && [MKDIR, BLOCK_IO].contains(&spec.name) {
-                ProgramState::NotNeeded("nothing is to be read by address")
-            } else if let Err(reason) = self.has_hook(spec) {
-                ProgramState::Unsupported(reason)
-            } else if let Some(reason) = self.lacks(spec.name) {
-                ProgramState::Unsupported(reason)
-            } else if spec.role == Role::Metric(Source::MarkVictim)
-                && let Err(reason) = self.types.ending()
-            {
-                ProgramState::Unsupported(reason)
-            } else {
-                match self.program(ebpf, spec) {
-                    Ok(()) => ProgramState::Loaded,
-                    Err(error) => {
-                        forbidden = is_forbidden(&error);
-                        ProgramState::Refused(refusal(&error))
-                    }
-                }
-            };
-            reports.push(ProgramReport {
-                spec,
-                state,
-                forbidden,
-            });
+            let report = self.report(ebpf, spec, &reports, exact);
+            reports.push(report);
         }
         reports
+    }
+
+    /// Loads a program, if it is needed beside those of `reports`.
+    fn report(
+        &self,
+        ebpf: &mut Ebpf,
+        spec: &'static ProgramSpec,
+        reports: &[ProgramReport],
+        exact: bool,
+    ) -> ProgramReport {
+        let mut forbidden = false;
+        let tells_time = self.switches_tell_time(exact);
+        let state = if let Some(reason) = unwanted(self.options, spec, reports, tells_time) {
+            ProgramState::NotNeeded(reason)
+        } else if spec.name == MKDIR_PATHLESS && is_loaded(reports, |it| it.name == MKDIR) {
+            ProgramState::NotNeeded("cgroup_mkdir tells paths too")
+        } else if spec.name == BLOCK_IO_BY_BIO && is_loaded(reports, |it| it.name == BLOCK_IO) {
+            ProgramState::NotNeeded("block_rq_complete looks at pages too")
+        } else if spec.role == Role::Metric(Source::SchedStatRuntime) && !exact {
+            ProgramState::NotNeeded("run time is charged at switches")
+        } else if !self.options.by_address && [MKDIR, BLOCK_IO].contains(&spec.name) {
+            ProgramState::NotNeeded("nothing is to be read by address")
+        } else if let Err(reason) = self.has_hook(spec) {
+            ProgramState::Unsupported(reason)
+        } else if let Some(reason) = self.lacks(spec.name) {
+            ProgramState::Unsupported(reason)
+        } else if spec.role == Role::Metric(Source::MarkVictim)
+            && let Err(reason) = self.types.ending()
+        {
+            ProgramState::Unsupported(reason)
+        } else {
+            match self.program(ebpf, spec) {
+                Ok(()) => ProgramState::Loaded,
+                Err(error) => {
+                    forbidden = is_forbidden(&error);
+                    ProgramState::Refused(refusal(&error))
+                }
+            }
+        };
+        ProgramReport {
+            spec,
+            state,
+            forbidden,
+        }
     }
 
     /// Whether there is what calls the program; the error says what is missing.
@@ -441,6 +529,14 @@ fn take<T>(
 ) -> Result<T, KernelError> {
     let map = ebpf.take_map(name).ok_or(KernelError::NoMap(name))?;
     convert(map).map_err(map_error(name))
+}
+
+/// A map that stays where it is: its descriptor's number stands in programs that may be loaded later.
+fn lend<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<&'a MapData, KernelError> {
+    match ebpf.map(name).ok_or(KernelError::NoMap(name))? {
+        Map::Array(data) => Ok(data),
+        _ => Err(map_error(name)(MapError::InvalidMapType { map_type: 0 })),
+    }
 }
 
 fn block_maps(ebpf: &mut Ebpf) -> Result<BlockMaps, KernelError> {

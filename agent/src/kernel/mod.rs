@@ -33,7 +33,7 @@ use agent_ebpf::{cpu::CpuCounters, losses::Losses, slot::SlotEntry};
 use aya::{
     Ebpf, EbpfError,
     maps::{Array, MapData, MapError, RingBuf, Stack},
-    programs::{BtfTracePoint, Program, ProgramError},
+    programs::{BtfTracePoint, CgroupSkb, Program, ProgramError},
     sys::{Stats, enable_stats},
 };
 
@@ -49,6 +49,7 @@ pub use slots::StorageKind;
 use crate::{
     container::CgroupId,
     snapshot::{BlockSums, SlotTotals},
+    text::chain,
 };
 use block_io::BlockRecords;
 use network::Network;
@@ -170,6 +171,10 @@ pub struct Kernel {
     programs: Vec<ProgramReport>,
     storage: StorageKind,
     charges_at_switch: bool,
+    /// Whether switches tell CPU time too: all of it, or that of real-time tasks.
+    switches_tell_time: bool,
+    /// Calls skipped of programs that are not there any more.
+    former_misses: u64,
     records: Records,
     network: Option<Network>,
     slots: Slots,
@@ -192,31 +197,65 @@ impl Kernel {
     /// Attaches the programs of the given roles. One on packets that cannot be is no error but a report: others may
     /// have a claim on the packets of all cgroups, and the rest goes without.
     pub fn attach(&mut self, wanted: impl Fn(Role) -> bool) -> Result<(), KernelError> {
-        for report in &mut self.programs {
-            if report.state != ProgramState::Loaded || !wanted(report.spec.role) {
-                continue;
-            }
-            let name = report.spec.name;
-            let Some(program) = self.ebpf.program_mut(name) else {
-                continue;
-            };
-            match (report.spec.hook, &self.network) {
-                (Hook::Tracepoint { .. }, _) => {
-                    attach_to_tracepoint(program).map_err(|source| KernelError::Attach {
-                        program: name,
-                        source: Box::new(source),
-                    })?;
-                }
-                (Hook::Packets(direction), Some(network)) => {
-                    if let Err(error) = network.attach(program, direction) {
-                        report.forbidden = network::is_forbidden(&error);
-                        report.state = ProgramState::Refused(load::refusal(&error));
-                    }
-                }
-                (Hook::Packets(_), None) => {}
+        for at in 0..self.programs.len() {
+            let report = &self.programs[at];
+            if report.state == ProgramState::Loaded && wanted(report.spec.role) {
+                self.attach_one(at)?;
             }
         }
         Ok(())
+    }
+
+    /// Attaches one that is loaded.
+    fn attach_one(&mut self, at: usize) -> Result<(), KernelError> {
+        let report = &mut self.programs[at];
+        let name = report.spec.name;
+        let Some(program) = self.ebpf.program_mut(name) else {
+            return Ok(());
+        };
+        match (report.spec.hook, &self.network) {
+            (Hook::Tracepoint { .. }, _) => {
+                attach_to_tracepoint(program).map_err(|source| KernelError::Attach {
+                    program: name,
+                    source: Box::new(source),
+                })?;
+            }
+            (Hook::Packets(direction), Some(network)) => {
+                if let Err(error) = network.attach(program, direction) {
+                    report.forbidden = network::is_forbidden(&error);
+                    report.state = ProgramState::Refused(load::refusal(&error));
+                }
+            }
+            (Hook::Packets(_), None) => {}
+        }
+        Ok(())
+    }
+
+    /// The same with any failure as a report.
+    fn attach_or_report(&mut self, at: usize) {
+        if self.programs[at].state != ProgramState::Loaded {
+            return;
+        }
+        if let Err(error) = self.attach_one(at) {
+            self.programs[at].state = ProgramState::Refused(chain(&error));
+        }
+    }
+
+    /// Takes a program out of the kernel; what it counted stays.
+    fn unload(&mut self, at: usize, reason: &'static str) {
+        let report = &mut self.programs[at];
+        let Some(program) = self.ebpf.program_mut(report.spec.name) else {
+            return;
+        };
+        self.former_misses += line_of(program, "recursion_misses:").unwrap_or_default();
+        // An error says that it was not loaded, which is as well.
+        drop(match report.spec.hook {
+            Hook::Tracepoint { .. } => {
+                <&mut BtfTracePoint>::try_from(program).map(BtfTracePoint::unload)
+            }
+            Hook::Packets(_) => <&mut CgroupSkb>::try_from(program).map(CgroupSkb::unload),
+        });
+        report.state = ProgramState::NotNeeded(reason);
     }
 
     /// What became of each program.
@@ -374,7 +413,7 @@ impl Kernel {
     /// Calls of each program that the kernel skipped because it was already running on that CPU, summed
     /// (`recursion_misses` in the program's fdinfo, Linux 5.12 and later).
     pub fn recursion_misses(&self) -> u64 {
-        self.sum_of_programs("recursion_misses:")
+        self.former_misses + self.sum_of_programs("recursion_misses:")
     }
 
     /// Begins to measure what the programs cost. Fails without `CAP_SYS_ADMIN`.
@@ -396,12 +435,7 @@ impl Kernel {
     fn sum_of_programs(&self, name: &str) -> u64 {
         self.ebpf
             .programs()
-            .filter_map(|(_, program)| {
-                let fd = program.fd().ok()?.as_fd().as_raw_fd();
-                let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-                let value = info.lines().find_map(|line| line.strip_prefix(name))?;
-                value.trim().parse::<u64>().ok()
-            })
+            .filter_map(|(_, program)| line_of(program, name))
             .sum()
     }
 
@@ -444,6 +478,14 @@ impl KernelError {
             _ => Obstacle::Feature,
         }
     }
+}
+
+/// A line of a program's fdinfo; `None` if it is not loaded.
+fn line_of(program: &Program, name: &str) -> Option<u64> {
+    let fd = program.fd().ok()?.as_fd().as_raw_fd();
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
+    let value = info.lines().find_map(|line| line.strip_prefix(name))?;
+    value.trim().parse().ok()
 }
 
 fn attach_to_tracepoint(program: &mut Program) -> Result<(), ProgramError> {

@@ -36,7 +36,14 @@ impl Remainder {
                 }),
             }
         }
-        *counted = totals(samples);
+        // What is not told now may be told again, when its family was off for a while: it must not count twice then.
+        let now = totals(samples);
+        let before = std::mem::replace(counted, now).into_iter().enumerate();
+        for (place, before) in before {
+            if position(counted, &before, place).is_none() {
+                counted.push(before);
+            }
+        }
     }
 
     /// Adds totals of entries that ended before.

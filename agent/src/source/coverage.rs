@@ -4,7 +4,7 @@ use crate::{
     kernel::{ProgramReport, ProgramState, Role},
     metrics::{
         Metric, Sample, Value,
-        catalog::{self, Source},
+        catalog::{self, Families, Family, Source},
     },
 };
 
@@ -15,11 +15,13 @@ const FILES: [Source; 3] = [Source::CgroupFile, Source::ProcFile, Source::Statfs
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Coverage {
     available: Vec<Source>,
+    /// What is wanted of it.
+    families: Families,
 }
 
 impl Coverage {
-    /// What these kernel programs and the files beside them give.
-    pub fn of(programs: &[ProgramReport]) -> Self {
+    /// What these kernel programs and the files beside them give of these families.
+    pub fn of(programs: &[ProgramReport], families: Families) -> Self {
         // Where several programs make up a source, one alone tells only half of it.
         let lacking = |source| {
             let mut of_it = programs
@@ -39,14 +41,23 @@ impl Coverage {
             .collect();
         available.dedup();
         available.extend(FILES);
-        Self { available }
+        Self {
+            available,
+            families,
+        }
     }
 
-    /// What files alone give.
-    pub fn files() -> Self {
+    /// What files alone give of these families.
+    pub fn files(families: Families) -> Self {
         Self {
             available: FILES.to_vec(),
+            families,
         }
+    }
+
+    /// Whether `family` is measured.
+    pub fn is_on(&self, family: Family) -> bool {
+        self.families.has(family)
     }
 
     /// Whether `source` is in use.
@@ -56,11 +67,9 @@ impl Coverage {
 
     /// The best of a metric's sources that is in use; `None` if the metric is absent here.
     pub fn source_of(&self, metric: &Metric) -> Option<Source> {
-        metric
-            .sources
-            .iter()
-            .copied()
-            .find(|source| self.has(*source))
+        let mut sources = metric.sources.iter().copied();
+        let best = sources.find(|source| self.has(*source));
+        best.filter(|_| self.families.cover(metric))
     }
 
     /// The source of each metric of a container, as samples.
@@ -84,7 +93,7 @@ mod tests {
 
     /// All programs loaded but those that count for one of `missing`.
     fn without(missing: &[Source]) -> Coverage {
-        Coverage::of(&reports(missing))
+        Coverage::of(&reports(missing), Families::ALL)
     }
 
     fn reports(missing: &[Source]) -> Vec<ProgramReport> {
@@ -148,7 +157,7 @@ mod tests {
         let mut report = reports.iter_mut();
         let report = report.rfind(|it| matches!(it.spec.role, Role::Instead(_)));
         report.expect("one that counts instead").state = ProgramState::Loaded;
-        assert!(Coverage::of(&reports).has(Source::BlockRqComplete));
+        assert!(Coverage::of(&reports, Families::ALL).has(Source::BlockRqComplete));
     }
 
     #[test]
@@ -156,12 +165,12 @@ mod tests {
         let mut reports = reports(&[]);
         let ingress = reports.iter_mut().find(|it| it.spec.role.counts_packets());
         ingress.expect("a program on packets").state = ProgramState::Refused(String::new());
-        assert!(!Coverage::of(&reports).has(Source::CgroupSkb));
+        assert!(!Coverage::of(&reports, Families::ALL).has(Source::CgroupSkb));
     }
 
     #[test]
     fn files_alone_give_time_and_limits_but_no_waits() {
-        let files = Coverage::files();
+        let files = Coverage::files(Families::ALL);
         let given: Vec<&str> = catalog::container()
             .filter(|metric| files.source_of(metric).is_some())
             .filter(|metric| {
@@ -203,8 +212,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_off_has_no_source_and_the_rest_keeps_its_own() {
+        for off in Family::SWITCHABLE {
+            let coverage = Coverage::of(&reports(&[]), Families::ALL.without(off));
+            for metric in catalog::container() {
+                let source = metric.sources.first().copied();
+                let expected = source.filter(|_| metric.family() != Some(off));
+                assert_eq!(
+                    coverage.source_of(metric),
+                    expected,
+                    "{off:?}: {}",
+                    metric.field
+                );
+            }
+        }
+    }
+
+    #[test]
     fn each_metric_that_is_there_tells_its_source() {
-        let told: Vec<String> = Coverage::files()
+        let told: Vec<String> = Coverage::files(Families::ALL)
             .samples()
             .map(|sample| format!("{:?} {:?}", sample.labels, sample.value))
             .collect();
@@ -214,7 +240,7 @@ mod tests {
                 r#"[("measurement", "container_cpu"), ("metric", "usage_ns"), ("source", "cgroup_file")] Integer(1)"#
             )
         );
-        let files = Coverage::files();
+        let files = Coverage::files(Families::ALL);
         let given = catalog::container().filter(|metric| files.source_of(metric).is_some());
         assert_eq!(told.len(), given.count());
     }

@@ -11,6 +11,7 @@ use crate::{
         cgroup_tree::{Hierarchy, Layout},
         cpu_files::{CpuFiles, Usage},
     },
+    metrics::catalog::Families,
     snapshot::{Bandwidth, CpuLimit, CpuTotals, SpaceTotals, Split, Totals},
 };
 
@@ -82,6 +83,11 @@ impl EntryFiles {
             since_tick: pass.ticks + 1,
             is_hastened: false,
         })
+    }
+
+    /// Reads what belongs to these families from here on, and no more.
+    pub(super) fn switch(&mut self, families: Families) {
+        self.resources.switch(families);
     }
 
     /// How many ticks ago it was first read.

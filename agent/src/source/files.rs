@@ -7,9 +7,10 @@ use std::collections::{HashMap, HashSet};
 
 use agent_ebpf::network::NetworkCounters;
 
-use super::{block_files::BlockFiles, netns::Namespaces, roster::Roster};
+use super::{Coverage, block_files::BlockFiles, netns::Namespaces, roster::Roster};
 use crate::{
     container::{CgroupId, Kind},
+    metrics::catalog::Family,
     snapshot::{CpuTotals, Entry, Snapshot, Timestamp, Totals},
 };
 
@@ -57,13 +58,16 @@ impl FileSource {
     pub(super) fn snapshot(&mut self, taken: Timestamp) -> Snapshot {
         let there = self.look();
         self.roster.tick();
-        if self.roster.pass_begins() {
-            self.namespaces.look_at_host();
+        let coverage = self.coverage();
+        if coverage.is_on(Family::Network) {
+            if self.roster.pass_begins() {
+                self.namespaces.look_at_host();
+            }
+            for due in self.roster.due() {
+                self.namespaces.look(&due);
+            }
+            self.namespaces.look_at_interfaces();
         }
-        for due in self.roster.due() {
-            self.namespaces.look(&due);
-        }
-        self.namespaces.look_at_interfaces();
         let mut entries = Vec::with_capacity(there.len() + 1);
         let mut grown_ns = 0;
         let mut now = HashMap::with_capacity(there.len());
@@ -78,8 +82,12 @@ impl FileSource {
             };
             let mut totals = self.roster.read(*cgroup, Some(usage.run_ns), true);
             totals.cpu.run_ns = Some(usage.run_ns);
-            totals.block_io = self.block.read(&self.roster, *cgroup, true);
-            totals.network.interfaces = self.namespaces.interfaces(*cgroup);
+            if coverage.is_on(Family::BlockIo) {
+                totals.block_io = self.block.read(&self.roster, *cgroup, true);
+            }
+            if coverage.is_on(Family::Network) {
+                totals.network.interfaces = self.namespaces.interfaces(*cgroup);
+            }
             let then_ns = before.and_then(|before| before.cpu.run_ns);
             let then_ns = then_ns.unwrap_or_default();
             grown_ns += usage.run_ns.saturating_sub(then_ns);
@@ -107,6 +115,11 @@ impl FileSource {
         });
         entries.sort_unstable_by_key(|entry| entry.cgroup);
         Snapshot { taken, entries }
+    }
+
+    /// Which metric comes from where.
+    pub(super) fn coverage(&self) -> Coverage {
+        Coverage::files(self.roster.families())
     }
 
     /// The entries in the tree. A unit or plain cgroup around other entries is remembered as enclosing, for good: its

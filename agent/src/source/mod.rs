@@ -22,7 +22,7 @@ use crate::{
         cgroup_tree::{Layout, LayoutError},
     },
     kernel::{Anchor, Kernel, KernelError, Options, ProgramReport, Role},
-    metrics::Sample,
+    metrics::{Sample, catalog::Families},
     snapshot::{OomKill, Snapshot, Timestamp, Totals},
     state::{SavedBlockIo, SavedTotals, TotalsError},
     text::chain,
@@ -96,14 +96,17 @@ impl Source {
                 }
             },
         };
-        let roster = Roster::new(layout, runtimes, selection, ticks).map_err(SourceError::Root)?;
+        let options = options(collect, &layout)?;
+        let mut roster =
+            Roster::new(layout, runtimes, selection, ticks).map_err(SourceError::Root)?;
+        roster.switch(collect.families);
         Ok(match kernel {
             Some(kernel) => {
                 let counts = format!("kernel programs, slots in {}", kernel.storage().as_str());
                 // An entry without a slot has nothing to save.
                 let (saved, old) = SavedTotals::open(state, collect.slots as usize + ENDED_SUMS)?;
                 let block = SavedBlockIo::open(state, collect.slots as usize * DEVICES_PER_SLOT)?;
-                let source = KernelSource::start(kernel, roster, saved, &old, block)?;
+                let source = KernelSource::start(kernel, options, roster, saved, &old, block)?;
                 let kind = Kind::Kernel(Box::new(source));
                 Self { kind, counts }
             }
@@ -112,6 +115,23 @@ impl Source {
                 counts: "cgroup files".to_owned(),
             },
         })
+    }
+
+    /// Measures these families from here on and no others. What is not switched goes on undisturbed; the totals of what
+    /// is switched on again go on from where they were. Takes up to a second where programs have to be loaded.
+    pub fn switch(&mut self, families: Families) {
+        match &mut self.kind {
+            Kind::Kernel(source) => source.switch(families),
+            Kind::Files(source) => source.roster.switch(families),
+        }
+    }
+
+    /// CPUs that the kernel programs used when last measured; `None` if they were not, or there are none.
+    pub fn programs_cpus(&self) -> Option<f64> {
+        match &self.kind {
+            Kind::Kernel(source) => source.programs_cpus(),
+            Kind::Files(_) => None,
+        }
     }
 
     /// What counts, for people: `kernel programs, slots in cgrp_storage`.
@@ -215,7 +235,7 @@ impl Source {
     pub fn coverage(&self) -> Coverage {
         match &self.kind {
             Kind::Kernel(source) => source.coverage().clone(),
-            Kind::Files(_) => Coverage::files(),
+            Kind::Files(source) => source.coverage(),
         }
     }
 
@@ -280,6 +300,7 @@ pub fn options(collect: &Collect, layout: &Layout) -> Result<Options, SourceErro
         memory_hierarchy: layout.with("memory").map(|it| it.id),
         // What sockets do is known by the cgroup of the unified hierarchy that made them.
         network: layout.unified().is_some(),
+        families: collect.families,
         storage: None,
     })
 }

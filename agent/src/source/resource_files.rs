@@ -12,6 +12,7 @@ use crate::{
         pids_files::PidsFiles,
         pressure_files::PressureFiles,
     },
+    metrics::catalog::{Families, Family},
     snapshot::{MemoryTotals, PidsTotals, PressureTotals, SpaceTotals, Totals},
 };
 
@@ -26,6 +27,8 @@ pub(super) struct ResourceFiles {
     awaits_space: bool,
     /// Whether all files stay open, not only the one read every tick.
     kept_open: bool,
+    /// What is read.
+    families: Families,
 }
 
 /// What was told last.
@@ -74,6 +77,28 @@ impl ResourceFiles {
             last: Held::default(),
             awaits_space: false,
             kept_open,
+            families: Families::ALL,
+        }
+    }
+
+    /// Reads what belongs to these families from here on, and no more: other files are closed, and what they said is
+    /// forgotten, but for what must not go backwards when they are read again.
+    pub(super) fn switch(&mut self, families: Families) {
+        self.families = families;
+        if !families.has(Family::Memory) {
+            self.memory.close_all();
+            self.last.memory = MemoryTotals::default().not_below(&self.last.memory);
+        }
+        if !families.has(Family::Pressure) {
+            self.pressure.close();
+            self.last.pressure = PressureTotals::default();
+        }
+        if !families.has(Family::Pids) {
+            self.pids.close();
+            self.last.pids = PidsTotals::default();
+        }
+        if !families.has(Family::Space) {
+            self.last.space = SpaceTotals::default();
         }
     }
 
@@ -84,7 +109,9 @@ impl ResourceFiles {
 
     /// Reads what is read every tick: the memory in use.
     pub(super) fn read_usage(&mut self) {
-        if let Some(usage_bytes) = self.memory.usage_bytes() {
+        if self.families.has(Family::Memory)
+            && let Some(usage_bytes) = self.memory.usage_bytes()
+        {
             self.last.memory.usage_bytes = Some(usage_bytes);
         }
     }
@@ -96,17 +123,21 @@ impl ResourceFiles {
             hierarchy.map(|hierarchy| hierarchy.folder(path))
         };
         let last = &mut self.last;
-        if let Some(folder) = folder(layout.with("memory"))
+        let families = self.families;
+        if families.has(Family::Memory)
+            && let Some(folder) = folder(layout.with("memory"))
             && let Some(memory) = self.memory.read(&folder)
         {
             last.memory = memory.not_below(&last.memory);
         }
-        if let Some(folder) = folder(layout.unified())
+        if families.has(Family::Pressure)
+            && let Some(folder) = folder(layout.unified())
             && let Some(pressure) = self.pressure.read(&folder)
         {
             last.pressure = pressure;
         }
-        if let Some(folder) = folder(layout.with("pids"))
+        if families.has(Family::Pids)
+            && let Some(folder) = folder(layout.with("pids"))
             && let Some(pids) = self.pids.read(&folder)
         {
             last.pids = pids;
@@ -129,12 +160,16 @@ impl ResourceFiles {
     /// The answer; `None` leaves what was told last.
     pub(super) fn space_is_told(&mut self, space: Option<SpaceTotals>) {
         self.awaits_space = false;
-        self.last.space = space.unwrap_or(self.last.space);
+        if self.families.has(Family::Space) {
+            self.last.space = space.unwrap_or(self.last.space);
+        }
     }
 
     /// What was told last, beside `totals`.
     pub(super) fn add_to(&self, totals: &mut Totals) {
-        totals.memory = self.last.memory.clone();
+        if self.families.has(Family::Memory) {
+            totals.memory = self.last.memory.clone();
+        }
         totals.pressure = self.last.pressure;
         totals.pids = self.last.pids;
         totals.space = self.last.space;

@@ -21,7 +21,10 @@ use crate::{
         layer_space::LayerSpace,
         oom_file,
     },
-    metrics::{Sample, Value, catalog},
+    metrics::{
+        Sample, Value,
+        catalog::{self, Families, Family},
+    },
     snapshot::{OomTotals, Split, Totals},
 };
 
@@ -45,7 +48,10 @@ pub(super) struct Roster {
     kept_open: usize,
     /// Absent if its thread could not be started.
     space: Option<LayerSpace>,
-    /// Kills for want of memory as the entries' files said last; `None` where the kernel programs tell of each.
+    /// What is measured.
+    families: Families,
+    /// Kills for want of memory as the entries' files said last; `None` where the kernel programs tell of each, or nobody
+    /// is to.
     oom_kills: Option<HashMap<CgroupId, u64>>,
     root: CgroupId,
     /// The root's own counter; absent where it cannot be read.
@@ -84,11 +90,30 @@ impl Roster {
                     |error| tracing::warn!(%error, "disk space of containers cannot be told"),
                 )
                 .ok(),
+            families: Families::ALL,
             oom_kills: Some(HashMap::new()),
             root,
             pass: Pass::of(ticks_per_pass),
             arrivals: 0,
         })
+    }
+
+    /// Reads the files of these families from here on and no others.
+    pub(super) fn switch(&mut self, families: Families) {
+        self.families = families;
+        for files in self.files.values_mut() {
+            files.switch(families);
+        }
+        if !families.has(Family::Oom) {
+            self.oom_kills = None;
+        } else if self.oom_kills.is_none() {
+            self.oom_kills = Some(HashMap::new());
+        }
+    }
+
+    /// What is measured.
+    pub(super) fn families(&self) -> Families {
+        self.families
     }
 
     /// The host entry.
@@ -383,13 +408,22 @@ impl Roster {
             let files = self.files.get(&entry.cgroup);
             files.is_some_and(|it| it.age(self.pass) <= EAGER_TICKS || it.has_turn(self.pass))
         };
-        let due = self.directory.iter().filter(is_due);
-        due.map(|entry| Due {
+        self.to_look_at(is_due)
+    }
+
+    /// All entries, as if each were due.
+    pub(super) fn all(&self) -> Vec<Due> {
+        self.to_look_at(|_| true)
+    }
+
+    fn to_look_at(&self, which: impl Fn(&&Arc<Container>) -> bool) -> Vec<Due> {
+        let entries = self.directory.iter().filter(which);
+        let due = |entry: &Arc<Container>| Due {
             entry: entry.cgroup,
             kind: entry.kind(),
             folder: self.folder(&entry.path),
-        })
-        .collect()
+        };
+        entries.map(due).collect()
     }
 
     /// Whether a pass begins with this tick.
@@ -407,7 +441,8 @@ impl Roster {
 
     /// Asks for the disk space of a container; other entries have none of their own.
     fn ask_for_space(&mut self, id: CgroupId) {
-        if let Some(files) = self.files.get_mut(&id)
+        if self.families.has(Family::Space)
+            && let Some(files) = self.files.get_mut(&id)
             && let Some(entry) = self.directory.container(id)
             && entry.kind() == Kind::Container
             && let Some(space) = &self.space
@@ -460,8 +495,10 @@ impl Roster {
         }
         // An entry without readable files still has all that the kernel programs count.
         let kept_open = self.kept_open < KEPT_OPEN;
-        if let Ok(files) = EntryFiles::open(&self.layout, path, self.pass, self.arrivals, kept_open)
+        if let Ok(mut files) =
+            EntryFiles::open(&self.layout, path, self.pass, self.arrivals, kept_open)
         {
+            files.switch(self.families);
             self.arrivals += 1;
             self.kept_open += usize::from(kept_open);
             self.files.insert(cgroup, files);

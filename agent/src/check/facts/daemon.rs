@@ -12,6 +12,7 @@ use nix::{
     unistd::{AccessFlags, eaccess},
 };
 use procfs::{LockKind, LockType};
+use serde_json::Value;
 
 use crate::{
     client::{
@@ -33,6 +34,8 @@ pub struct DaemonFacts {
     pub holder: Option<Holder>,
     /// Its address and who is there; `None` where the configuration wants no server.
     pub page: Option<(SocketAddr, Page)>,
+    /// Families that a daemon there has shed, by name.
+    pub shed: Vec<String>,
 }
 
 /// A running daemon.
@@ -71,14 +74,19 @@ pub enum Page {
 impl DaemonFacts {
     /// Finds them out.
     pub(super) async fn look(config: &Config) -> Self {
+        let (page, shed) = match &config.http {
+            Some(http) => {
+                let (page, shed) = page(http.listen).await;
+                (Some((http.listen, page)), shed)
+            }
+            None => (None, Vec::new()),
+        };
         Self {
             state_dir: config.state_dir.clone(),
             state: state_folder(&config.state_dir),
             holder: holder(&config.state_dir.join("lock")),
-            page: match &config.http {
-                Some(http) => Some((http.listen, page(http.listen).await)),
-                None => None,
-            },
+            page,
+            shed,
         }
     }
 }
@@ -133,8 +141,27 @@ fn holder(lock: &Path) -> Option<Holder> {
     })
 }
 
-async fn page(listen: SocketAddr) -> Page {
-    match ask(&Server::listening_at(listen)).await {
+async fn page(listen: SocketAddr) -> (Page, Vec<String>) {
+    let reply = ask(&Server::listening_at(listen)).await;
+    let shed = match &reply {
+        Ok(Reply::Numbers(batch)) => shed(batch),
+        _ => Vec::new(),
+    };
+    (who(reply, listen), shed)
+}
+
+/// The families that a batch says are shed.
+fn shed(batch: &str) -> Vec<String> {
+    let batch: Value = serde_json::from_str(batch).unwrap_or_default();
+    let states = batch["agent"]["agent_self"]["family_state"].as_array();
+    let labels = states.into_iter().flatten().map(|state| &state["labels"]);
+    let shed = labels.filter(|labels| labels["state"] == "shed");
+    shed.filter_map(|labels| Some(labels["family"].as_str()?.to_owned()))
+        .collect()
+}
+
+fn who(reply: Result<Reply, GetError>, listen: SocketAddr) -> Page {
+    match reply {
         Ok(Reply::Numbers(_) | Reply::Starting | Reply::Refused(_)) => Page::Daemon,
         Ok(Reply::Foreign(who)) => Page::Taken(who),
         Err(GetError::Connect { .. }) => match TcpListener::bind(listen) {
@@ -156,7 +183,11 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
-    use crate::state::Lock;
+    use crate::{
+        encode::{fixture::tick_of, json},
+        metrics::{Sample, Value as Sampled, catalog},
+        state::Lock,
+    };
 
     #[test]
     fn a_daemon_is_seen_by_its_lock_and_only_while_it_runs() {
@@ -191,9 +222,24 @@ mod tests {
             let (mut stream, _) = listener.accept().await.expect("a connection");
             stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").await
         };
-        let (taken, _) = tokio::join!(page(address), greet);
+        let ((taken, _), _) = tokio::join!(page(address), greet);
         assert!(matches!(taken, Page::Taken(_)), "{taken:?}");
         drop(listener);
-        assert_eq!(page(address).await, Page::Free);
+        assert_eq!(page(address).await, (Page::Free, Vec::new()));
+    }
+
+    #[test]
+    fn what_a_daemon_has_shed_is_in_its_numbers() {
+        let state = |family: &str, state: &str| {
+            let sample = Sample::new(&catalog::AGENT_FAMILY_STATE, Sampled::Integer(1));
+            let sample = sample.labelled("family", family);
+            sample.labelled("state", state)
+        };
+        let mut batch = tick_of(1, Vec::new());
+        batch.agent = vec![state("space", "shed"), state("host", "off")];
+        assert_eq!(shed(&json::batch(&batch, "box")), ["space"]);
+        batch.agent.truncate(1);
+        assert_eq!(shed(&json::batch(&batch, "box")), ["space"]);
+        assert_eq!(shed("<html>"), [String::new(); 0]);
     }
 }

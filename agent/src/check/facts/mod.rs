@@ -21,7 +21,7 @@ pub use runtimes::{Api, RuntimeFacts};
 pub use sinks::{SinkFacts, SinkState};
 
 use crate::{
-    config::{Collect, Config},
+    config::{Budget, Collect, Config},
     host::cgroup_tree::Layout,
 };
 
@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Facts {
     /// What the configuration asks for.
     pub collect: Collect,
+    /// What that may cost.
+    pub budget: Budget,
     /// The kernel.
     pub kernel: KernelFacts,
     /// This process.
@@ -56,6 +58,7 @@ impl Facts {
         let programs = programs::attach(&config.collect, layout.as_ref().ok());
         Self {
             collect: config.collect.clone(),
+            budget: config.budget,
             kernel: KernelFacts::read(),
             privileges: Privileges::read(),
             cgroups: cgroups::read(layout),

@@ -30,9 +30,12 @@ static OF_BANDWIDTH: [&Metric; 5] = [
 ];
 
 pub(super) fn items(facts: &Facts) -> Vec<Item> {
+    let families = facts.collect.families;
     let coverage = match &facts.programs {
-        Programs::Attached { reports, .. } => Coverage::of(reports),
-        Programs::NotWanted | Programs::NoHierarchy | Programs::Refused(_) => Coverage::files(),
+        Programs::Attached { reports, .. } => Coverage::of(reports, families),
+        Programs::NotWanted | Programs::NoHierarchy | Programs::Refused(_) => {
+            Coverage::files(families)
+        }
     };
     catalog::container()
         .map(|metric| item(facts, &coverage, metric))
@@ -41,6 +44,11 @@ pub(super) fn items(facts: &Facts) -> Vec<Item> {
 
 fn item(facts: &Facts, coverage: &Coverage, metric: &Metric) -> Item {
     let name = metric.field;
+    if let Some(family) = metric.family()
+        && !coverage.is_on(family)
+    {
+        return Item::note(name, "absent").because(family.when_off());
+    }
     if facts.cgroups.is_err() {
         return Item::fail(name, "absent")
             .because("there is no cgroup to read it of")

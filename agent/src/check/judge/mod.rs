@@ -2,6 +2,7 @@
 
 mod cgroups;
 mod daemon;
+mod families;
 mod kernel;
 mod metrics;
 mod privileges;
@@ -28,6 +29,7 @@ pub fn judge(facts: &Facts) -> Report {
         section("privileges", privileges::items(facts)),
         section("cgroups", cgroups::items(facts)),
         section("programs", programs::items(facts)),
+        section("families", families::items(facts)),
         section("metrics", metrics::items(facts)),
         section("runtimes", runtimes::items(facts)),
         section("daemon", daemon::items(facts)),

@@ -6,7 +6,7 @@ use crate::{
         Access, Api, Capability, CgroupFacts, DaemonFacts, Holder, KernelFacts, Page, Privileges,
         Refusal, RuntimeFacts, SinkFacts, SinkState, StateFolder,
     },
-    config::Collect,
+    config::{Budget, Collect},
     host::cgroup_tree::Mode,
     kernel::{Obstacle, PROGRAMS, ProgramReport, ProgramState, Role, StorageKind},
     metrics::catalog::Source,
@@ -22,6 +22,7 @@ fn facts() -> Facts {
     });
     Facts {
         collect: Collect::default(),
+        budget: Budget::default(),
         kernel: KernelFacts {
             release: "6.12.9".to_owned(),
             type_information: Access::Open,
@@ -70,6 +71,7 @@ fn facts() -> Facts {
             state: StateFolder::Writable,
             holder: None,
             page: Some(([127, 0, 0, 1], 8190).into()).map(|address| (address, Page::Free)),
+            shed: Vec::new(),
         },
         sinks: vec![SinkFacts {
             name: "influxdb".to_owned(),

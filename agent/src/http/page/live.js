@@ -434,12 +434,15 @@ const ownCost = {
   },
 
   draw() {
-    const { programs_cpus, rss_bytes, losses, points_dropped, ticks_skipped } = this.latest;
+    const { programs_cpus, rss_bytes, losses, family_state, points_dropped, ticks_skipped } = this.latest;
     byId("own-cpu").textContent = this.share();
     // Not measured yet, or there are none.
     byId("own-programs").hidden = programs_cpus === undefined;
     byId("own-programs").lastElementChild.textContent = `${(100 * (programs_cpus ?? 0)).toFixed(2)} %`;
     byId("own-rss").textContent = rss_bytes === undefined ? "–" : `${(rss_bytes / 2 ** 20).toFixed(1)} MiB`;
+    const shed = (family_state ?? []).filter(({ labels }) => labels.state === "shed");
+    byId("own-shed").hidden = shed.length === 0;
+    byId("own-shed").lastElementChild.textContent = shed.map(({ labels }) => labels.family.replaceAll("_", " ")).join(", ");
     const reasons = counts(losses, "reason");
     const isMinor = ([reason]) => MINOR_LOSSES.includes(reason);
     const words = ([reason, count]) => `${count} ${reason.replaceAll("_", " ")}`;

@@ -18,6 +18,10 @@ pub(super) static AGENT_METRICS: &[&Metric] = &[
     &UNACCOUNTED_CPU,
     &AGENT_NAME_COLLISIONS,
     &AGENT_METRIC_SOURCE,
+    &AGENT_BUDGET_USED,
+    &AGENT_FAMILIES_SHED,
+    &AGENT_SHEDS,
+    &AGENT_FAMILY_STATE,
     &SINK_SENT,
     &SINK_DROPPED,
     &SINK_ERRORS,
@@ -142,6 +146,37 @@ pub static AGENT_METRIC_SOURCE: Metric = Metric {
     field: "metric_source",
     prometheus: "cgflux_metric_source",
     help: "1 for the source that each metric of a container is read from.",
+    resolution: Resolution::Hourly,
+    ..AGENT_METRIC
+};
+/// CPUs used, as the budget counts.
+pub static AGENT_BUDGET_USED: Metric = Metric {
+    field: "budget_used_cpus",
+    prometheus: "cgflux_budget_used_cpus",
+    unit: Unit::Cpus,
+    help: "CPUs that the agent and its kernel programs used together, on average over the last `budget.window`.",
+    ..AGENT_METRIC
+};
+/// Families shed now.
+pub static AGENT_FAMILIES_SHED: Metric = Metric {
+    field: "families_shed",
+    prometheus: "cgflux_families_shed",
+    help: "Families of metrics that are not measured now because the CPU budget was exceeded.",
+    ..AGENT_METRIC
+};
+/// How often a family was shed.
+pub static AGENT_SHEDS: Metric = Metric {
+    field: "sheds",
+    prometheus: "cgflux_family_sheds_total",
+    kind: Kind::Counter,
+    help: "How often a family of metrics was shed because the CPU budget was exceeded.",
+    ..AGENT_METRIC
+};
+/// Which families are not measured.
+pub static AGENT_FAMILY_STATE: Metric = Metric {
+    field: "family_state",
+    prometheus: "cgflux_family_state",
+    help: "1 for each family of metrics that is not measured: `off` by the configuration, or `shed`.",
     resolution: Resolution::Hourly,
     ..AGENT_METRIC
 };

@@ -6,6 +6,7 @@
 mod agent;
 mod block_io;
 mod cpu;
+mod family;
 mod host;
 mod memory;
 mod network;
@@ -18,6 +19,7 @@ mod space;
 pub use agent::*;
 pub use block_io::*;
 pub use cpu::*;
+pub use family::{Families, Family};
 pub use host::*;
 pub use memory::*;
 pub use network::*;

@@ -9,6 +9,7 @@ use crate::{
     clock,
     container::{CgroupId, Kind},
     kernel::KernelError,
+    metrics::catalog::Family,
     snapshot::BlockSums,
     state::Saved,
     text::printable,
@@ -185,7 +186,9 @@ impl KernelSource {
             base.counters.run_ns = base.counters.run_ns.max(run_ns);
         }
         let now_ns = clock::boot_ns();
-        if let Some(kills) = self.roster.oom_kills(entry) {
+        if self.coverage.is_on(Family::Oom)
+            && let Some(kills) = self.roster.oom_kills(entry)
+        {
             base.oom_kills = base.oom_kills.max(kills);
             self.victims.counted_until(entry, now_ns);
         }

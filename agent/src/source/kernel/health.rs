@@ -115,6 +115,17 @@ impl Health {
             .map(|measurement| (measurement, now.boot_ns));
     }
 
+    /// CPUs that the programs used when last measured.
+    pub(super) fn programs_cpus(&self) -> Option<f64> {
+        self.programs_cpus
+    }
+
+    /// Programs come or go: a measurement under way would mix them up, and the last one is of others.
+    pub(super) fn forget_cost(&mut self) {
+        self.measuring = None;
+        self.programs_cpus = None;
+    }
+
     /// All of it as samples.
     pub(super) fn samples(&self) -> Vec<Sample> {
         let (now, before) = (&self.losses, &self.before);

@@ -20,17 +20,19 @@ use agent_ebpf::slot::SlotEntry;
 
 use super::{Coverage, block_files::BlockFiles, netns::Namespaces, roster::Roster};
 use crate::{
+    clock,
     container::{CgroupId, Exit, Kind, Share},
-    kernel::{Event, Kernel, KernelError, ProgramReport},
+    kernel::{Event, Kernel, KernelError, Options, ProgramReport},
     metrics::{
         Sample, Value,
-        catalog::{self, Source},
+        catalog::{self, Families, Family, Source},
     },
     snapshot::{
         BlockSums, CpuTotals, DeviceIo, Entry, Ledger, OomKill, OomTotals, SlotTotals, Snapshot,
         Split, Timestamp, Totals, WaitHistogram,
     },
     state::{Saved, SavedBlockIo, SavedTotals},
+    text::chain,
 };
 use block_io::BlockIo;
 use ended::Ended;
@@ -48,6 +50,8 @@ const EVENTS_AT_ONCE: usize = 16_384;
 /// Cgroups counted by the kernel programs.
 pub(super) struct KernelSource {
     kernel: Kernel,
+    /// How it was loaded, with what is measured now.
+    options: Options,
     pub(super) roster: Roster,
     coverage: Coverage,
     ledger: Ledger,
@@ -93,17 +97,19 @@ impl KernelSource {
     /// Adopts what is there; the programs are attached already.
     pub(super) fn start(
         kernel: Kernel,
+        options: Options,
         mut roster: Roster,
         saved: SavedTotals,
         old: &HashMap<CgroupId, Saved>,
         block: (SavedBlockIo, HashMap<CgroupId, BlockSums>),
     ) -> Result<Self, KernelError> {
-        let coverage = Coverage::of(kernel.programs());
+        let coverage = Coverage::of(kernel.programs(), options.families);
         if coverage.has(Source::MarkVictim) {
             roster.leave_oom_kills();
         }
         let mut source = Self {
             kernel,
+            options,
             roster,
             coverage,
             ledger: Ledger::default(),
@@ -178,11 +184,7 @@ impl KernelSource {
             });
             self.namespaces.own(id, &totals.network);
             let mut told = self.told(id, &totals, ended.is_none());
-            told.block_io = if self.coverage.has(Source::BlockRqComplete) {
-                self.block_io(id, last)
-            } else {
-                self.block_files.read(&self.roster, id, ended.is_none())
-            };
+            told.block_io = self.told_of_blocks(id, ended.is_none(), last);
             let cpu = &told.cpu;
             totals.counters.run_ns = cpu.run_ns.unwrap_or(totals.counters.run_ns);
             let split = Split {
@@ -268,6 +270,53 @@ impl KernelSource {
         self.health.read_slowly(&self.kernel, now);
         self.block.read_slowly();
         self.block_files.read_slowly();
+    }
+
+    /// CPUs that the programs used when last measured.
+    pub(super) fn programs_cpus(&self) -> Option<f64> {
+        self.health.programs_cpus()
+    }
+
+    /// Measures these families from here on and no others.
+    pub(super) fn switch(&mut self, families: Families) {
+        let before = self.coverage.clone();
+        self.options.families = families;
+        self.health.forget_cost();
+        if let Err(error) = self.kernel.switch(&self.options) {
+            self.health.mishap();
+            tracing::warn!(
+                error = chain(&error),
+                "kernel programs of families that are on again could not be loaded; files tell of those, or nobody"
+            );
+        }
+        self.coverage = Coverage::of(self.kernel.programs(), families);
+        self.roster.switch(families);
+        if self.coverage.has(Source::MarkVictim) {
+            self.roster.leave_oom_kills();
+            if !before.has(Source::MarkVictim) {
+                self.make_good_for_kills();
+            }
+        }
+        if self.coverage.is_on(Family::Network) && !before.is_on(Family::Network) {
+            self.look_at_all_namespaces();
+        }
+    }
+
+    /// Counts the kills in that the files tell of and no program did.
+    fn make_good_for_kills(&mut self) {
+        let entries: Vec<CgroupId> = self.ledger.entries().collect();
+        for id in entries {
+            let total = self.ledger.total(id, |slot| self.kernel.totals(slot));
+            let now_ns = clock::boot_ns();
+            if let (Some(total), Some(kills)) = (total, self.roster.oom_kills(id)) {
+                let missed = SlotTotals {
+                    oom_kills: kills.saturating_sub(total.oom_kills),
+                    ..SlotTotals::default()
+                };
+                self.ledger.add_base(id, &missed);
+                self.victims.counted_until(id, now_ns);
+            }
+        }
     }
 
     /// What this source says of itself.
@@ -403,6 +452,22 @@ impl KernelSource {
         self.kernel.give_back(slot, cgroup)
     }
 
+    /// What is told of an entry's block I/O; `last` says that it is published for the last time.
+    fn told_of_blocks(&mut self, id: CgroupId, readable: bool, last: bool) -> Vec<DeviceIo> {
+        let is_on = self.coverage.is_on(Family::BlockIo);
+        if self.coverage.has(Source::BlockRqComplete) {
+            self.block_io(id, last)
+        } else if is_on {
+            self.block_files.read(&self.roster, id, readable)
+        } else {
+            // What was counted before must not be lost to the sum of what ended.
+            if last && id != self.roster.root() {
+                self.block_io(id, last);
+            }
+            Vec::new()
+        }
+    }
+
     /// Block I/O of an entry; `last` says that it is published for the last time.
     fn block_io(&mut self, id: CgroupId, last: bool) -> Vec<DeviceIo> {
         let slots = self.ledger.slots(id).iter();
@@ -467,7 +532,9 @@ impl KernelSource {
     /// What the programs that run here counted, if they did.
     fn counted(&self, total: &SlotTotals, did: bool) -> CpuTotals {
         let counters = &total.counters;
-        let from = |source, value: u64| (did && self.coverage.has(source)).then_some(value);
+        // Switches are seen also where they tell CPU time alone.
+        let is_told = did && self.coverage.is_on(Family::Sched);
+        let from = |source, value: u64| (is_told && self.coverage.has(source)).then_some(value);
         let switches = |value| from(Source::SchedSwitch, value);
         CpuTotals {
             run_ns: did.then_some(counters.run_ns),

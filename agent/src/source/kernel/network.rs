@@ -3,7 +3,7 @@
 use super::KernelSource;
 use crate::{
     container::CgroupId,
-    metrics::catalog::Source,
+    metrics::catalog::{Family, Source},
     snapshot::{NetworkTotals, SlotTotals},
 };
 
@@ -13,6 +13,9 @@ impl KernelSource {
     pub(super) fn look_at_namespaces(&mut self) {
         if std::mem::take(&mut self.forget_recent) {
             self.kernel.forget_recent();
+        }
+        if !self.coverage.is_on(Family::Network) {
+            return;
         }
         if self.roster.pass_begins() {
             self.namespaces.look_at_host();
@@ -38,13 +41,24 @@ impl KernelSource {
         self.forget_recent = true;
     }
 
+    /// Looks at all of them at once, so that programs that just came know the addresses of this host.
+    pub(super) fn look_at_all_namespaces(&mut self) {
+        self.namespaces.look_at_host();
+        for entry in self.roster.all() {
+            self.namespaces.look(&entry);
+        }
+    }
+
     /// What the programs that run here counted of an entry's `total`, and what the interfaces tell beside it.
     pub(super) fn network_of(&self, entry: CgroupId, total: &SlotTotals) -> NetworkTotals {
         let counted = self.network(total, !self.overflow.contains(entry));
         let has = self.coverage.has(Source::CgroupSkb);
         let namespaces = &self.namespaces;
+        let is_on = self.coverage.is_on(Family::Network);
         NetworkTotals {
-            interfaces: (!has).then(|| namespaces.interfaces(entry)).flatten(),
+            interfaces: (!has && is_on)
+                .then(|| namespaces.interfaces(entry))
+                .flatten(),
             unowned: has.then(|| namespaces.unowned(entry)).flatten(),
             ..counted
         }
