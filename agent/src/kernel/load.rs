@@ -167,7 +167,10 @@ impl Loader<'_> {
         for slot in (1..slots).rev() {
             free.push(slot, 0).map_err(map_error(maps::FREE_SLOTS))?;
         }
-        let block = if counts(Source::BlockRqComplete) {
+        let counts_block_io = is_loaded(&programs, |spec| {
+            [BLOCK_IO, BLOCK_IO_BY_BIO].contains(&spec.name)
+        });
+        let block = if counts_block_io {
             Some(BlockRecords::new(block_maps(&mut ebpf)?, slots)?)
         } else {
             None
@@ -419,11 +422,12 @@ pub(super) fn refusal(error: &ProgramError) -> String {
             verifier_log,
         } => {
             let log = verifier_log.to_string();
-
-            let last = log
-                .lines()
-                .rev()
-                .find(|line| !line.is_empty() && !line.starts_with("processed"));
+            // Statistics come last.
+            let is_reason = |line: &&str| {
+                let statistics = ["processed", "stack depth", "verification time"];
+                !line.is_empty() && !statistics.iter().any(|it| line.starts_with(it))
+            };
+            let last = log.lines().rev().find(is_reason);
             match last {
                 Some(line) => format!("{io_error}: {line}"),
                 None => io_error.to_string(),
