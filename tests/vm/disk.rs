@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use crate::harness::{AgentProcess, Entry};
+
 /// As the kernel calls it.
 pub(crate) const NAME: &str = "nvme0n1";
 
@@ -13,6 +15,7 @@ const SECTOR: u64 = 512;
 pub(crate) struct DiskStats {
     pub(crate) reads: u64,
     pub(crate) read_bytes: u64,
+    /// Flushes included.
     pub(crate) writes: u64,
     pub(crate) write_bytes: u64,
 }
@@ -42,6 +45,28 @@ pub(crate) fn diskstats() -> DiskStats {
         writes: numbers[4],
         write_bytes: numbers[6] * SECTOR,
     }
+}
+
+/// What the disk and what all entries together did so far, if both are at rest.
+pub(crate) fn at_rest(agent: &AgentProcess) -> Result<(DiskStats, DiskStats), String> {
+    let before = diskstats();
+    let batch = agent.next_batch();
+    let after = diskstats();
+    if before != after {
+        return Err(format!("{before:?}, then {after:?}"));
+    }
+    let sum = |field| -> u64 {
+        let entries = batch.containers.iter();
+        let totals = entries.filter_map(|entry: &Entry| entry.io(NAME, field));
+        totals.sum()
+    };
+    let all = DiskStats {
+        reads: sum("reads"),
+        read_bytes: sum("read_bytes"),
+        writes: sum("writes") + sum("flushes"),
+        write_bytes: sum("write_bytes"),
+    };
+    Ok((after, all))
 }
 
 /// Major and minor number, as in `259:0`.

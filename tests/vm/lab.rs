@@ -8,7 +8,7 @@ use cgflux::metrics::catalog;
 use nix::unistd::sync;
 
 use crate::{
-    disk::{DiskStats, diskstats},
+    disk::{DiskStats, at_rest},
     group::Group,
     harness::{AgentProcess, Batch, Entry, Home, eventually, pause},
     machine::machine,
@@ -150,7 +150,7 @@ const LOADS: [Load; 14] = [
         name: "asking",
         script: "until [ -s /tmp/namespace ]; do sleep 0.1; done; \
                  exec nsenter -t $(cat /tmp/namespace) -n sh -c '\
-                 until grep -q \":1B5A .* 0A \" /proc/net/tcp; do sleep 0.1; done; \
+                 until grep -q \":1B5A .* 0A \" /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done; \
                  (dd if=/dev/zero bs=64k count=16 2>/dev/null; sleep 1000) | nc 127.0.0.1 7002'",
         ..NO_LOAD
     },
@@ -179,8 +179,8 @@ pub(crate) struct Told {
 /// The agent that watches, and what it watches.
 pub(crate) struct Lab {
     pub(crate) agent: AgentProcess,
-    /// What the disk had done before the agent began.
-    pub(crate) disk: DiskStats,
+    /// What the disk had done before the loads began, and what of it the agent knew.
+    pub(crate) idle: (DiskStats, DiskStats),
     groups: Vec<(&'static Load, Group)>,
 }
 
@@ -195,12 +195,12 @@ pub(crate) fn lab() -> Visit {
 
 impl Lab {
     fn new() -> Self {
-        sync();
-        let disk = diskstats();
         let home = Home::with(CONFIGURATION);
         let agent = home.start(&["--file", POINTS]);
         // It ends with the machine.
         std::mem::forget(home);
+        sync();
+        let idle = eventually(PATIENCE, "the disk is at rest", || at_rest(&agent));
         let loads = LOADS.iter();
         let here = loads.filter(|load| load.needs.is_none_or(|needs| machine().has(needs)));
         let groups: Vec<_> = here.map(|load| (load, Group::new(load.name))).collect();
@@ -220,7 +220,7 @@ impl Lab {
         pause(WARMING);
         Self {
             agent,
-            disk,
+            idle,
             groups,
         }
     }

@@ -44,9 +44,13 @@ pub(crate) fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let path: *const u8 = ctx.arg(1);
     // SAFETY: the cgroup is the hook's argument, the path its second one.
     unsafe {
-        let event = birth(new);
-        paths::arrive(paths::key(new), path, event.map_or(0, |it| it.argument));
-        let Some(event) = event else { return 0 };
+        // Each way has its own call: put together, the compiler would leave the slot unset on the stack where there is no
+        // event, and look again whether there is one; before Linux 6.4 the verifier then refuses to read it.
+        let Some(event) = birth(new) else {
+            paths::arrive(paths::key(new), path, 0);
+            return 0;
+        };
+        paths::arrive(paths::key(new), path, event.argument);
         let Some(record) = reserve::<NewCgroup>() else {
             return 0;
         };

@@ -507,11 +507,12 @@ pub(super) fn refusal(error: &ProgramError) -> String {
             verifier_log,
         } => {
             let log = verifier_log.to_string();
-
-            let last = log
-                .lines()
-                .rev()
-                .find(|line| !line.is_empty() && !line.starts_with("processed"));
+            // Statistics come last.
+            let is_reason = |line: &&str| {
+                let statistics = ["processed", "stack depth", "verification time"];
+                !line.is_empty() && !statistics.iter().any(|it| line.starts_with(it))
+            };
+            let last = log.lines().rev().find(is_reason);
             match last {
                 Some(line) => format!("{io_error}: {line}"),
                 None => io_error.to_string(),

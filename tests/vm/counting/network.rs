@@ -28,7 +28,7 @@ fn what_two_groups_exchange_is_what_their_interface_carried() {
 
 #[test]
 fn a_connection_is_counted_on_both_ends_where_sockets_have_a_cgroup() {
-    let tells = machine().has_unified() && machine().version >= (5, 15);
+    let tells = machine().has_unified();
     let lab = lab();
     all_has_passed();
     eventually(PATIENCE, "the connection is told", || {

@@ -8,12 +8,6 @@ use crate::{checked::check, lab::lab, machine::machine};
 /// The first version with storage that belongs to a cgroup.
 const FIRST_WITH_CGRP_STORAGE: (u32, u32) = (6, 2);
 
-/// The first version in which a socket has a pointer to its cgroup (`sock_cgroup_data` in include/linux/cgroup-defs.h).
-const FIRST_WITH_SOCKET_CGROUPS: (u32, u32) = (5, 15);
-
-/// The first version in which `mark_victim` tells the task and not only its number (include/trace/events/oom.h).
-const FIRST_TO_TELL_VICTIMS: (u32, u32) = (6, 9);
-
 /// What a program is to come to.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
@@ -83,6 +77,8 @@ fn each_metric_comes_from_the_best_source_that_this_machine_has_and_check_says_s
     }
 }
 
+/// Debian's 5.10 has what came later elsewhere, too: sockets with a pointer to their cgroup (5.15), and a `mark_victim`
+/// that tells the task and not only its number (6.9).
 fn fate(program: &str) -> Fate {
     let machine = machine();
     // The path of a new cgroup and the owner of a page are copied from kernel memory.
@@ -99,14 +95,6 @@ fn fate(program: &str) -> Fate {
         {
             Fate::Unsupported("no cgroup2 hierarchy is mounted")
         }
-        "inet_sock_set_state" | "tcp_retransmit_skb" | "tcp_retransmit_synack"
-            if machine.version < FIRST_WITH_SOCKET_CGROUPS =>
-        {
-            Fate::Unsupported("no sock.sk_cgrp_data.cgroup")
-        }
-        "mark_victim" if machine.version < FIRST_TO_TELL_VICTIMS => {
-            Fate::Unsupported("argument 0 of mark_victim is no pointer to task_struct")
-        }
         _ => Fate::Attached,
     }
 }
@@ -115,14 +103,7 @@ fn fate(program: &str) -> Fate {
 fn sources() -> [(&'static str, Option<&'static str>); 14] {
     let machine = machine();
     let file = |is_there: bool| is_there.then_some("cgroup_file");
-    let version = machine.version;
     let has_unified = machine.has_unified();
-    let tells_connections = has_unified && version >= FIRST_WITH_SOCKET_CGROUPS;
-    let kills = if version >= FIRST_TO_TELL_VICTIMS {
-        Some("mark_victim")
-    } else {
-        file(machine.has("memory"))
-    };
     let packets = if has_unified {
         "cgroup_skb"
     } else {
@@ -135,19 +116,16 @@ fn sources() -> [(&'static str, Option<&'static str>); 14] {
         ("throttled_ns", file(machine.has("cpu"))),
         ("usage_bytes", file(machine.has("memory"))),
         ("anon_bytes", file(machine.has("memory"))),
-        ("oom_kills", kills),
+        ("oom_kills", Some("mark_victim")),
         ("pids", file(machine.has("pids"))),
         ("cpu_some_ns", file(machine.has_pressure_of_cgroups())),
         ("write_bytes", Some("block_rq_complete")),
         ("rx_bytes", Some(packets)),
         ("tx_bytes", Some(packets)),
-        (
-            "tcp_connects",
-            tells_connections.then_some("inet_sock_set_state"),
-        ),
+        ("tcp_connects", has_unified.then_some("inet_sock_set_state")),
         (
             "tcp_retransmits",
-            tells_connections.then_some("tcp_retransmit_skb"),
+            has_unified.then_some("tcp_retransmit_skb"),
         ),
     ]
 }

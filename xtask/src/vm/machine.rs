@@ -22,8 +22,8 @@ pub(crate) const QEMU: &str = "qemu-system-x86_64";
 /// The last line of a machine that came to its end.
 const END: &str = "END OF THE MACHINE";
 
-/// No boot may take longer; most take some 20 s.
-const LONGEST: Duration = Duration::from_mins(5);
+/// No boot may take longer; most take a minute, and what fails is waited for.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// Room for the file system that the loads write to.
 const DISK_BYTES: u64 = 256 << 20;
