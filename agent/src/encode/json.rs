@@ -74,31 +74,41 @@ pub fn tick(tick: &Tick, told: &[TickEntry], now: Option<&Now<'_>>) -> String {
             .iter()
             .map(|entry| (entry.container.cgroup.0, entry.cpus, entry.waiting))
             .collect(),
-        r: now.map(|now| now.subjects.iter().filter_map(resources).collect()),
+        r: now.map(|now| resources(now.subjects)),
         machine: now.map(|now| Groups(now.machine)),
         agent: now.map(|now| Groups(now.agent)),
     })
 }
 
-fn resources(subject: &Subject) -> Option<Resources> {
+fn resources(subjects: &[Subject]) -> Vec<Resources> {
+    let is_of_disks = |it: &Sample| DISK_BYTES.contains(&it.metric);
+    // Who never used one has no sample of it.
+    let with_disks = subjects.iter().any(|it| it.samples.iter().any(is_of_disks));
+    let live = subjects.iter().filter(|subject| subject.alive);
+    live.map(|subject| {
+        (
+            subject.container.cgroup.0,
+            subject.integer(&catalog::MEMORY_USAGE),
+            total(subject, DISK_BYTES).or(with_disks.then_some(0)),
+            total(subject, NETWORK_BYTES),
+        )
+    })
+    .collect()
+}
+
+static DISK_BYTES: [&Metric; 2] = [&catalog::READ_BYTES, &catalog::WRITE_BYTES];
+static NETWORK_BYTES: [&Metric; 2] = [&catalog::NET_RX_BYTES, &catalog::NET_TX_BYTES];
+
+/// All that these metrics tell, loopback left out.
+fn total(subject: &Subject, metrics: [&Metric; 2]) -> Option<u64> {
     let is_loopback = |sample: &Sample| sample.labels.iter().any(|(_, value)| value == LOOPBACK);
-    let total = |metrics: [&Metric; 2]| {
-        let samples = subject.samples.iter();
-        let its = samples.filter(|it| metrics.contains(&it.metric) && !is_loopback(it));
-        let values = its.filter_map(|it| match it.value {
-            Value::Integer(value) => Some(value),
-            Value::Float(_) | Value::Histogram(_) => None,
-        });
-        values.reduce(u64::saturating_add)
-    };
-    let resources = (
-        subject.container.cgroup.0,
-        subject.integer(&catalog::MEMORY_USAGE),
-        total([&catalog::READ_BYTES, &catalog::WRITE_BYTES]),
-        total([&catalog::NET_RX_BYTES, &catalog::NET_TX_BYTES]),
-    );
-    let is_told = resources.1.or(resources.2).or(resources.3).is_some();
-    (subject.alive && is_told).then_some(resources)
+    let samples = subject.samples.iter();
+    let its = samples.filter(|it| metrics.contains(&it.metric) && !is_loopback(it));
+    let values = its.filter_map(|it| match it.value {
+        Value::Integer(value) => Some(value),
+        Value::Float(_) | Value::Histogram(_) => None,
+    });
+    values.reduce(u64::saturating_add)
 }
 
 /// What happened, oldest first: `{"events":[{"taken":…,"event":"oom",who…,"pid":…,"comm":…}…]}`. An exit has
@@ -614,6 +624,9 @@ mod tests {
             entries: Vec::new(),
         };
         let text = parsed(&tick(&empty, &[], Some(&now)));
-        assert_eq!(text["r"], json!([[7, 5, 70, 500], [8, 0, null, null]]));
+        assert_eq!(
+            text["r"],
+            json!([[7, 5, 70, 500], [8, 0, 0, null], [9, null, 0, null]])
+        );
     }
 }
