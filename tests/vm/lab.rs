@@ -298,7 +298,7 @@ impl Lab {
                 None => Ok((looks, batch)),
             }
         });
-        for look in looks.iter() {
+        for look in &looks {
             println!("{}", look.facts());
         }
         batch

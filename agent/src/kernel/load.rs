@@ -240,7 +240,10 @@ impl<'a> Loader<'a> {
             free.push(slot, 0).map_err(map_error(maps::FREE_SLOTS))?;
         }
         let may_come = !self.options.families.has(Family::BlockIo) && self.block.is_ok();
-        let block = if counts(Source::BlockRqComplete) || may_come {
+        let alone = Role::Instead(Source::BlockRqComplete);
+        let is_counted =
+            counts(Source::BlockRqComplete) || is_loaded(&programs, |it| it.role == alone);
+        let block = if is_counted || may_come {
             Some(BlockRecords::new(block_maps(&mut ebpf)?, slots)?)
         } else {
             None

@@ -176,3 +176,23 @@ fn add_histogram(sum: &mut Histogram, value: &Histogram) {
         *count = count.saturating_add(value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::catalog;
+
+    #[test]
+    fn a_total_that_is_not_told_for_a_while_is_not_added_twice() {
+        let forks = |value| Sample::new(&catalog::FORKS, Value::Integer(value));
+        let execs = |value| Sample::new(&catalog::EXECS, Value::Integer(value));
+        let mut sum = Remainder::default();
+        let entry = CgroupId(7);
+        sum.add(entry, &[forks(10), execs(3)]);
+        sum.add(entry, &[execs(4)]);
+        sum.add(entry, &[execs(4)]);
+        sum.add(entry, &[forks(12), execs(5)]);
+        let told = sum.samples(std::iter::empty());
+        assert_eq!(told, [forks(12), execs(5)]);
+    }
+}

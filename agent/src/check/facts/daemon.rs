@@ -240,6 +240,6 @@ mod tests {
         assert_eq!(shed(&json::batch(&batch, "box")), ["space"]);
         batch.agent.truncate(1);
         assert_eq!(shed(&json::batch(&batch, "box")), ["space"]);
-        assert_eq!(shed("<html>"), [String::new(); 0]);
+        assert!(shed("<html>").is_empty());
     }
 }
