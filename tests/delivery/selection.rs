@@ -50,18 +50,13 @@ fn an_excluded_container_is_no_series_and_all_its_cpu_is_in_other() {
     assert!(!stored(&server).iter().any(events));
     // The page shows all.
     docker.run_to_its_end(&[&beneath[..], &["--label", &label]].concat(), SHORT);
-    let shown = |agent: &AgentProcess| {
-        agent
-            .get("/api/v1/containers")
-            .unwrap()
-            .contains(&label[5..])
-    };
     let running = docker.run(
         &[&beneath[1..], &["--label", &label]].concat(),
         "while :; do sleep 1; done",
     );
     eventually(PATIENCE, "it is shown", || {
-        shown(&agent).then_some(()).ok_or("not yet")
+        let shown = agent.get("/api/v1/containers").unwrap();
+        shown.contains(&running.id).then_some(()).ok_or("not yet")
     });
 
     let checked = home.command("config check").args(arguments).output();
