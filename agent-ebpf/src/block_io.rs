@@ -49,6 +49,23 @@ pub const fn major_minor(device: u32) -> (u32, u32) {
     (device >> 20, device & ((1 << 20) - 1))
 }
 
+/// The page that stands for all of a compound one, by the address of a `struct page` of it and the word `compound_head`
+/// there, since some 7.x `compound_info`: its lowest bit tells that this is not the head. Then the rest is the head's
+/// address or, since that release, a mask that makes it of this one's (`_compound_head` in
+/// include/linux/page-flags.h).
+#[inline]
+pub const fn head_page(page: u64, info: u64) -> u64 {
+    /// As large a mask is for 16 GiB and less; page structures lie lower (arm64's end here, x86's before).
+    const FIRST_MASK: u64 = 0xffff_ffff_c000_0000;
+    if info & 1 == 0 {
+        page
+    } else if info < FIRST_MASK {
+        info - 1
+    } else {
+        page & info
+    }
+}
+
 /// Kinds of operations that are told apart.
 pub const OPERATIONS: usize = 4;
 /// Reads.
@@ -133,6 +150,17 @@ const _: () = assert!(size_of::<BlockLatencies>() == 768);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_head_of_a_page_is_told_by_its_address_or_by_a_mask() {
+        let (head, third) = (0xffff_ea00_0400_0000, 0xffff_ea00_0400_00c0);
+        assert_eq!(head_page(head, 0), head);
+        assert_eq!(head_page(third, 0), third, "a page of its own");
+        assert_eq!(head_page(third, head + 1), head);
+        // Of order 9, each structure of 64 bytes.
+        let mask = !((64_u64 << 9) - 1);
+        assert_eq!(head_page(third, mask | 1), head);
+    }
 
     #[test]
     fn an_operation_is_told_as_the_kernel_tells_it() {

@@ -109,7 +109,7 @@ pub struct BlockLayout {
     pub bio_index: u64,
     /// `bio_vec.bv_page`
     pub vec_page: u64,
-    /// `page.compound_head`
+    /// `page.compound_head`, or `page.compound_info`
     pub page_head: u64,
     /// `page.memcg_data`, or `folio.memcg_data`; `page.mem_cgroup` before 5.11
     pub page_memcg: u64,

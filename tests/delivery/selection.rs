@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::PATIENCE;
-use crate::harness::{AgentProcess, Docker, Home, InfluxServer, Line, cgroup, eventually};
+use crate::harness::{Docker, Home, InfluxServer, Line, cgroup, eventually};
 
 const DATABASE: &str = "selected";
 

@@ -15,7 +15,9 @@ mod netns;
 mod root_counter;
 mod wait;
 
-use std::panic::Location;
+use std::{env, panic::Location};
+
+use tempfile::TempDir;
 
 pub(crate) use agent::{AgentProcess, Home};
 pub(crate) use batch::{Batch, Entry};
@@ -35,9 +37,16 @@ pub(crate) use wait::{eventually, pause};
 pub(crate) fn skip<T>(reason: &str) -> Option<T> {
     let test = Location::caller();
     println!("SKIP {test}: {reason}");
-    let may = std::env::var("CGFLUX_TESTS_SKIP").map_or(true, |may| may != "never");
+    let may = env::var("CGFLUX_TESTS_SKIP").map_or(true, |may| may != "never");
     assert!(may, "nothing may be skipped here: {reason}");
     None
+}
+
+/// A folder on a disk, which a temporary one elsewhere need not be.
+pub(crate) fn disk_folder() -> TempDir {
+    let on_disk = env::var_os("CGFLUX_TESTS_DISK");
+    let on_disk = on_disk.unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
+    tempfile::tempdir_in(on_disk).unwrap()
 }
 
 /// Nanoseconds since the Unix epoch.

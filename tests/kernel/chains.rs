@@ -17,7 +17,9 @@ use cgflux::{
     metrics::catalog::Families,
 };
 
-use crate::harness::{cgroup, eventually, skip};
+use crate::harness::{cgroup, disk_folder, eventually, skip};
+
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Forks, blocks and computes.
 const LOAD: &str =
@@ -97,8 +99,12 @@ fn block_io_finds_the_slot_of_the_same_path_with_and_without_reading_by_address(
             };
             let mut kernel = match Kernel::load(&options) {
                 Ok(kernel) => kernel,
-                // Before Linux 6.2 there is no cgroup storage.
-                Err(KernelError::Object { .. }) if storage == StorageKind::CgrpStorage => continue,
+                // As above.
+                Err(KernelError::Object { .. } | KernelError::Unusable { .. })
+                    if storage == StorageKind::CgrpStorage =>
+                {
+                    continue;
+                }
                 Err(error) => panic!("{storage:?}: {error}"),
             };
             kernel.attach(|_| true).unwrap();
@@ -110,15 +116,15 @@ fn block_io_finds_the_slot_of_the_same_path_with_and_without_reading_by_address(
             if blkio.id != accounting.id {
                 fs::create_dir(&own.0).unwrap();
             }
-            let slot = eventually(Duration::from_secs(5), "the birth is told", || match kernel
-                .next_event()
-            {
-                Some(Event::Born { slot, cgroup, .. })
-                    if accounting.id_of(&path).is_ok_and(|id| id == cgroup) =>
-                {
-                    slot.ok_or_else(|| "no slot".to_owned())
+            let slot = eventually(PATIENCE, "the birth is told", || {
+                match kernel.next_event() {
+                    Some(Event::Born { slot, cgroup, .. })
+                        if accounting.id_of(&path).is_ok_and(|id| id == cgroup) =>
+                    {
+                        slot.ok_or_else(|| "no slot".to_owned())
+                    }
+                    other => Err(format!("{other:?}")),
                 }
-                other => Err(format!("{other:?}")),
             });
             if !by_address {
                 let id = |hierarchy: &Hierarchy| hierarchy.id_of(&path).unwrap();
@@ -127,7 +133,7 @@ fn block_io_finds_the_slot_of_the_same_path_with_and_without_reading_by_address(
                 }
                 kernel.set_path_slot(&path, slot).unwrap();
             }
-            let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+            let folder = disk_folder();
             let script = format!(
                 "echo $$ > {}/cgroup.procs; dd if=/dev/zero of={}/x bs=1M count=8 oflag=direct",
                 io.0.display(),
@@ -156,23 +162,21 @@ fn agrees(mut kernel: Kernel, exact: bool, mount: &Path, file: &str, chain: &str
     kernel.attach(|_| true).unwrap();
     let folder = Removed(mount.join(cgroup::unique("chain")));
     fs::create_dir(&folder.0).unwrap();
-    let slot = eventually(
-        Duration::from_secs(5),
-        "the birth is told",
-        || match kernel.next_event() {
+    let slot = eventually(PATIENCE, "the birth is told", || {
+        match kernel.next_event() {
             Some(Event::Born {
                 slot: Some(slot),
                 path: Some(path),
                 ..
             }) if folder.0.ends_with(path.trim_start_matches('/')) => Ok(slot),
             other => Err(format!("{other:?}")),
-        },
-    );
+        }
+    });
     kernel.hold(slot).unwrap();
     run_inside(&folder.0);
 
     // The task that ends is charged for the last time when it is switched away from.
-    eventually(Duration::from_secs(5), "both counters agree", || {
+    eventually(PATIENCE, "both counters agree", || {
         let counted = kernel.counters(slot);
         let usage_ns = usage_ns(&fs::read_to_string(folder.0.join(file)).unwrap());
         // `cpu.stat` tells whole microseconds. Counted at switches, turns whose beginning no hook saw are off.
@@ -197,7 +201,7 @@ fn run_inside(folder: &Path) {
         .spawn()
         .unwrap();
     let stat = format!("/proc/{}/stat", shell.id());
-    eventually(Duration::from_secs(5), "the shell waits", || {
+    eventually(PATIENCE, "the shell waits", || {
         let stat = fs::read_to_string(&stat).unwrap();
         stat.contains(" (sh) S ").then_some(()).ok_or(stat)
     });

@@ -27,21 +27,25 @@ mount_v1() {
     done
 }
 
+mount_v2() {
+    mkdir -p $1
+    mount -t cgroup2 cgroup $1
+    for controller in cpu io memory pids; do
+        # One that the kernel lacks, or that a hierarchy of its own has, must not keep the others off.
+        echo +$controller 2>/dev/null >$1/cgroup.subtree_control
+    done
+}
+
 case $boot in
-hybrid)
+hybrid | lockdown-hybrid)
     mount_v1
-    mkdir $cgroups/unified
-    mount -t cgroup2 cgroup $cgroups/unified
+    mount_v2 $cgroups/unified
     ;;
 v1-only)
     mount_v1
     ;;
 *)
-    mount -t cgroup2 cgroup $cgroups
-    for controller in cpu io memory pids; do
-        # One that the kernel lacks must not keep the others off.
-        echo +$controller 2>/dev/null >$cgroups/cgroup.subtree_control
-    done
+    mount_v2 $cgroups
     ;;
 esac
 if [ "$boot" = no-btf ]; then
@@ -49,7 +53,9 @@ if [ "$boot" = no-btf ]; then
 fi
 
 ip link set lo up
-mke2fs /dev/nvme0n1 >/dev/null && mount -t ext4 /dev/nvme0n1 /disk
+mke2fs -b 4096 /dev/nvme0n1 >/dev/null && mount -t ext4 /dev/nvme0n1 /disk
+
+export CGFLUX_TESTS_DISK=/disk
 
 # Results go to the second serial port; the kernel writes to the first.
 vm --test-threads=1 --nocapture $(told claims) >/dev/ttyS1 2>&1

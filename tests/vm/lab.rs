@@ -204,6 +204,10 @@ impl Lab {
         let loads = LOADS.iter();
         let here = loads.filter(|load| load.needs.is_none_or(|needs| machine().has(needs)));
         let groups: Vec<_> = here.map(|load| (load, Group::new(load.name))).collect();
+        if machine().is_locked_down() {
+            // Without the path of a new cgroup, what belongs to it in other hierarchies is known after a look at the tree.
+            agent.batch_right_after(&agent.next_batch());
+        }
         for (load, group) in &groups {
             if let Some((controller, v1, v2)) = load.limit {
                 group.set(controller, v1, v2);

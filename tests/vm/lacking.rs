@@ -18,6 +18,16 @@ mod lockdown {
     }
 
     #[test]
+    fn block_io_goes_on_without_a_look_at_pages() {
+        let report = check();
+        let fix = "boot without lockdown=confidentiality";
+        report.complains("programs", "block_rq_complete", "lockdown forbids", fix);
+        let instead = report.item("programs", "block_rq_complete_by_bio");
+        println!("{}", instead["finding"]);
+        assert_eq!(instead["details"]["state"], "attached", "{instead}");
+    }
+
+    #[test]
     fn a_new_cgroup_is_found_in_the_tree() {
         let lab = lab();
         let cgroup = Cgroup::new("found");

@@ -12,7 +12,7 @@ use core::{mem::offset_of, ptr::null_mut};
 use agent_ebpf::{
     block_io::{
         BlockCounters, BlockKey, BlockLatencies, DISCARD, FLUSH, OperationCounters,
-        OperationLatencies, READ, WRITE, device, operation,
+        OperationLatencies, READ, WRITE, device, head_page, operation,
     },
     histogram,
     losses::Losses,
@@ -432,9 +432,8 @@ unsafe fn memcg(bio: *const u8) -> u64 {
     };
     let vec = vecs.wrapping_add(u64::from(index).wrapping_mul(VEC_BYTES));
     let data = read(vec, constant(&BLOCK.vec_page)).and_then(|page| {
-        let head: u64 = read(page, constant(&BLOCK.page_head))?;
-        let page = if head & 1 == 0 { page } else { head - 1 };
-        read(page, constant(&BLOCK.page_memcg))
+        let info: u64 = read(page, constant(&BLOCK.page_head))?;
+        read(head_page(page, info), constant(&BLOCK.page_memcg))
     });
     match data {
         Some(data) if data & NOT_A_MEMCG == 0 => data & !FLAGS,

@@ -148,7 +148,9 @@ impl KernelTypes {
             bio_io_vec: at("bio", &["bi_io_vec"])?,
             bio_index: at("bio", &["bi_iter", "bi_idx"])?,
             vec_page: at("bio_vec", &["bv_page"])?,
-            page_head: at("page", &["compound_head"])?,
+            // Seen with the second name on 7.3.
+            page_head: at("page", &["compound_head"])
+                .or_else(|_| at("page", &["compound_info"]))?,
             // Before 5.11 a pointer without flags (`page_memcg` in include/linux/mm.h, Linux 5.10), but for slab pages,
             // which have the lowest bit set and are nobody's here.
             page_memcg: at("page", &["memcg_data"])

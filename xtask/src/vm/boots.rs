@@ -21,8 +21,11 @@ pub(crate) struct Boot {
 /// What is compared with the kernel's files; holds without kernel programs too.
 const COMPARED: &str = "counting::what_is_counted_lies";
 
+/// What is read from files anyway.
+const FILES: &str = "counting::files";
+
 /// All of them. Kernels from 6.12 on are built without the memory controller of cgroup v1.
-pub(crate) const ALL: [Boot; 10] = [
+pub(crate) const ALL: [Boot; 11] = [
     Boot {
         name: "v2",
         command_line: "",
@@ -42,7 +45,7 @@ pub(crate) const ALL: [Boot; 10] = [
         command_line: "",
         processor: None,
         claims: &["counting", "layouts::hybrid", "chains"],
-        series: &["5.10", "6.1"],
+        series: &["5.10", "6.1", "6.18"],
     },
     Boot {
         name: "v1-only",
@@ -66,6 +69,13 @@ pub(crate) const ALL: [Boot; 10] = [
         series: &["5.10", "6.12"],
     },
     Boot {
+        name: "lockdown-hybrid",
+        command_line: "lockdown=confidentiality",
+        processor: None,
+        claims: &["counting", "lacking::lockdown"],
+        series: &["6.1"],
+    },
+    Boot {
         name: "paranoid",
         command_line: "sysctl.kernel.perf_event_paranoid=4",
         processor: None,
@@ -83,14 +93,14 @@ pub(crate) const ALL: [Boot; 10] = [
         name: "no-cx16",
         command_line: "",
         processor: Some(series::WITHOUT_CX16),
-        claims: &["lacking::no_cx16", COMPARED],
+        claims: &["lacking::no_cx16", COMPARED, FILES],
         series: &["7.x"],
     },
     Boot {
         name: "no-btf",
         command_line: "",
         processor: None,
-        claims: &["lacking::no_btf", COMPARED],
+        claims: &["lacking::no_btf", COMPARED, FILES],
         series: &["6.12"],
     },
 ];

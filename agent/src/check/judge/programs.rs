@@ -125,6 +125,7 @@ fn gives(role: Role) -> &'static str {
         Role::Metric(Source::TcpRetransmitSkb) => "TCP segments sent again",
         Role::Metric(Source::BlockRqComplete) => "block I/O, write-back for its writer",
         Role::Instead(Source::BlockRqComplete) => "block I/O, write-back for the host",
+        Role::Metric(Source::MarkVictim) => "processes killed for want of memory",
         Role::Metric(_) | Role::Instead(_) => "counts",
     }
 }
