@@ -124,6 +124,14 @@ impl Namespace {
         let at = names.split(' ').position(|name| name == counter).unwrap();
         values.split(' ').nth(at).unwrap().parse().unwrap()
     }
+
+    /// A counter of `/proc/net/snmp6`.
+    pub(crate) fn counter6(&self, counter: &str) -> u64 {
+        let table = self.inside(|| fs::read_to_string("/proc/thread-self/net/snmp6").unwrap());
+        let mut words = table.split_ascii_whitespace();
+        words.find(|word| *word == counter).unwrap();
+        words.next().unwrap().parse().unwrap()
+    }
 }
 
 impl Interface {
