@@ -43,6 +43,8 @@ pub struct KernelLayout {
     pub skb_cb: u64,
     /// `tcp_skb_cb.tcp_gso_segs`
     pub tcp_cb_segments: u64,
+    /// 1 where `tcp_retransmit_skb` passes an error as its third argument, 0 where it is silent about failures.
+    pub retransmit_tells_error: u64,
     /// What is read of a process that ends.
     pub ending: EndingLayout,
 }
@@ -175,6 +177,7 @@ impl KernelLayout {
         sock_protocol: 0,
         skb_cb: 0,
         tcp_cb_segments: 0,
+        retransmit_tells_error: 0,
         ending: EndingLayout::ZERO,
     };
 }
@@ -241,6 +244,6 @@ impl Settings {
     };
 }
 
-const _: () = assert!(size_of::<KernelLayout>() == 25 * 8);
+const _: () = assert!(size_of::<KernelLayout>() == 26 * 8);
 const _: () = assert!(size_of::<BlockLayout>() == 22 * 8 + 6 * 4);
 const _: () = assert!(size_of::<Settings>() == 40);

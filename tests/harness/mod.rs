@@ -12,6 +12,7 @@ mod influxdb;
 mod lines;
 mod mounts;
 mod netns;
+pub(crate) mod pair;
 mod root_counter;
 mod wait;
 
@@ -27,7 +28,7 @@ pub(crate) use docker::{Container, Docker};
 pub(crate) use influxdb::InfluxServer;
 pub(crate) use lines::{Line, parse};
 pub(crate) use mounts::{DeadShare, LoopFilesystem};
-pub(crate) use netns::{Interface, Namespace, Veth};
+pub(crate) use netns::{Interface, Ip, Namespace, Veth};
 pub(crate) use root_counter::RootCounter;
 pub(crate) use wait::{eventually, pause};
 

@@ -1,6 +1,11 @@
 //! Network namespaces, and wires between them: traffic of the tests' own, on no interface of the machine.
 
-use std::{fs, process::Command, thread};
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    process::Command,
+    thread,
+};
 
 use nix::sched::{CloneFlags, setns};
 
@@ -17,9 +22,16 @@ pub(crate) struct Veth {
     /// Both ends' interface.
     pub(crate) name: String,
     /// The first end's address.
-    pub(crate) near: &'static str,
+    pub(crate) near: IpAddr,
     /// The second end's address.
-    pub(crate) far: &'static str,
+    pub(crate) far: IpAddr,
+}
+
+/// What a wire speaks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ip {
+    V4,
+    V6,
 }
 
 /// What an interface counted.
@@ -100,14 +112,25 @@ impl Namespace {
         Interface::in_table(&table, name)
     }
 
-    /// A counter of `/proc/net/snmp`, as in `Tcp RetransSegs`.
-    pub(crate) fn snmp(&self, protocol: &str, counter: &str) -> u64 {
-        let table = self.inside(|| fs::read_to_string("/proc/thread-self/net/snmp").unwrap());
+    /// A counter of `/proc/net/snmp` or `/proc/net/netstat`, as in `Tcp RetransSegs`.
+    pub(crate) fn counter(&self, protocol: &str, counter: &str) -> u64 {
+        let table = self.inside(|| {
+            let read = |file| fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap();
+            read("snmp") + &read("netstat")
+        });
         let mut lines = table.lines().filter_map(|line| line.split_once(": "));
         let mut next = || lines.find(|(found, _)| *found == protocol).unwrap().1;
         let (names, values) = (next(), next());
         let at = names.split(' ').position(|name| name == counter).unwrap();
         values.split(' ').nth(at).unwrap().parse().unwrap()
+    }
+
+    /// A counter of `/proc/net/snmp6`.
+    pub(crate) fn counter6(&self, counter: &str) -> u64 {
+        let table = self.inside(|| fs::read_to_string("/proc/thread-self/net/snmp6").unwrap());
+        let mut words = table.split_ascii_whitespace();
+        words.find(|word| *word == counter).unwrap();
+        words.next().unwrap().parse().unwrap()
     }
 }
 
@@ -116,6 +139,36 @@ impl Interface {
     pub(crate) fn of(pid: &str, name: &str) -> Self {
         let table = fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap();
         Self::in_table(&table, name)
+    }
+
+    /// What was counted since it was `before`.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            rx_bytes: self.rx_bytes - before.rx_bytes,
+            rx_packets: self.rx_packets - before.rx_packets,
+            tx_bytes: self.tx_bytes - before.tx_bytes,
+            tx_packets: self.tx_packets - before.tx_packets,
+        }
+    }
+
+    /// Both together.
+    pub(crate) fn and(self, more: Self) -> Self {
+        Self {
+            rx_bytes: self.rx_bytes + more.rx_bytes,
+            rx_packets: self.rx_packets + more.rx_packets,
+            tx_bytes: self.tx_bytes + more.tx_bytes,
+            tx_packets: self.tx_packets + more.tx_packets,
+        }
+    }
+
+    /// Bytes and packets received.
+    pub(crate) fn received(self) -> (u64, u64) {
+        (self.rx_bytes, self.rx_packets)
+    }
+
+    /// Bytes and packets sent.
+    pub(crate) fn sent(self) -> (u64, u64) {
+        (self.tx_bytes, self.tx_packets)
     }
 
     fn in_table(table: &str, name: &str) -> Self {
@@ -150,14 +203,49 @@ impl Drop for Namespace {
     }
 }
 
+impl Ip {
+    /// Either.
+    pub(crate) const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// Bytes of the IP and TCP headers of a segment with a timestamp, which each has.
+    pub(crate) const fn tcp_headers(self) -> u64 {
+        const TCP: u64 = 20 + 12;
+        match self {
+            Self::V4 => 20 + TCP,
+            Self::V6 => 40 + TCP,
+        }
+    }
+
+    /// The address of a loopback interface.
+    pub(crate) fn loopback(self) -> IpAddr {
+        match self {
+            Self::V4 => Ipv4Addr::LOCALHOST.into(),
+            Self::V6 => Ipv6Addr::LOCALHOST.into(),
+        }
+    }
+
+    /// Lets an interface speak it, without addresses of its own making.
+    pub(crate) fn allow(self, namespace: &Namespace, interface: &str) {
+        if self == Self::V6 {
+            namespace.run(&format!(
+                "cd /proc/sys/net/ipv6/conf/{interface}; echo 1 >addr_gen_mode; echo 0 >disable_ipv6"
+            ));
+        }
+    }
+}
+
 impl Veth {
     /// A wire; `options` are those of `ip link add` for either end.
     #[track_caller]
-    pub(crate) fn between(near: &Namespace, far: &Namespace, options: &str) -> Self {
+    pub(crate) fn between(near: &Namespace, far: &Namespace, ip: Ip, options: &str) -> Self {
+        let (near_ip, far_ip, prefix) = match ip {
+            Ip::V4 => ("10.213.0.1", "10.213.0.2", "24"),
+            Ip::V6 => ("fd00:213::1", "fd00:213::2", "64 nodad"),
+        };
         let wire = Self {
             name: "wire".to_owned(),
-            near: "10.213.0.1",
-            far: "10.213.0.2",
+            near: near_ip.parse().unwrap(),
+            far: far_ip.parse().unwrap(),
         };
         let name = &wire.name;
         let (near_mac, far_mac) = ("02:00:00:00:d5:01", "02:00:00:00:d5:02");
@@ -170,8 +258,13 @@ impl Veth {
             (near, wire.near, wire.far, far_mac),
             (far, wire.far, wire.near, near_mac),
         ] {
+            if ip == Ip::V6 {
+                // It tells who listens to which group.
+                here.run("ip6tables -A OUTPUT -p icmpv6 -j DROP");
+            }
+            ip.allow(here, name);
             here.run(&format!(
-                "ip address add {address}/24 dev {name}; ip link set {name} up; \
+                "ip address add {address}/{prefix} dev {name}; ip link set {name} up; \
                  ip neighbour replace {other} lladdr {mac} dev {name} nud permanent"
             ));
         }

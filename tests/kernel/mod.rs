@@ -12,6 +12,7 @@ mod finals;
 mod host;
 mod memory;
 mod names;
+mod namespaces;
 mod network;
 mod oom;
 mod packets;

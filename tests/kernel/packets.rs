@@ -2,22 +2,19 @@
 //! that outlive their cgroup.
 
 use std::{
+    ffi::c_char,
     fs::{self, File},
     io,
     net::UdpSocket,
     os::{
-        fd::{AsFd as _, AsRawFd as _, BorrowedFd},
+        fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
         unix::fs::MetadataExt as _,
     },
     path::PathBuf,
     time::Duration,
 };
 
-use aya::{
-    Ebpf, include_bytes_aligned,
-    programs::CgroupSkb,
-    sys::{Stats, enable_stats},
-};
+use aya::sys::{Stats, enable_stats};
 use cgflux::{
     container::CgroupId,
     kernel::{Anchor, Event, Kernel, KernelError, Options, ProgramState, Role, StorageKind},
@@ -25,9 +22,6 @@ use cgflux::{
 };
 
 use crate::harness::{Batch, Cgroup, Home, Namespace, cgroup, eventually};
-
-/// Empty programs, for want of somebody else's.
-static FOREIGN: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/floor.o"));
 
 /// How long the kernel is given to let go of a cgroup before its slot is taken, and then some.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -44,11 +38,13 @@ fn programs_of_others_are_undisturbed() {
         return;
     };
     let cgroup = Cgroup::new("foreign");
-    let foreign = Foreign::on(&cgroup, OTHERS);
+    let on = |path| Foreign::on(path, OTHERS, Way::Sent, Verdict::Pass);
     let _statistics = enable_stats(Stats::RunTime).unwrap();
     let socket = namespace.within(&cgroup, own_socket);
+    let older = (on(cgroup.path()), on("/"));
     let home = Home::new();
     let mut agent = home.start::<&str>(&[]);
+    let younger = (on(cgroup.path()), on("/"));
     send(&socket);
     let entry = agent
         .next_batch()
@@ -56,11 +52,47 @@ fn programs_of_others_are_undisturbed() {
         .expect("listed")
         .clone();
     let ours = entry.network_with("tx_packets", "loopback");
-    println!("foreign: {}, ours: {ours:?}", foreign.calls());
-    assert_eq!((foreign.calls(), ours), (PACKETS, Some(PACKETS)));
+    for (below, root) in [&older, &younger] {
+        let (below, root) = (below.calls(), root.calls());
+        println!("foreign: {below}, at the root: {root}, ours: {ours:?}");
+        assert_eq!((below, ours), (PACKETS, Some(PACKETS)));
+        // Of all the machine.
+        assert!(root >= PACKETS);
+    }
     agent.kill();
     send(&socket);
-    assert_eq!(foreign.calls(), 2 * PACKETS);
+    for (below, root) in [&older, &younger] {
+        assert_eq!(below.calls(), 2 * PACKETS);
+        assert!(root.calls() >= 2 * PACKETS);
+    }
+}
+
+#[test]
+fn packets_that_somebody_refuses_are_counted_all_the_same() {
+    let Some(namespace) = Namespace::new("refused") else {
+        return;
+    };
+    let home = Home::new();
+    let agent = home.start::<&str>(&[]);
+    for (way, sent, received) in [(Way::Sent, PACKETS, 0), (Way::Received, PACKETS, PACKETS)] {
+        let cgroup = Cgroup::new("refused");
+        let socket = namespace.within(&cgroup, own_socket);
+        // As systemd does where IPAddressDeny= holds.
+        let _foreign = Foreign::on(cgroup.path(), OTHERS, way, Verdict::Refuse);
+        let carried = namespace.interface("lo");
+        for _ in 0..PACKETS {
+            let refused = socket.send(&[0; 8]).is_err();
+            assert_eq!(refused, matches!(way, Way::Sent));
+        }
+        let batch = agent.next_batch();
+        let ours = batch.at(cgroup.path()).expect("listed").traffic("loopback");
+        let carried = namespace.interface("lo").since(carried);
+        println!("{way:?}: {ours:?}, lo: {carried:?}");
+        assert_eq!((ours.tx_packets, ours.rx_packets), (sent, received));
+        assert_eq!(carried.tx_packets, received);
+        socket.set_nonblocking(true).unwrap();
+        assert!(socket.recv(&mut [0; 8]).is_err());
+    }
 }
 
 #[test]
@@ -101,7 +133,7 @@ fn a_packet_finds_its_slot_wherever_slots_are_kept() {
 #[test]
 fn where_somebody_allows_no_others_all_the_rest_is_counted() {
     let held = Cgroup::new("held");
-    let _foreign = Foreign::on(&held, NO_OTHERS);
+    let _foreign = Foreign::on(held.path(), NO_OTHERS, Way::Sent, Verdict::Pass);
     // As if it were the root: what holds there is not for a test to forbid others.
     let mut kernel = Kernel::load(&options(cgroup::folder(held.path()), None)).unwrap();
     kernel.attach(|_| true).unwrap();
@@ -185,55 +217,56 @@ fn options(mount: PathBuf, storage: Option<StorageKind>) -> Options {
     }
 }
 
-/// Somebody else's program on what a cgroup sends; gone when dropped.
+/// Somebody else's program on packets; gone when dropped.
 struct Foreign {
-    ebpf: Ebpf,
+    program: OwnedFd,
     cgroup: File,
+    way: Way,
+}
+
+/// Which packets a program is asked about (`BPF_CGROUP_INET_*` in include/uapi/linux/bpf.h).
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Received = 0,
+    Sent = 1,
+}
+
+/// What it answers.
+#[derive(Clone, Copy, Debug)]
+enum Verdict {
+    Refuse = 0,
+    Pass = 1,
 }
 
 impl Foreign {
     /// Attached as systemd does it, without a link.
-    fn on(cgroup: &Cgroup, flags: u32) -> Self {
-        let mut ebpf = Ebpf::load(FOREIGN).unwrap();
-        program(&mut ebpf).load().unwrap();
-        let cgroup = File::open(cgroup::folder(cgroup.path())).unwrap();
-        let foreign = Self { ebpf, cgroup };
+    fn on(cgroup: &str, flags: u32, way: Way, verdict: Verdict) -> Self {
+        let foreign = Self {
+            program: load(way, verdict).unwrap(),
+            cgroup: File::open(cgroup::folder(cgroup)).unwrap(),
+            way,
+        };
         foreign.bpf(Command::Attach, flags).unwrap();
         foreign
     }
 
     /// How often it was called while there were statistics.
     fn calls(&self) -> u64 {
-        let info = format!("/proc/self/fdinfo/{}", self.fd().as_raw_fd());
+        let info = format!("/proc/self/fdinfo/{}", self.program.as_raw_fd());
         let info = fs::read_to_string(info).unwrap();
         let calls = info.lines().find_map(|line| line.strip_prefix("run_cnt:"));
         calls.unwrap().trim().parse().unwrap()
     }
 
-    fn fd(&self) -> BorrowedFd<'_> {
-        let program: &CgroupSkb = self.ebpf.program(EGRESS).unwrap().try_into().unwrap();
-        program.fd().unwrap().as_fd()
-    }
-
-    /// `bpf(2)` with what `BPF_PROG_ATTACH` and `BPF_PROG_DETACH` take.
+    /// What `BPF_PROG_ATTACH` and `BPF_PROG_DETACH` take.
     fn bpf(&self, command: Command, flags: u32) -> io::Result<()> {
-        const SENT: u32 = 1;
         let number = |fd: BorrowedFd<'_>| u32::try_from(fd.as_raw_fd()).unwrap();
-        let attributes = [number(self.cgroup.as_fd()), number(self.fd()), SENT, flags];
-        // SAFETY: the kernel reads as many bytes as it is told, which are there.
-        let result = unsafe {
-            libc::syscall(
-                libc::SYS_bpf,
-                command as libc::c_long,
-                attributes.as_ptr(),
-                size_of_val(&attributes),
-            )
-        };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error())
-        }
+        let (cgroup, program) = (self.cgroup.as_fd(), self.program.as_fd());
+        bpf(
+            command,
+            &[number(cgroup), number(program), self.way as u32, flags],
+        )?;
+        Ok(())
     }
 }
 
@@ -244,16 +277,68 @@ impl Drop for Foreign {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Command {
-    Attach = 8,
-    Detach = 9,
+/// A program of two instructions.
+fn load(way: Way, verdict: Verdict) -> io::Result<OwnedFd> {
+    /// What `BPF_PROG_LOAD` takes.
+    #[repr(C)]
+    struct Load {
+        kind: u32,
+        instructions: u32,
+        program: *const u64,
+        licence: *const c_char,
+        log: [u32; 4],
+        version: u32,
+        flags: u32,
+        name: [u8; 16],
+        interface: u32,
+        way: u32,
+    }
+    const CGROUP_SKB: u32 = 8;
+    /// `r0 = …`, with the value in the upper half.
+    const ANSWER: u64 = 0xb7;
+    const EXIT: u64 = 0x95;
+    let program = [ANSWER | (verdict as u64) << 32, EXIT];
+    let fd = bpf(
+        Command::Load,
+        &Load {
+            kind: CGROUP_SKB,
+            instructions: 2,
+            program: program.as_ptr(),
+            licence: c"GPL".as_ptr(),
+            log: [0; 4],
+            version: 0,
+            flags: 0,
+            name: [0; 16],
+            interface: 0,
+            way: way as u32,
+        },
+    )?;
+    // SAFETY: the kernel just made it for nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-const EGRESS: &str = "network_egress";
+/// `bpf(2)`.
+fn bpf<T>(command: Command, attributes: &T) -> io::Result<i32> {
+    // SAFETY: the kernel reads as many bytes as it is told, which are there.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command as libc::c_long,
+            &raw const *attributes,
+            size_of_val(attributes),
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(i32::try_from(result).unwrap())
+}
 
-fn program(ebpf: &mut Ebpf) -> &mut CgroupSkb {
-    ebpf.program_mut(EGRESS).unwrap().try_into().unwrap()
+#[derive(Clone, Copy)]
+enum Command {
+    Load = 5,
+    Attach = 8,
+    Detach = 9,
 }
 
 /// A socket that is connected to itself.

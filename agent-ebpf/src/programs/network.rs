@@ -93,7 +93,8 @@ unsafe fn count(packet: *mut Packet, received: bool) {
         let peer = peer(packet, recent, received);
         let more = u64::from(segments(packet)).saturating_sub(1);
         let headers = if more > 0 {
-            more * u64::from(header_bytes(packet))
+            let headers = headers(packet);
+            (more * u64::from(headers.bytes)).saturating_sub(u64::from(headers.jumbo))
         } else {
             0
         };
@@ -231,38 +232,63 @@ unsafe fn segments(packet: *mut Packet) -> u32 {
         if segments > 0 || size == 0 {
             return segments;
         }
-        let payload = (*packet).len.saturating_sub(header_bytes(packet));
+        let headers = headers(packet);
+        let payload = (*packet).len.saturating_sub(headers.bytes + headers.jumbo);
         payload.div_ceil(size)
     }
 }
 
-/// Bytes of the IP and TCP or UDP headers, which each packet on the wire has.
-///
+/// Bytes of a merged packet's headers.
+struct Headers {
+    /// Of IP and TCP or UDP, which each packet on the wire has.
+    bytes: u32,
+    /// Of the option that says how large it is, which none on the wire has.
+    jumbo: u32,
+}
+
 /// # Safety
 /// `packet` must be the hook's argument.
 #[inline(always)]
-unsafe fn header_bytes(packet: *mut Packet) -> u32 {
+unsafe fn headers(packet: *mut Packet) -> Headers {
     const TCP: u8 = 6;
     const UDP_HEADER: u32 = 8;
+    /// Options for each hop, and how long they are if there is but one on the size (`struct hop_jumbo_hdr`,
+    /// include/net/ipv6.h): `ip6_xmit` puts it into what is larger than an IPv6 header can say, and it is taken out
+    /// when the packet is cut up (Linux 5.19 to 6.18 at least).
+    const HOP: u8 = 0;
+    const JUMBO: u32 = 8;
     // SAFETY: the caller's; the packet is read within its bounds.
     unsafe {
-        let (ip, protocol, start) = match header(packet) {
+        let end = (*packet).data_end as usize;
+        let (ip, protocol, start, jumbo) = match header(packet) {
             Some((start, Version::V4)) => {
                 let words = *(start as *const u8) & 0xf;
-                (u32::from(words) * 4, *((start + 9) as *const u8), start)
+                (u32::from(words) * 4, *((start + 9) as *const u8), start, 0)
             }
-            // Extension headers are not looked for: what is cut into segments has none.
-            Some((start, Version::V6)) => (IPV6_HEADER, *((start + 6) as *const u8), start),
-            None => return 0,
+            Some((start, Version::V6)) => {
+                let protocol = *((start + 6) as *const u8);
+                let says_no_size = ((start + 4) as *const u16).read_unaligned() == 0;
+                let beyond = start + (IPV6_HEADER + JUMBO) as usize;
+                if protocol == HOP && says_no_size && beyond <= end {
+                    let protocol = *((start + IPV6_HEADER as usize) as *const u8);
+                    (IPV6_HEADER, protocol, start, JUMBO)
+                } else {
+                    // Other extension headers are not looked for: what is cut into segments has none.
+                    (IPV6_HEADER, protocol, start, 0)
+                }
+            }
+            None => return Headers { bytes: 0, jumbo: 0 },
         };
-        let end = (*packet).data_end as usize;
-        let transport = start + ip as usize;
+        let transport = start + (ip + jumbo) as usize;
         let transport = if protocol == TCP && transport + 20 <= end {
             u32::from(*((transport + 12) as *const u8) >> 4) * 4
         } else {
             UDP_HEADER
         };
-        ip + transport
+        Headers {
+            bytes: ip + transport,
+            jumbo,
+        }
     }
 }
 

@@ -52,11 +52,16 @@ pub(crate) fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
 
 /// Counts segments sent again.
 ///
-/// `trace_tcp_retransmit_skb(const struct sock *sk, const struct sk_buff *skb)`, with a third argument `int err` since
-/// 6.17, from `__tcp_retransmit_skb` (`net/ipv4/tcp_output.c`). Before 6.17 what could not be sent is not told. Checked
-/// on 6.18.
+/// `trace_tcp_retransmit_skb(const struct sock *sk, const struct sk_buff *skb)` at the end of `__tcp_retransmit_skb`
+/// (`net/ipv4/tcp_output.c`), where that went well. Since 6.17 it has a third argument `int err` and is called for every
+/// attempt, most often in vain while the packet still waits in a queue of this host (`EBUSY`). Counts what went well; the
+/// kernel's own `RetransSegs` also has what failed later on, which is `TCPRetransFail`. Checked on 6.18.
 #[btf_tracepoint(function = "tcp_retransmit_skb")]
 pub(crate) fn tcp_retransmit_skb(ctx: BtfTracePointContext) -> i32 {
+    // Where there is no such argument, the verifier never comes to read it.
+    if constant(&LAYOUT.retransmit_tells_error) != 0 && ctx.arg::<i32>(2) != 0 {
+        return 0;
+    }
     let socket: *const Socket = ctx.arg(0);
     let packet: *const u8 = ctx.arg(1);
     // SAFETY: both are the hook's arguments; `sk_buff.cb` holds a `struct tcp_skb_cb` here. It is an array of bytes to

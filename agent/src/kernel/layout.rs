@@ -103,6 +103,7 @@ impl KernelTypes {
             sock_protocol: self.in_socket(&SOCK_PROTOCOL).unwrap_or_default(),
             skb_cb: self.in_socket(&SKB_CB).unwrap_or_default(),
             tcp_cb_segments: self.in_socket(&TCP_CB_SEGMENTS).unwrap_or_default(),
+            retransmit_tells_error: u64::from(self.arguments("tcp_retransmit_skb") > 2),
             ending: self.ending().unwrap_or_default(),
         })
     }
@@ -191,6 +192,11 @@ impl KernelTypes {
     pub(super) fn tells_realtime(&self) -> bool {
         let statistics = self.btf.offset("task_struct", &["se", "statistics"]);
         statistics.is_none()
+    }
+
+    /// How much the tracepoint `name` passes; nothing where it is not there.
+    fn arguments(&self, name: &str) -> usize {
+        self.btf.tracepoint(name).map_or(0, |it| it.len())
     }
 
     /// Whether the tracepoint `name` passes what its program reads: at each place of `expected` that names a
