@@ -2,8 +2,11 @@
 
 use caps::Capability;
 
-/// What the kernel programs take.
+/// What the kernel programs take, but for those on packets.
 const TRACING: [Capability; 2] = [Capability::CAP_BPF, Capability::CAP_PERFMON];
+
+/// What all of them take.
+const ALL: [Capability; 3] = [TRACING[0], TRACING[1], Capability::CAP_NET_ADMIN];
 
 mod lockdown {
     use crate::{checked::check, harness::Cgroup, lab::lab};
@@ -53,15 +56,32 @@ mod no_memory_no_psi {
 }
 
 mod paranoid {
-    use super::TRACING;
+    use super::{ALL, TRACING};
     use crate::{checked::check_as_nobody, unprivileged::measures};
 
     #[test]
-    fn two_capabilities_are_enough_for_every_program() {
-        let report = check_as_nobody(&TRACING);
+    fn three_capabilities_are_enough_for_every_program() {
+        let report = check_as_nobody(&ALL);
         for (name, item) in report.section("programs") {
             assert_eq!(item["level"], "pass", "{name}: {item}");
         }
+        measures(&ALL, "by kernel programs");
+    }
+
+    #[test]
+    fn without_the_third_packets_are_missed_and_nothing_else() {
+        let report = check_as_nobody(&TRACING);
+        let fix = "AmbientCapabilities=CAP_NET_ADMIN";
+        report.complains("privileges", "CAP_NET_ADMIN", "interfaces", fix);
+        for (name, item) in report.section("programs") {
+            if name.starts_with("network_") {
+                report.complains("programs", name, "takes CAP_NET_ADMIN", fix);
+            } else {
+                assert_eq!(item["level"], "pass", "{name}: {item}");
+            }
+        }
+        let of_interfaces = report.item("metrics", "rx_bytes");
+        assert_eq!(of_interfaces["details"]["source"], "proc_file");
         measures(&TRACING, "by kernel programs");
     }
 

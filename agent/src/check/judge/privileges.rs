@@ -47,8 +47,8 @@ const PURCHASES: [Purchase; 5] = [
     Purchase {
         capability: Capability::NET_ADMIN,
         buys: "packets of sockets, by container",
-        without: "this version does without",
-        level: Level::Note,
+        without: "packets are not counted by socket; only the interfaces of a container's own namespace tell",
+        level: Level::Warn,
     },
 ];
 

@@ -1,9 +1,9 @@
 //! Judges the kernel programs, by what became of each when it was tried.
 
-use super::refusal::explain;
+use super::refusal::{explain, how_to_get};
 use crate::{
     check::{
-        facts::{Facts, Programs, Refusal},
+        facts::{Capability, Facts, Programs, Refusal},
         report::Item,
     },
     kernel::{Obstacle, ProgramReport, ProgramState, Role, StorageKind},
@@ -104,6 +104,17 @@ fn program(facts: &Facts, report: &ProgramReport) -> Item {
                 without(report)
             ))
             .fixed_by("boot without lockdown=confidentiality, or live with it");
+    }
+    let packets = Capability::NET_ADMIN;
+    let lacks_it = facts.privileges.holds(packets) == Some(false);
+    if report.forbidden && lacks_it && report.spec.role.counts_packets() {
+        return item
+            .because(format!(
+                "it is attached to all sockets, which takes {}; {}",
+                packets.name,
+                without(report)
+            ))
+            .fixed_by(how_to_get(facts, &[packets]));
     }
     let explanation = explain(facts, &refusal);
     item.because(format!("{}; {}", explanation.why, without(report)))

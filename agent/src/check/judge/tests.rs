@@ -280,7 +280,7 @@ fn each_capability_says_what_it_buys_and_how_to_get_it() {
         (Capability::PERFMON, Level::Fail, Verdict::Degraded),
         (Capability::DAC_READ_SEARCH, Level::Warn, Verdict::Degraded),
         (Capability::SYS_PTRACE, Level::Note, Verdict::Ready),
-        (Capability::NET_ADMIN, Level::Note, Verdict::Ready),
+        (Capability::NET_ADMIN, Level::Warn, Verdict::Degraded),
     ] {
         let path = format!("privileges/{}", capability.name);
         check(&path, level, verdict, |it| {
@@ -301,6 +301,25 @@ fn each_capability_says_what_it_buys_and_how_to_get_it() {
     assert!(fix(&|_| {}).contains("root shell"));
     assert!(fix(&|it| it.bounding = it.effective).contains("--cap-add BPF"));
     assert!(fix(&|it| it.first_user_namespace = Some(false)).contains("--userns=host"));
+}
+
+#[test]
+fn programs_on_packets_want_a_capability_of_their_own() {
+    let item = check(
+        "programs/network_egress",
+        Level::Warn,
+        Verdict::Degraded,
+        |it| {
+            it.privileges.effective = Some(without(Capability::NET_ADMIN));
+            let mut reports = programs(it).iter_mut();
+            let report = reports.rfind(|it| it.spec.role.counts_packets());
+            let report = report.expect("a program on packets");
+            report.state = ProgramState::Refused("Operation not permitted (os error 1)".to_owned());
+            report.forbidden = true;
+        },
+    );
+    assert!(item.fix.unwrap_or_default().contains("root shell"));
+    assert!(item.why.unwrap_or_default().contains("CAP_NET_ADMIN"));
 }
 
 #[test]
