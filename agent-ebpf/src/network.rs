@@ -55,12 +55,13 @@ pub struct TcpCounters {
 ///
 /// Three cache lines. The kernel passes large packets around whole and cuts them up last of all, or puts small ones
 /// together first of all: `peers` counts them as they are on the wire, `merged` is how much less a virtual interface
-/// counts, unless the kernel cut an odd one up before it. `merged` is written last and read first, as it stands: what is counted less `merged` is never too little.
+/// counts, unless the kernel cut an odd one up before it. `merged` is written last and read first, as it stands: what is
+/// counted less `merged` is never too little.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(C, align(64))]
 pub struct NetworkCounters {
     /// Of loopback, and of the two others together: packets beyond the first of a merged one, and the bytes of their
-    /// headers.
+    /// headers, less the option that says how large one is.
     pub merged: [Traffic; 2],
     /// IP packets and their bytes, IP header included, link header not, as they are on the wire; by [`Peer`].
     pub peers: [Traffic; PEERS],
