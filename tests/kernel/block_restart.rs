@@ -67,9 +67,10 @@ fn totals_go_on_exactly_over_sigkill_and_what_files_tell_of_the_meantime_is_in_t
          {other_before} → {other_after}",
         throttled(&limited, &disk)
     );
-    if throttled(&limited, &disk).is_some_and(|(_, written)| written >= 5 * SIZE) {
-        assert!(after >= before + SIZE, "{before} → {after}");
-        assert!(after < before + SIZE + METADATA, "{before} → {after}");
+    assert!(after >= before, "{before} → {after}");
+    // What the kernel wrote back for the container is in ours only.
+    if let Some((_, written)) = throttled(&limited, &disk) {
+        assert!((written..written + METADATA).contains(&after), "{after}");
     }
     assert!(other_after >= other_before);
     let batch = agent.next_batch();
