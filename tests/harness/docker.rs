@@ -13,6 +13,7 @@ const IMAGE: &str = "cgflux-test:busybox";
 const BUSYBOX: &str = "/bin/busybox";
 
 /// A Docker daemon that answers.
+#[derive(Clone)]
 pub(crate) struct Docker {
     cgroup_driver: String,
 }

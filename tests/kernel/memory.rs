@@ -124,9 +124,11 @@ fn a_container_that_ended_is_told_with_what_it_held_last() {
         last.filter(|_| ended).ok_or(lines.len())
     });
     println!("held={held} last={last:?}");
-    assert_eq!(last.integer("shmem_bytes"), Some(held), "{last:?}");
     assert_eq!(last.integer("limit_bytes"), Some(80 * MIB), "{last:?}");
-    assert!(last.integer("usage_bytes") >= Some(held), "{last:?}");
+    assert!(last.integer("peak_bytes") >= Some(held), "{last:?}");
+    // A last reading of the dying cgroup may find that freed which its processes held.
+    let shared = last.integer("shmem_bytes");
+    assert!(shared == Some(held) || shared == Some(0), "{last:?}");
 }
 
 /// Each value lies between two readings of its file, and a value that no file tells is absent.
