@@ -17,6 +17,7 @@ pub mod oom_file;
 pub mod pids_files;
 pub mod pressure_files;
 pub mod process;
+pub mod rstat;
 mod runtimes;
 
 pub use runtimes::Runtimes;

@@ -20,6 +20,7 @@ use crate::{
         cpu_files::{CpuFiles, Usage},
         layer_space::LayerSpace,
         oom_file,
+        rstat::Subtrees,
     },
     metrics::{
         Sample, Value,
@@ -46,6 +47,7 @@ pub(super) struct Roster {
     files: HashMap<CgroupId, EntryFiles>,
     /// Entries whose slow files stay open.
     kept_open: usize,
+    subtrees: Subtrees,
     /// Absent if its thread could not be started.
     space: Option<LayerSpace>,
     /// What is measured.
@@ -85,6 +87,7 @@ impl Roster {
             runtimes,
             files: HashMap::new(),
             kept_open: 0,
+            subtrees: Subtrees::default(),
             space: LayerSpace::start()
                 .inspect_err(
                     |error| tracing::warn!(%error, "disk space of containers cannot be told"),
@@ -320,18 +323,13 @@ impl Roster {
 
     /// Whether all that is below an entry's cgroup is part of it, so that its own files tell its own use.
     pub(super) fn has_subtree_to_itself(&self, id: CgroupId) -> bool {
-        let Some(entry) = self.directory.container(id) else {
-            return false;
-        };
-        let below = format!("{}/", entry.path);
-        match entry.kind() {
-            Kind::Container => true,
-            Kind::Other | Kind::Host => false,
-            Kind::Unit | Kind::Cgroup => !self
-                .directory
-                .iter()
-                .any(|other| other.path.starts_with(&below)),
-        }
+        self.directory
+            .container(id)
+            .is_some_and(|entry| match entry.kind() {
+                Kind::Container => true,
+                Kind::Other | Kind::Host => false,
+                Kind::Unit | Kind::Cgroup => !self.directory.has_entries_below(&entry.path),
+            })
     }
 
     /// What an entry's files say it used so far.
@@ -452,9 +450,17 @@ impl Roster {
         }
     }
 
+    /// Brings up to date what the entries' files tell. Reading those of many is far cheaper then.
+    pub(super) fn flush(&mut self) {
+        if let Some(unified) = self.layout.unified() {
+            self.subtrees.flush(&unified.mount);
+        }
+    }
+
     /// Counts a tick, takes in answers, and looks up names that no runtime has told yet.
     pub(super) fn tick(&mut self) {
         self.pass.advance();
+        self.flush();
         for (id, space) in self.space.iter().flat_map(LayerSpace::answers) {
             if let Some(files) = self.files.get_mut(&id) {
                 files.space_is_told(space);
@@ -501,6 +507,7 @@ impl Roster {
             files.switch(self.families);
             self.arrivals += 1;
             self.kept_open += usize::from(kept_open);
+            self.subtrees.add(path);
             self.files.insert(cgroup, files);
         }
     }

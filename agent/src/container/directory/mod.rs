@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound,
     sync::Arc,
 };
 
@@ -23,7 +24,7 @@ pub struct Directory {
     nested: HashMap<CgroupId, CgroupId>,
     /// Path → the entry that has it now. A path may come again, with another id, before the entry that had it is
     /// removed.
-    by_path: HashMap<String, CgroupId>,
+    by_path: BTreeMap<String, CgroupId>,
     /// Runtime's id → the newest entry with it: a restarted container keeps its id and gets a new cgroup.
     by_runtime_id: HashMap<String, CgroupId>,
     /// Name → the entry that carries it, ended ones included.
@@ -67,7 +68,7 @@ impl Directory {
             selection,
             entries: HashMap::new(),
             nested: HashMap::new(),
-            by_path: HashMap::new(),
+            by_path: BTreeMap::new(),
             by_runtime_id: HashMap::new(),
             names: HashMap::new(),
             waiting: HashMap::new(),
@@ -238,7 +239,9 @@ impl Directory {
             self.nested.remove(nested);
         }
         let container = &entry.container;
-        remove_if(&mut self.by_path, &container.path, cgroup);
+        if self.by_path.get(&container.path) == Some(&cgroup) {
+            self.by_path.remove(&container.path);
+        }
         if let Some(id) = &container.id {
             remove_if(&mut self.by_runtime_id, id, cgroup);
         }
@@ -249,6 +252,15 @@ impl Directory {
     /// How often a name was already carried by another live entry, so that the newcomer got a longer one.
     pub fn collisions(&self) -> u64 {
         self.collisions
+    }
+
+    /// Whether there are entries, ended ones that are not removed included, in the cgroup at `path`.
+    pub fn has_entries_below(&self, path: &str) -> bool {
+        let below = format!("{}/", path.trim_end_matches('/'));
+        let from = (Bound::Included(below.as_str()), Bound::Unbounded);
+        let mut from = self.by_path.range::<str, _>(from);
+        from.next()
+            .is_some_and(|(path, _)| path.starts_with(&below))
     }
 
     /// All entries, ended ones that are not removed and the host included, in no order.

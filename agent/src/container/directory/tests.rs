@@ -384,3 +384,23 @@ fn name(directory: &Directory, cgroup: u64) -> String {
     let container = directory.container(CgroupId(cgroup)).expect("an entry");
     container.name.clone()
 }
+
+#[test]
+fn only_what_is_inside_a_path_is_below_it() {
+    let mut directory = directory();
+    for (id, path) in [
+        (10, "/a"),
+        (11, "/a.slice"),
+        (12, "/a-b"),
+        (13, "/b"),
+        (14, "/b/c"),
+    ] {
+        directory.insert(CgroupId(id), path, None);
+    }
+    assert!(!directory.has_entries_below("/a"));
+    assert!(directory.has_entries_below("/b"));
+    directory.end(CgroupId(14));
+    assert!(directory.has_entries_below("/b"), "not removed yet");
+    directory.remove(CgroupId(14));
+    assert!(!directory.has_entries_below("/b"));
+}
