@@ -19,7 +19,7 @@ use super::{
 
 /// Tells the agent whom the kernel kills because memory ran out.
 ///
-/// `trace_mark_victim(struct task_struct *task, uid_t uid)`, from `mark_oom_victim` (mm/oom_kill.c) before the victim
+/// `trace_mark_victim(struct task_struct *task, uid_t uid)`, from `mark_oom_victim` (`mm/oom_kill.c`) before the victim
 /// can let go of its cgroup; older kernels pass a pid alone, which leads to no cgroup. Every thread of a victim may be
 /// marked, and so may a task that was dying anyway: the agent tells threads of one process apart from processes, a
 /// task that was dying anyway is told as a victim. Checked on 6.18.
