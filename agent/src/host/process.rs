@@ -32,6 +32,11 @@ pub fn raise_open_files() -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
 }
 
+/// How many descriptors the process may have; 1,024, the usual soft limit, where that cannot be asked.
+pub fn most_descriptors() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft)
+}
+
 /// Gives freed memory back to the system. The allocator keeps it otherwise: tens of megabytes after the kernel's type
 /// information was read, and as much as the largest tick took after a burst of containers.
 pub fn trim_memory() {

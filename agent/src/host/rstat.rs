@@ -5,7 +5,7 @@
 //! Linux 6.18). Reading the files of N busy siblings one by one takes N² steps so. Reading one of a cgroup above them
 //! takes them all off, in N.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, io, path::Path};
 
 /// The cgroups right below the root that have others in them. The root's own files bring nothing up to date: they are
 /// made of the machine's counters.
@@ -26,8 +26,11 @@ impl Subtrees {
 
     /// Brings them up to date in the unified hierarchy, which is mounted at `mount`. Those that are gone are forgotten.
     pub fn flush(&mut self, mount: &Path) {
-        self.tops
-            .retain(|top| fs::read(mount.join(top).join("cpu.stat")).is_ok());
+        self.tops.retain(|top| {
+            let told = fs::read(mount.join(top).join("cpu.stat"));
+            told.err()
+                .is_none_or(|error| error.kind() != io::ErrorKind::NotFound)
+        });
     }
 }
 

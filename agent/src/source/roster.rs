@@ -19,7 +19,7 @@ use crate::{
         cgroup_tree::{Hierarchy, Layout},
         cpu_files::{CpuFiles, Usage},
         layer_space::LayerSpace,
-        oom_file,
+        oom_file, process,
         rstat::Subtrees,
     },
     metrics::{
@@ -36,6 +36,15 @@ const EAGER_TICKS: u64 = 10;
 /// open holds kernel memory: 62 KiB an entry, 16 MiB all together.
 const KEPT_OPEN: usize = 256;
 
+/// Descriptors that are left to all else: slow files that stay open, programs and maps, connections.
+const OTHER_DESCRIPTORS: u64 = 8_000;
+
+/// Entries whose files are open however few descriptors there may be.
+const FEWEST_WITH_FILES: usize = 128;
+
+/// Descriptors that an entry holds between readings, at most: its CPU time, on v1 in two files, and its memory in use.
+const DESCRIPTORS_AN_ENTRY: u64 = 3;
+
 /// Cgroups that a walk takes in; far beyond what a machine runs, and a bound on what hostile nesting can cost.
 const MAX_CGROUPS: usize = 100_000;
 
@@ -48,6 +57,10 @@ pub(super) struct Roster {
     /// Entries whose slow files stay open.
     kept_open: usize,
     subtrees: Subtrees,
+    /// Entries whose files can be open.
+    most_with_files: usize,
+    /// Whether it was told that there are more.
+    told_of_limit: bool,
     /// Absent if its thread could not be started.
     space: Option<LayerSpace>,
     /// What is measured.
@@ -88,6 +101,8 @@ impl Roster {
             files: HashMap::new(),
             kept_open: 0,
             subtrees: Subtrees::default(),
+            most_with_files: most_with_files(process::most_descriptors()),
+            told_of_limit: false,
             space: LayerSpace::start()
                 .inspect_err(
                     |error| tracing::warn!(%error, "disk space of containers cannot be told"),
@@ -499,6 +514,17 @@ impl Roster {
         if self.files.contains_key(&cgroup) {
             return;
         }
+        if self.files.len() >= self.most_with_files {
+            if !self.told_of_limit {
+                tracing::warn!(
+                    entries = self.most_with_files,
+                    "no more files can be open: entries beyond have only what the kernel programs count; \
+                     allow more (LimitNOFILE= of the unit, ulimit -n)"
+                );
+            }
+            self.told_of_limit = true;
+            return;
+        }
         // An entry without readable files still has all that the kernel programs count.
         let kept_open = self.kept_open < KEPT_OPEN;
         if let Ok(mut files) =
@@ -513,6 +539,14 @@ impl Roster {
     }
 }
 
+/// Entries whose files can be open where the process may have so many descriptors.
+fn most_with_files(descriptors: u64) -> usize {
+    let most = descriptors.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS_AN_ENTRY;
+    usize::try_from(most)
+        .unwrap_or(usize::MAX)
+        .max(FEWEST_WITH_FILES)
+}
+
 /// The files of the root: `cpuacct.usage` where it is mounted, which is exact; `cpu.stat` of the unified root is sampled
 /// at ticks (`cgroup_base_stat_cputime_show`, kernel/cgroup/rstat.c, Linux 6.12).
 fn root_files(layout: &Layout) -> Option<CpuFiles> {
@@ -523,4 +557,16 @@ fn root_files(layout: &Layout) -> Option<CpuFiles> {
         None => CpuFiles::open(folder(layout.unified()).as_deref(), None, None),
     };
     files.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_leave_descriptors_for_all_else() {
+        assert_eq!(most_with_files(20_000), 4_000);
+        assert_eq!(most_with_files(1_024), FEWEST_WITH_FILES);
+        assert!(most_with_files(u64::MAX) > MAX_CGROUPS);
+    }
 }
