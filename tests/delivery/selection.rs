@@ -91,23 +91,27 @@ fn what_happens_to_containers_stands_in_influxdb() {
         "16m",
     ];
     docker.run_to_any_end(&options, "tail /dev/zero; exec tail /dev/zero");
-    let events = eventually(PATIENCE, "its end is stored", || {
+    // A batch becomes readable series by series.
+    let events = eventually(PATIENCE, "all that happened is stored", || {
         let mut events = stored(&server);
         events.retain(|it| it.measurement == "container_event" && it.tag("container") == name);
         events.sort_by_key(|it| it.wall_ns);
-        let has_ended = events.iter().any(|it| it.tag("event") == "exit");
-        has_ended.then_some(events).ok_or("not yet")
+        let words: Vec<&str> = events.iter().map(|it| it.tag("event")).collect();
+        let told = format!("{words:?} {:?}", events.last());
+        let is_whole = words == ["start", "oom", "oom", "exit"];
+        is_whole.then_some(events).ok_or(told)
     });
-    let words: Vec<&str> = events.iter().map(|it| it.tag("event")).collect();
-    println!("{words:?} {:?}", events.last());
-    assert_eq!(words, ["start", "oom", "oom", "exit"]);
+    println!("{events:?}");
     assert_eq!(events[1].fields["comm"], "tail");
     assert_ne!(events[1].integer("pid"), events[2].integer("pid"));
     let exit = &events[3].fields;
     let told = ["oom", "exit_code", "signal"].map(|field| exit[field].as_str());
     assert_eq!(told, ["true", "137", "9"]);
     let query = format!("SELECT last(oom_kills) FROM container_mem WHERE container = '{name}'");
-    assert_eq!(server.value(DATABASE, &query), 2);
+    eventually(PATIENCE, "its last values are stored", || {
+        let kills = server.value(DATABASE, &query);
+        (kills == 2).then_some(()).ok_or(kills)
+    });
 }
 
 /// Waits until `_other` has all that the kernel counted, but what cannot be more than a part in 500.
