@@ -257,7 +257,7 @@ fn host_samples() -> Vec<Sample> {
             Some((_, names)) => samples.extend(
                 names
                     .iter()
-                    .flat_map(|name| of_one().map(|it| it.labelled("device", name))),
+                    .flat_map(|name| of_one().map(|it| it.labelled("device", *name))),
             ),
         }
     }
@@ -304,10 +304,10 @@ fn own_samples(config: &Config) -> Vec<Sample> {
             samples.extend(kinds.map(|kind| sample.clone().labelled("kind", kind)));
         } else if *metric == catalog::AGENT_LOSSES {
             let reasons = (0..LOSS_REASONS).map(|reason| format!("{reason:-<15}"));
-            samples.extend(reasons.map(|reason| sample.clone().labelled("reason", &reason)));
+            samples.extend(reasons.map(|reason| sample.clone().labelled("reason", reason)));
         } else if of_sinks.contains(&metric) {
             let sinks = config.sinks.iter();
-            samples.extend(sinks.map(|sink| sample.clone().labelled("sink", &sink.name)));
+            samples.extend(sinks.map(|sink| sample.clone().labelled("sink", sink.name.clone())));
         } else {
             samples.push(sample);
         }

@@ -199,7 +199,7 @@ mod tests {
             .samples()
             .iter()
             .map(|it| {
-                let labels: Vec<&str> = it.labels.iter().map(|(_, value)| value.as_str()).collect();
+                let labels: Vec<&str> = it.labels.iter().map(|(_, value)| value.as_ref()).collect();
                 format!("{} {labels:?} {:?}", it.metric.field, it.value)
             })
             .collect();

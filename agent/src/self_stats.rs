@@ -86,10 +86,12 @@ impl SelfStats {
                 (&catalog::SINK_ERRORS, &sink.write_errors),
                 (&catalog::SINK_BYTES, &sink.bytes_sent),
             ] {
-                samples.push(integer(metric, counter.get()).labelled("sink", &sink.name));
+                samples.push(integer(metric, counter.get()).labelled("sink", sink.name.clone()));
             }
             if let Ok(ack @ 1..) = u64::try_from(sink.last_ack_wall_ns.load(Ordering::Relaxed)) {
-                samples.push(integer(&catalog::SINK_LAST_ACK, ack).labelled("sink", &sink.name));
+                samples.push(
+                    integer(&catalog::SINK_LAST_ACK, ack).labelled("sink", sink.name.clone()),
+                );
             }
         }
         samples
@@ -121,7 +123,7 @@ mod tests {
             .samples()
             .iter()
             .map(|it| {
-                let labels = it.labels.iter().map(|(_, value)| value.as_str());
+                let labels = it.labels.iter().map(|(_, value)| value.as_ref());
                 let labels = labels.collect::<String>();
                 format!("{} {labels} {:?}", it.metric.field, it.value)
             })

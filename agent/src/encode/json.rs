@@ -530,7 +530,7 @@ mod tests {
         let mut batch_of = tick_of(5, Vec::new());
         for program in ["a", "b"] {
             let mut sample = Sample::new(&catalog::FORKS, Value::Integer(3));
-            sample.labels.push(("program", program.to_owned()));
+            sample.labels.push(("program", program.into()));
             batch_of.agent.push(sample);
         }
         assert_eq!(

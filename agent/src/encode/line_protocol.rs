@@ -194,7 +194,7 @@ fn share_line(one: &Sample, other: &Sample) -> bool {
 
 fn labels(sample: &Sample) -> impl Iterator<Item = (&str, &str)> {
     let labels = sample.labels.iter();
-    labels.map(|(key, value)| (*key, value.as_str()))
+    labels.map(|(key, value)| (*key, value.as_ref()))
 }
 
 /// Writes all samples that share the line of `first`, and ends it.

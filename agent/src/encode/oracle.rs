@@ -76,11 +76,11 @@ fn the_native_schema() {
     let mut batch = batch(web(), samples);
     batch.agent = vec![
         Sample {
-            labels: vec![("sink", "db 1".to_owned())],
+            labels: vec![("sink", "db 1".into())],
             ..integer(&catalog::FORKS, 3)
         },
         Sample {
-            labels: vec![("sink", "db 2".to_owned())],
+            labels: vec![("sink", "db 2".into())],
             ..integer(&catalog::FORKS, 4)
         },
     ];

@@ -13,7 +13,7 @@ pub(super) fn add(samples: &mut Vec<Sample>, devices: &[DeviceIo]) {
 fn add_device(samples: &mut Vec<Sample>, io: &DeviceIo) {
     let mut push = |metric: &'static Metric, value: Option<Value>| {
         let sample = value.map(|value| Sample::new(metric, value));
-        samples.extend(sample.map(|sample| sample.labelled("device", &io.device)));
+        samples.extend(sample.map(|sample| sample.labelled("device", io.device.to_string())));
     };
     let integer = |value: Option<u64>| value.map(Value::Integer);
     let DeviceIo {
@@ -95,7 +95,7 @@ mod tests {
             .collect();
         let given: Vec<(&str, &str)> = samples
             .iter()
-            .map(|it| (it.metric.field, it.labels[0].1.as_str()))
+            .map(|it| (it.metric.field, it.labels[0].1.as_ref()))
             .collect();
         assert_eq!(given, wanted);
     }

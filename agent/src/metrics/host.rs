@@ -1,5 +1,7 @@
 //! The machine as a whole → samples. Those of one line stand together: the encoder relies on it.
 
+use std::borrow::Cow;
+
 use super::{
     Metric, Sample, Value,
     catalog::{self, Unit},
@@ -58,13 +60,15 @@ pub fn reconciliation(sums: &Reconciliation) -> impl Iterator<Item = Sample> {
 #[derive(Default)]
 struct Lines {
     samples: Vec<Sample>,
-    labels: Vec<(&'static str, String)>,
+    labels: Vec<(&'static str, Cow<'static, str>)>,
 }
 
 impl Lines {
     /// From here on samples have these labels.
     fn of(&mut self, labels: &[(&'static str, &String)]) -> &mut Self {
-        let labels = labels.iter().map(|(name, value)| (*name, (*value).clone()));
+        let labels = labels
+            .iter()
+            .map(|(name, value)| (*name, (*value).clone().into()));
         self.labels = labels.collect();
         self
     }
@@ -370,7 +374,7 @@ pub(crate) mod tests {
             let of_field = samples.iter().filter(|it| it.metric.field == field);
             of_field.map(|it| it.labels.clone()).collect()
         };
-        let one = |name, value: &str| vec![(name, value.to_owned())];
+        let one = |name, value: &str| vec![(name, value.to_owned().into())];
         assert_eq!(labels("reads"), [one("device", "a"), one("device", "b")]);
         assert_eq!(
             labels("rx_bytes"),

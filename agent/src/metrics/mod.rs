@@ -13,7 +13,7 @@ mod pressure;
 mod remainder;
 mod space;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use agent_ebpf::histogram::BUCKETS;
 
@@ -63,7 +63,7 @@ pub struct Sample {
     /// Its value, in the metric's unit.
     pub value: Value,
     /// What tells several samples of one metric apart, as in `source="cgroup file"`; empty for most.
-    pub labels: Vec<(&'static str, String)>,
+    pub labels: Vec<(&'static str, Cow<'static, str>)>,
 }
 
 /// A value in its metric's unit.
@@ -133,8 +133,8 @@ impl Sample {
 
     /// The same with one more label.
     #[must_use]
-    pub fn labelled(mut self, name: &'static str, value: &str) -> Self {
-        self.labels.push((name, value.to_owned()));
+    pub fn labelled(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.labels.push((name, value.into()));
         self
     }
 }
@@ -154,9 +154,12 @@ pub fn totals(totals: Totals) -> Vec<Sample> {
     samples(&span, Duration::ZERO)
 }
 
+/// Room for the samples of an entry without block I/O.
+const MOST_ENTRIES_SAMPLES: usize = 64;
+
 /// All samples of one entry, in catalog order.
 fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
-    let mut samples = Vec::new();
+    let mut samples = Vec::with_capacity(MOST_ENTRIES_SAMPLES);
     cpu::add(&mut samples, span, length);
     let totals = &span.after.totals;
     block_io::add(&mut samples, &totals.block_io);

@@ -114,7 +114,7 @@ mod tests {
             .map(|it| (it.metric.field, it.labels.clone(), it.value.clone()))
             .collect();
         assert_eq!(told.len(), 13);
-        let labelled = |word: &str| vec![("peer", word.to_owned())];
+        let labelled = |word: &'static str| vec![("peer", word.into())];
         assert_eq!(
             told[1],
             ("rx_packets", labelled("loopback"), Value::Integer(11))

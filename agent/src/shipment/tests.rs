@@ -531,7 +531,7 @@ fn some_rules() -> impl Strategy<Value = Vec<Rule>> {
 #[test]
 fn what_seldom_changes_is_shipped_when_it_does_and_hourly() {
     let mut shipper = Shipper::new(Duration::from_secs(1));
-    let mut shipped = |second, source: &str| {
+    let mut shipped = |second, source: &'static str| {
         let tell = |metric| Sample::new(metric, Value::Integer(1));
         let batch = Batch {
             agent: vec![

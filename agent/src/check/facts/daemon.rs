@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_a_daemon_has_shed_is_in_its_numbers() {
-        let state = |family: &str, state: &str| {
+        let state = |family: &'static str, state: &'static str| {
             let sample = Sample::new(&catalog::AGENT_FAMILY_STATE, Sampled::Integer(1));
             let sample = sample.labelled("family", family);
             sample.labelled("state", state)
