@@ -425,4 +425,23 @@ mod tests {
         let controllers = CGroupControllers::from_buf_read(cgroups.as_bytes()).expect("captured");
         Layout::from_mounts(&mounts.0, &controllers)
     }
+
+    #[test]
+    fn the_first_process_is_looked_for_below_only_if_asked_to() {
+        let of = |processes: &[(&str, &str)], below| {
+            let root = tempfile::tempdir().unwrap();
+            for (folder, text) in processes {
+                let folder = root.path().join(folder);
+                fs::create_dir_all(&folder).unwrap();
+                fs::write(folder.join("cgroup.procs"), text).unwrap();
+            }
+            first_process(root.path(), below)
+        };
+        assert_eq!(of(&[(".", "17\n171\n")], false), Some(17));
+        let nested = [(".", ""), ("init", ""), ("init/scope", "17\n")];
+        assert_eq!(of(&nested, true), Some(17));
+        assert_eq!(of(&nested, false), None);
+        // Of another pid namespace.
+        assert_eq!(of(&[(".", "0\n")], true), None);
+    }
 }

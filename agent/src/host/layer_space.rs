@@ -9,9 +9,7 @@
 //! questions are put on a thread of their own.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read as _},
-    path::{Path, PathBuf},
+    io,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
 };
@@ -20,31 +18,33 @@ use nix::sys::statvfs::statvfs;
 
 use crate::{container::CgroupId, snapshot::SpaceTotals};
 
-/// Questions that may wait: a tenth of as many containers as a large machine runs. What does not fit is not asked
-/// before the container's next turn.
-const N_QUEUED_QUESTIONS: usize = 1_024;
+/// Rounds of questions that may wait. What does not fit is not asked before the containers' next turn.
+const N_QUEUED_ROUNDS: usize = 4;
 
-/// Cgroups deep that a container's process is looked for; systemd in a container puts its own two or three deep.
-const MAX_DEPTH: usize = 4;
+/// Answers that may wait, a tenth of as many containers as a large machine runs; the thread waits when there are more.
+const N_QUEUED_ANSWERS: usize = 1_024;
 
 /// Asks for the space of containers, and hears the answers later.
 #[derive(Debug)]
 pub struct LayerSpace {
-    questions: SyncSender<(CgroupId, PathBuf)>,
+    questions: SyncSender<Vec<Question>>,
     answers: Receiver<(CgroupId, Option<SpaceTotals>)>,
 }
+
+/// A container, and a process in it.
+pub type Question = (CgroupId, u32);
 
 impl LayerSpace {
     /// Starts the thread that puts the questions. It ends with this, or, where a filesystem never answers, with the
     /// process.
     pub fn start() -> io::Result<Self> {
-        let (questions, asked) = sync_channel::<(CgroupId, PathBuf)>(N_QUEUED_QUESTIONS);
-        let (answer, answers) = sync_channel(N_QUEUED_QUESTIONS);
+        let (questions, asked) = sync_channel::<Vec<Question>>(N_QUEUED_ROUNDS);
+        let (answer, answers) = sync_channel(N_QUEUED_ANSWERS);
         thread::Builder::new()
             .name("space".to_owned())
             .spawn(move || {
-                for (container, folder) in asked {
-                    if answer.send((container, space_in(&folder))).is_err() {
+                for (container, process) in asked.into_iter().flatten() {
+                    if answer.send((container, space_of(process))).is_err() {
                         return;
                     }
                 }
@@ -52,20 +52,20 @@ impl LayerSpace {
         Ok(Self { questions, answers })
     }
 
-    /// Asks for the space that the processes of the cgroup at `folder` see; false if too many questions wait.
-    pub fn ask(&self, container: CgroupId, folder: PathBuf) -> bool {
-        self.questions.try_send((container, folder)).is_ok()
+    /// Asks for the space that the processes of these containers see, all at once, since to wake the thread costs as
+    /// much as what it does; false if too many questions wait.
+    pub fn ask(&self, round: Vec<Question>) -> bool {
+        self.questions.try_send(round).is_ok()
     }
 
-    /// The answers since the last call; `None` is of a container without a process, or none that may be looked at.
+    /// The answers since the last call; `None` is of a process that is gone, or that may not be looked at.
     pub fn answers(&self) -> impl Iterator<Item = (CgroupId, Option<SpaceTotals>)> {
         self.answers.try_iter()
     }
 }
 
-fn space_in(folder: &Path) -> Option<SpaceTotals> {
-    let pid = process_in(folder, MAX_DEPTH)?;
-    let space = statvfs(format!("/proc/{pid}/root").as_str()).ok()?;
+fn space_of(process: u32) -> Option<SpaceTotals> {
+    let space = statvfs(format!("/proc/{process}/root").as_str()).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(space.fragment_size());
     // Without inodes of its own, as btrfs, a filesystem tells zero.
     let inodes = Some(space.files()).filter(|files| *files > 0);
@@ -77,48 +77,23 @@ fn space_in(folder: &Path) -> Option<SpaceTotals> {
     })
 }
 
-/// The first process in or below a cgroup.
-fn process_in(folder: &Path, depth: usize) -> Option<u32> {
-    let mut first = [0; 256];
-    let length = File::open(folder.join("cgroup.procs"))
-        .and_then(|mut processes| processes.read(&mut first))
-        .unwrap_or_default();
-    let text = std::str::from_utf8(&first[..length]).ok()?;
-    if let Some((pid, _)) = text.split_once('\n') {
-        return pid.parse().ok();
-    }
-    let inside = fs::read_dir(folder).ok()?.flatten();
-    let mut inside = inside.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    (depth > 0)
-        .then(|| inside.find_map(|entry| process_in(&entry.path(), depth - 1)))
-        .flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
 
-    /// The answer for a folder that has these `cgroup.procs`.
-    fn answer_of(processes: &[(&str, &str)]) -> Option<SpaceTotals> {
-        let root = tempfile::tempdir().unwrap();
-        for (folder, text) in processes {
-            let folder = root.path().join(folder);
-            fs::create_dir_all(&folder).unwrap();
-            fs::write(folder.join("cgroup.procs"), text).unwrap();
-        }
+    fn answer_of(process: u32) -> Option<SpaceTotals> {
         let space = LayerSpace::start().unwrap();
-        assert!(space.ask(CgroupId(7), root.path().to_owned()));
+        assert!(space.ask(vec![(CgroupId(7), process)]));
         let (container, answer) = space.answers.recv_timeout(Duration::from_secs(10)).unwrap();
         assert_eq!(container, CgroupId(7));
         answer
     }
 
     #[test]
-    fn the_space_is_what_a_process_of_it_sees() {
-        let own = std::process::id();
-        let answer = answer_of(&[(".", &format!("{own}\n{own}1\n"))]).expect("told");
+    fn the_space_is_what_a_process_sees() {
+        let answer = answer_of(std::process::id()).expect("told");
         let kernels = statvfs("/").unwrap();
         assert_eq!(
             answer.size_bytes,
@@ -128,14 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_further_down_serves_too() {
-        let own = format!("{}\n", std::process::id());
-        assert!(answer_of(&[(".", ""), ("init", ""), ("init/scope", &own)]).is_some());
-    }
-
-    #[test]
-    fn a_container_without_a_process_has_no_answer() {
-        assert_eq!(answer_of(&[(".", "")]), None);
-        assert_eq!(answer_of(&[(".", "0\n")]), None);
+    fn what_has_no_process_has_no_answer() {
+        assert_eq!(answer_of(0), None);
     }
 }

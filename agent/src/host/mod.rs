@@ -3,6 +3,7 @@
 //!
 //! Numbers never wait for anything here: each answer may be missing, late, or never come.
 
+pub mod bandwidth_files;
 pub mod block_devices;
 pub mod block_files;
 mod cgroup_file;

@@ -5,6 +5,7 @@
 
 use std::{
     fs::{self, File},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, Read as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::unix::fs::MetadataExt as _,
@@ -28,8 +29,12 @@ pub fn of_process(pid: u32) -> io::Result<Namespace> {
     ))
 }
 
-/// What the interfaces of a process's namespace counted since they were made.
-pub fn interfaces(pid: u32) -> io::Result<Interfaces> {
+/// Which interfaces there are: equal for the same names in the same order.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Names(u64);
+
+/// What the interfaces of a process's namespace counted since they were made, and which they are.
+pub fn interfaces(pid: u32) -> io::Result<(Interfaces, Names)> {
     let table = read(pid, "dev")?;
     parse_interfaces(&table).ok_or_else(|| io::Error::other("not in its documented form"))
 }
@@ -56,8 +61,9 @@ fn read(pid: u32, file: &str) -> io::Result<String> {
 
 /// `/proc/net/dev`: two lines of heads, then for each interface eight numbers received and eight sent
 /// (`dev_seq_printf_stats` in net/core/net-procfs.c, Linux 6.12).
-fn parse_interfaces(table: &str) -> Option<Interfaces> {
+fn parse_interfaces(table: &str) -> Option<(Interfaces, Names)> {
     let mut interfaces = Interfaces::default();
+    let mut names = DefaultHasher::new();
     for line in table.lines().skip(2) {
         // A name may have colons of its own: an alias.
         let (name, counters) = line.rsplit_once(':')?;
@@ -69,12 +75,13 @@ fn parse_interfaces(table: &str) -> Option<Interfaces> {
             tx_bytes: number(6)?,
             tx_packets: number(0)?,
         };
+        name.hash(&mut names);
         match name.trim() {
             "lo" => interfaces.loopback += &traffic,
             _ => interfaces.others += &traffic,
         }
     }
-    Some(interfaces)
+    Some((interfaces, Names(names.finish())))
 }
 
 /// `/proc/net/fib_trie`: leaves `|-- address`, each followed by what it is good for, as `/32 host LOCAL`
@@ -144,7 +151,7 @@ fd000000000000000000000000000002 04 40 00 82     eth0
 
     #[test]
     fn interfaces_are_summed_but_for_loopback() {
-        let interfaces = parse_interfaces(DEV).expect("in its form");
+        let (interfaces, names) = parse_interfaces(DEV).expect("in its form");
         let traffic = |rx_bytes, rx_packets, tx_bytes, tx_packets| Traffic {
             rx_bytes,
             rx_packets,
@@ -153,6 +160,11 @@ fd000000000000000000000000000002 04 40 00 82     eth0
         };
         assert_eq!(interfaces.loopback, traffic(168, 2, 168, 2));
         assert_eq!(interfaces.others, traffic(1216, 14, 126, 3));
+        let later = DEV.replace("1216", "1217");
+        let renamed = DEV.replace("eth0", "eth1");
+        let names_of = |table: &str| parse_interfaces(table).map(|(_, names)| names);
+        assert_eq!(names_of(&later), Some(names));
+        assert_ne!(names_of(&renamed), Some(names));
         assert!(parse_interfaces("a\nb\nlo: 1 2 x").is_none());
     }
 
@@ -170,7 +182,7 @@ fd000000000000000000000000000002 04 40 00 82     eth0
     fn this_process_is_in_a_namespace_with_a_loopback_interface() {
         let own = std::process::id();
         assert_eq!(of_process(own).ok(), of_process(own).ok());
-        let interfaces = interfaces(own).expect("readable");
+        let (interfaces, _) = interfaces(own).expect("readable");
         assert_eq!(
             interfaces.loopback.rx_packets,
             interfaces.loopback.tx_packets

@@ -12,8 +12,12 @@ use crate::{
         cpu_files::{CpuFiles, Usage},
     },
     metrics::catalog::Families,
-    snapshot::{Bandwidth, CpuLimit, CpuTotals, SpaceTotals, Split, Totals},
+    snapshot::{CpuTotals, SpaceTotals, Split, Totals},
 };
+
+/// CPU time after which its parts are read again, whoever's turn it is: so many readings cost a part in a thousand of
+/// what the entry used.
+const SPLIT_EVERY_NS: u64 = 20_000_000;
 
 /// Where in the passes over the slow files this tick is.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +35,8 @@ pub(super) struct EntryFiles {
     split: Split,
     /// The total that `split` is of; a total that has not moved needs no new split.
     split_of_ns: Option<u64>,
-    bandwidth: Option<Bandwidth>,
-    limit: Option<CpuLimit>,
+    /// The total up to which the ratio of `split` was read.
+    ratio_of_ns: Option<u64>,
     resources: ResourceFiles,
     /// Its tick within a pass.
     turn: u64,
@@ -76,8 +80,7 @@ impl EntryFiles {
             cpu: cpu_files(layout, path)?,
             split: Split::default(),
             split_of_ns: None,
-            bandwidth: None,
-            limit: None,
+            ratio_of_ns: None,
             resources: ResourceFiles::of(layout, kept_open),
             turn: arrival % pass.length,
             since_tick: pass.ticks + 1,
@@ -128,9 +131,7 @@ impl EntryFiles {
     /// Reads the slow files of the cgroup, which is at `path`.
     pub(super) fn read_slowly(&mut self, layout: &Layout, path: &str) {
         self.is_hastened = false;
-        // A removed cgroup does not answer: what was read last stands.
-        self.bandwidth = self.cpu.bandwidth().or(self.bandwidth);
-        self.limit = self.cpu.limit().or(self.limit);
+        self.ratio_of_ns = None;
         self.resources.read(layout, path);
     }
 
@@ -153,8 +154,6 @@ impl EntryFiles {
             cpu: CpuTotals {
                 user_ns: self.split_of_ns.map(|_| self.split.user_ns),
                 system_ns: self.split_of_ns.map(|_| self.split.system_ns),
-                bandwidth: self.bandwidth,
-                limit: self.limit,
                 ..CpuTotals::default()
             },
             ..Totals::default()
@@ -163,13 +162,19 @@ impl EntryFiles {
         totals
     }
 
-    /// Splits a total that has moved into user and system time. The ratio of the split so far serves a total that grew
-    /// after the last reading.
+    /// Splits a total that has moved into user and system time. Their ratio is read anew when the entry has its turn, and
+    /// before when much was used since; the one so far serves in between, and after the last reading.
     fn split(&mut self, run_ns: u64, readable: bool) {
         if self.split_of_ns == Some(run_ns) {
             return;
         }
-        let usage = readable.then(|| self.usage()).flatten();
+        let is_due = self
+            .ratio_of_ns
+            .is_none_or(|told_ns| run_ns.saturating_sub(told_ns) >= SPLIT_EVERY_NS);
+        let usage = (readable && is_due).then(|| self.usage()).flatten();
+        if usage.is_some() {
+            self.ratio_of_ns = Some(run_ns);
+        }
         let so_far = || {
             self.split_of_ns
                 .map(|_| (self.split.user_ns, self.split.system_ns))
@@ -187,6 +192,5 @@ pub(super) fn cpu_files(layout: &Layout, path: &str) -> io::Result<CpuFiles> {
     CpuFiles::open(
         folder(layout.unified()).as_deref(),
         folder(layout.legacy_with("cpuacct")).as_deref(),
-        folder(layout.legacy_with("cpu")).as_deref(),
     )
 }

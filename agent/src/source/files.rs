@@ -64,7 +64,7 @@ impl FileSource {
                 self.namespaces.look_at_host();
             }
             for due in self.roster.due() {
-                self.namespaces.look(&due);
+                self.namespaces.look(due);
             }
             self.namespaces.look_at_interfaces();
         }

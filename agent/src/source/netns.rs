@@ -14,11 +14,8 @@ use agent_ebpf::network::{NetworkCounters, Traffic};
 
 use super::roster::Due;
 use crate::{
-    container::{CgroupId, Kind},
-    host::{
-        cgroup_tree::first_process,
-        netns::{self, Namespace},
-    },
+    container::CgroupId,
+    host::netns::{self, Names, Namespace},
     snapshot::Interfaces,
 };
 
@@ -52,7 +49,16 @@ struct Space {
     owned: NetworkCounters,
     unowned: Option<Traffic>,
     addresses: Vec<IpAddr>,
+    /// Which interfaces there were when the addresses were last read, and how often they were looked at since.
+    addresses_of: Option<Names>,
+    looks: u64,
 }
+
+/// How often a namespace is looked at before its addresses are read again though its interfaces are the same ones.
+const ADDRESSES_EVERY: u64 = 6;
+
+/// The first looks, at which its addresses are read each time: they may be given after the interfaces.
+const FIRST_LOOKS: u64 = 12;
 
 impl Namespaces {
     /// Reads the host's own addresses. To be called once in a pass.
@@ -71,10 +77,7 @@ impl Namespaces {
     /// Looks where an entry is, and reads its namespace if it speaks for it.
     pub(super) fn look(&mut self, due: &Due) {
         let entry = due.entry;
-        // What is below another entry's cgroup may be entries of their own.
-        let Some(process) = first_process(&due.folder, due.kind == Kind::Container) else {
-            return;
-        };
+        let process = due.process;
         let Ok(namespace) = netns::of_process(process) else {
             return;
         };
@@ -90,13 +93,7 @@ impl Namespaces {
         space.members.insert(entry);
         if space.members.first() == Some(&entry) {
             space.process = process;
-            space.read_interfaces();
-            if let Ok(addresses) = netns::addresses(process)
-                && addresses != space.addresses
-            {
-                space.addresses = addresses;
-                self.moved = true;
-            }
+            self.moved |= space.look();
         }
     }
 
@@ -188,10 +185,29 @@ impl Namespaces {
 }
 
 impl Space {
-    fn read_interfaces(&mut self) {
-        if let Ok(interfaces) = netns::interfaces(self.process) {
-            self.interfaces = interfaces;
-            self.is_read = true;
+    fn read_interfaces(&mut self) -> Option<Names> {
+        let (interfaces, names) = netns::interfaces(self.process).ok()?;
+        self.interfaces = interfaces;
+        self.is_read = true;
+        Some(names)
+    }
+
+    /// Reads the interfaces, and the addresses where they may be others; whether they are.
+    fn look(&mut self) -> bool {
+        let names = self.read_interfaces();
+        self.looks += 1;
+        let may_be_others = names != self.addresses_of
+            || self.looks <= FIRST_LOOKS
+            || self.looks.is_multiple_of(ADDRESSES_EVERY);
+        if !may_be_others {
+            return false;
         }
+        let Ok(addresses) = netns::addresses(self.process) else {
+            return false;
+        };
+        self.addresses_of = names;
+        let are_others = addresses != self.addresses;
+        self.addresses = addresses;
+        are_others
     }
 }

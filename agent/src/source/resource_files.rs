@@ -1,5 +1,5 @@
-//! What an entry holds and waits for: the files of its memory, pressure and tasks, its disk space, and what was told
-//! last.
+//! What an entry holds and waits for: the files of its CPU limit, memory, pressure and tasks, its disk space, and what
+//! was told last.
 //!
 //! An entry that is around others tells of those too: so do its files.
 
@@ -7,18 +7,22 @@ use std::path::PathBuf;
 
 use crate::{
     host::{
+        bandwidth_files::BandwidthFiles,
         cgroup_tree::{Hierarchy, Layout},
         memory_files::MemoryFiles,
         pids_files::PidsFiles,
         pressure_files::PressureFiles,
     },
     metrics::catalog::{Families, Family},
-    snapshot::{MemoryTotals, PidsTotals, PressureTotals, SpaceTotals, Totals},
+    snapshot::{
+        Bandwidth, CpuLimit, MemoryTotals, PidsTotals, PressureTotals, SpaceTotals, Totals,
+    },
 };
 
 /// One entry's files.
 #[derive(Debug)]
 pub(super) struct ResourceFiles {
+    bandwidth: BandwidthFiles,
     memory: MemoryFiles,
     pressure: PressureFiles,
     pids: PidsFiles,
@@ -34,6 +38,7 @@ pub(super) struct ResourceFiles {
 /// What was told last.
 #[derive(Clone, Debug, Default)]
 struct Held {
+    bandwidth: Option<(Bandwidth, CpuLimit)>,
     memory: MemoryTotals,
     pressure: PressureTotals,
     pids: PidsTotals,
@@ -68,6 +73,10 @@ impl ResourceFiles {
     /// The files of a cgroup of this layout, not open yet.
     pub(super) fn of(layout: &Layout, kept_open: bool) -> Self {
         Self {
+            bandwidth: match layout.legacy_with("cpu") {
+                Some(_) => BandwidthFiles::v1(),
+                None => BandwidthFiles::v2(),
+            },
             memory: match layout.legacy_with("memory") {
                 Some(_) => MemoryFiles::v1(),
                 None => MemoryFiles::v2(),
@@ -124,6 +133,11 @@ impl ResourceFiles {
         };
         let last = &mut self.last;
         let families = self.families;
+        if let Some(folder) = folder(layout.with("cpu"))
+            && let Some(bandwidth) = self.bandwidth.read(&folder)
+        {
+            last.bandwidth = Some(bandwidth);
+        }
         if families.has(Family::Memory)
             && let Some(folder) = folder(layout.with("memory"))
             && let Some(memory) = self.memory.read(&folder)
@@ -143,6 +157,7 @@ impl ResourceFiles {
             last.pids = pids;
         }
         if !self.kept_open {
+            self.bandwidth.close();
             self.memory.close();
             self.pressure.close();
             self.pids.close();
@@ -167,6 +182,7 @@ impl ResourceFiles {
 
     /// What was told last, beside `totals`.
     pub(super) fn add_to(&self, totals: &mut Totals) {
+        (totals.cpu.bandwidth, totals.cpu.limit) = self.last.bandwidth.unzip();
         if self.families.has(Family::Memory) {
             totals.memory = self.last.memory.clone();
         }

@@ -16,9 +16,9 @@ use crate::{
     host::{
         Runtimes,
         block_files::{self, DeviceUses},
-        cgroup_tree::{Hierarchy, Layout},
+        cgroup_tree::{Hierarchy, Layout, first_process},
         cpu_files::{CpuFiles, Usage},
-        layer_space::LayerSpace,
+        layer_space::{LayerSpace, Question},
         oom_file, process,
         rstat::Subtrees,
     },
@@ -35,6 +35,12 @@ const EAGER_TICKS: u64 = 10;
 /// Entries whose slow files stay open. Reading those of one takes 20 µs then and 100 µs otherwise, but each that is
 /// open holds kernel memory: 62 KiB an entry, 16 MiB all together.
 const KEPT_OPEN: usize = 256;
+
+/// Entries from which on it pays to bring the files of all up to date at once.
+const MANY: usize = 1_000;
+
+/// Entries whose files are read between two such times.
+pub(super) const FLUSHED_FOR: usize = 256;
 
 /// Descriptors that are left to all else: slow files that stay open, programs and maps, connections.
 const OTHER_DESCRIPTORS: u64 = 8_000;
@@ -57,6 +63,8 @@ pub(super) struct Roster {
     /// Entries whose slow files stay open.
     kept_open: usize,
     subtrees: Subtrees,
+    /// Entries whose slow files were read; see [`FLUSHED_FOR`].
+    readings: usize,
     /// Entries whose files can be open.
     most_with_files: usize,
     /// Whether it was told that there are more.
@@ -72,16 +80,15 @@ pub(super) struct Roster {
     /// The root's own counter; absent where it cannot be read.
     root_files: Option<CpuFiles>,
     pass: Pass,
+    due: Vec<Due>,
     /// Entries so far; spreads the slow files evenly over a pass.
     arrivals: u64,
 }
 
-/// An entry that is to be looked at in this tick.
+/// An entry that is to be looked at in this tick, through a process in it.
 pub(super) struct Due {
     pub(super) entry: CgroupId,
-    pub(super) kind: Kind,
-    /// Its directory.
-    pub(super) folder: PathBuf,
+    pub(super) process: u32,
 }
 
 impl Roster {
@@ -101,6 +108,7 @@ impl Roster {
             files: HashMap::new(),
             kept_open: 0,
             subtrees: Subtrees::default(),
+            readings: 0,
             most_with_files: most_with_files(process::most_descriptors()),
             told_of_limit: false,
             space: LayerSpace::start()
@@ -112,6 +120,7 @@ impl Roster {
             oom_kills: Some(HashMap::new()),
             root,
             pass: Pass::of(ticks_per_pass),
+            due: Vec::new(),
             arrivals: 0,
         })
     }
@@ -382,7 +391,6 @@ impl Roster {
         let has_turn = |files: &EntryFiles| files.has_turn(pass);
         if readable && self.files.get(&id).is_some_and(has_turn) {
             self.read_slowly(id);
-            self.ask_for_space(id);
         } else if readable && let Some(files) = self.files.get_mut(&id) {
             files.read();
         }
@@ -415,8 +423,16 @@ impl Roster {
         }
     }
 
-    /// The entries whose slow files are read in this tick; a young one is in each, since it is still being set up.
-    pub(super) fn due(&self) -> Vec<Due> {
+    /// The entries that are to be looked at in this tick: those whose slow files are read, and each young one, since it
+    /// is still being set up. None where nothing is measured that is looked at through processes.
+    pub(super) fn due(&self) -> &[Due] {
+        &self.due
+    }
+
+    fn find_due(&self) -> Vec<Due> {
+        if !self.families.has(Family::Network) && !self.families.has(Family::Space) {
+            return Vec::new();
+        }
         let is_due = |entry: &&Arc<Container>| {
             let files = self.files.get(&entry.cgroup);
             files.is_some_and(|it| it.age(self.pass) <= EAGER_TICKS || it.has_turn(self.pass))
@@ -431,12 +447,15 @@ impl Roster {
 
     fn to_look_at(&self, which: impl Fn(&&Arc<Container>) -> bool) -> Vec<Due> {
         let entries = self.directory.iter().filter(which);
-        let due = |entry: &Arc<Container>| Due {
-            entry: entry.cgroup,
-            kind: entry.kind(),
-            folder: self.folder(&entry.path),
+        let due = |entry: &Arc<Container>| {
+            // What is below another entry's cgroup may be entries of their own.
+            let below = entry.kind() == Kind::Container;
+            Some(Due {
+                entry: entry.cgroup,
+                process: first_process(&self.folder(&entry.path), below)?,
+            })
         };
-        entries.map(due).collect()
+        entries.filter_map(due).collect()
     }
 
     /// Whether a pass begins with this tick.
@@ -445,6 +464,10 @@ impl Roster {
     }
 
     fn read_slowly(&mut self, id: CgroupId) {
+        self.readings += 1;
+        if self.readings.is_multiple_of(FLUSHED_FOR) {
+            self.flush();
+        }
         if let Some(files) = self.files.get_mut(&id)
             && let Some(entry) = self.directory.container(id)
         {
@@ -452,22 +475,41 @@ impl Roster {
         }
     }
 
-    /// Asks for the disk space of a container; other entries have none of their own.
-    fn ask_for_space(&mut self, id: CgroupId) {
-        if self.families.has(Family::Space)
-            && let Some(files) = self.files.get_mut(&id)
-            && let Some(entry) = self.directory.container(id)
-            && entry.kind() == Kind::Container
-            && let Some(space) = &self.space
-            && space.ask(id, self.layout.accounting().folder(&entry.path))
-        {
-            files.space_is_asked_for();
+    /// Takes in what was told of disk space, and asks for that of the containers that have their turn; other entries
+    /// have none of their own.
+    fn ask_for_space(&mut self) {
+        let Some(space) = &self.space else { return };
+        for (id, space) in space.answers() {
+            if let Some(files) = self.files.get_mut(&id) {
+                files.space_is_told(space);
+            }
+        }
+        if !self.families.has(Family::Space) {
+            return;
+        }
+        let has_turn = |due: &&Due| {
+            let files = self.files.get(&due.entry);
+            files.is_some_and(|it| it.has_turn(self.pass))
+                && self.kind(due.entry) == Some(Kind::Container)
+        };
+        let due = self.due.iter().filter(has_turn);
+        let round: Vec<Question> = due.map(|due| (due.entry, due.process)).collect();
+        let asked: Vec<CgroupId> = round.iter().map(|(id, _)| *id).collect();
+        if asked.is_empty() || !space.ask(round) {
+            return;
+        }
+        for id in asked {
+            if let Some(files) = self.files.get_mut(&id) {
+                files.space_is_asked_for();
+            }
         }
     }
 
     /// Brings up to date what the entries' files tell. Reading those of many is far cheaper then.
     pub(super) fn flush(&mut self) {
-        if let Some(unified) = self.layout.unified() {
+        if self.files.len() >= MANY
+            && let Some(unified) = self.layout.unified()
+        {
             self.subtrees.flush(&unified.mount);
         }
     }
@@ -476,11 +518,8 @@ impl Roster {
     pub(super) fn tick(&mut self) {
         self.pass.advance();
         self.flush();
-        for (id, space) in self.space.iter().flat_map(LayerSpace::answers) {
-            if let Some(files) = self.files.get_mut(&id) {
-                files.space_is_told(space);
-            }
-        }
+        self.due = self.find_due();
+        self.ask_for_space();
         let pass = self.pass;
         let nameless: Vec<Arc<Container>> = self
             .directory
@@ -553,8 +592,8 @@ fn root_files(layout: &Layout) -> Option<CpuFiles> {
     let folder = |hierarchy: Option<&Hierarchy>| hierarchy.map(|it| it.folder("/"));
     let cpuacct = folder(layout.legacy_with("cpuacct"));
     let files = match cpuacct {
-        Some(cpuacct) => CpuFiles::open(None, Some(&cpuacct), None),
-        None => CpuFiles::open(folder(layout.unified()).as_deref(), None, None),
+        Some(cpuacct) => CpuFiles::open(None, Some(&cpuacct)),
+        None => CpuFiles::open(folder(layout.unified()).as_deref(), None),
     };
     files.ok()
 }

@@ -60,7 +60,7 @@ pub(super) fn read(layout: Result<Layout, LayoutError>) -> Cgroups {
     });
     let folder = |hierarchy: Option<&Hierarchy>| hierarchy.map(|it| it.mount.clone());
     let (unified, cpuacct) = (layout.unified(), layout.legacy_with("cpuacct"));
-    let root = CpuFiles::open(folder(unified).as_deref(), folder(cpuacct).as_deref(), None);
+    let root = CpuFiles::open(folder(unified).as_deref(), folder(cpuacct).as_deref());
     Ok(CgroupFacts {
         mode: layout.mode,
         mount: accounting.mount.clone(),

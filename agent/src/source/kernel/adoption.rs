@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use agent_ebpf::slot::SlotEntry;
 
-use super::{KernelSource, ended::Ended};
+use super::{super::roster::FLUSHED_FOR, KernelSource, ended::Ended};
 use crate::{
     clock,
     container::{CgroupId, Kind},
@@ -90,7 +90,10 @@ impl KernelSource {
             }
         }
         // Only now is known which entries have others below them.
-        for entry in entries {
+        for (at, entry) in entries.into_iter().enumerate() {
+            if at.is_multiple_of(FLUSHED_FOR) {
+                self.roster.flush();
+            }
             self.begin_with(entry, old.get(&entry));
         }
     }

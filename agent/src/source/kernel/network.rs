@@ -21,7 +21,7 @@ impl KernelSource {
             self.namespaces.look_at_host();
         }
         for due in self.roster.due() {
-            self.namespaces.look(&due);
+            self.namespaces.look(due);
         }
         if !self.coverage.has(Source::CgroupSkb) {
             self.namespaces.look_at_interfaces();
