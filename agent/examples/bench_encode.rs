@@ -80,11 +80,7 @@ fn batch(with_histogram: bool) -> Batch {
             image: Some("registry:5000/shop/web:1.2".to_owned()),
             ..Container::host(CgroupId(index + 2))
         };
-        Subject {
-            container: Arc::new(container),
-            alive: true,
-            samples: samples(index, with_histogram),
-        }
+        Subject::new(Arc::new(container), true, samples(index, with_histogram))
     });
     Batch {
         taken: Timestamp {
@@ -125,9 +121,9 @@ fn samples(index: u64, with_histogram: bool) -> Vec<Sample> {
 fn with_builder(batch: &Batch) -> Vec<u8> {
     let mut builder = LineProtocolBuilder::new();
     for subject in &batch.subjects {
+        let samples = subject.samples();
         for measurement in ["container_cpu", "container_sched"] {
-            let mut samples = subject
-                .samples
+            let mut samples = samples
                 .iter()
                 .filter(|sample| sample.metric.measurement == measurement);
             let mut line = builder

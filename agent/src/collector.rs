@@ -158,7 +158,7 @@ impl Collector {
         if interval.length < self.interval / 2 {
             interval = interval.without_rates();
         }
-        let (mut batch, nameless) = Batch::assemble(&interval, |id| self.source.entry(id));
+        let (mut batch, nameless) = Batch::assemble(interval, |id| self.source.entry(id));
         self.nameless += nameless;
         let machine = self.machine.as_mut().map(|reader| reader.read(taken));
         batch.host = machine
@@ -167,11 +167,7 @@ impl Collector {
             .unwrap_or_default();
         batch.agent = self.samples(&batch);
         batch.oom_kills = self.source.oom_kills();
-        self.other.fold(&mut batch);
-        if let Some(other) = &mut batch.other {
-            let families = self.families;
-            other.samples.retain(|sample| families.cover(sample.metric));
-        }
+        self.other.fold(&mut batch, self.families);
         for outlet in &mut self.outlets {
             ship(outlet, &batch);
         }

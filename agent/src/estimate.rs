@@ -229,11 +229,7 @@ fn usual_batch(config: &Config) -> Batch {
             wall_ns: 1_790_000_000_000_000_000,
         },
         interval: Duration::from_secs(1),
-        subjects: vec![Subject {
-            container: Arc::new(container),
-            alive: true,
-            samples: samples.collect(),
-        }],
+        subjects: vec![Subject::new(Arc::new(container), true, samples.collect())],
         host: if families.has(Family::Host) {
             host_samples()
         } else {

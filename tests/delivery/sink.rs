@@ -122,8 +122,8 @@ fn hostile_names_come_back_as_they_were_or_as_documented() {
     let Some(server) = InfluxServer::start() else {
         return;
     };
-    let subjects = HOSTILE.iter().zip(2..).map(|((text, _), cgroup)| Subject {
-        container: Arc::new(Container {
+    let subjects = HOSTILE.iter().zip(2..).map(|((text, _), cgroup)| {
+        let container = Container {
             path: format!("/docker/{text}"),
             runtime: Runtime::Docker,
             id: Some("0123456789abcdef".to_owned()),
@@ -131,13 +131,13 @@ fn hostile_names_come_back_as_they_were_or_as_documented() {
             image: Some("registry:5000/shop/web:1.2@sha256:ab".to_owned()),
             labels: BTreeMap::from([("a label".to_owned(), (*text).to_owned())]),
             ..Container::host(CgroupId(cgroup))
-        }),
-        alive: true,
-        samples: vec![
+        };
+        let samples = vec![
             Sample::new(&catalog::CPU_USAGE, Value::Integer(u64::MAX - cgroup)),
             Sample::new(&catalog::CPU_USER, Value::Integer(cgroup)),
             Sample::new(&catalog::CPU_RATE, Value::Float(1e-7 * cgroup as f64)),
-        ],
+        ];
+        Subject::new(Arc::new(container), true, samples)
     });
     let batch = Batch {
         taken: Timestamp {

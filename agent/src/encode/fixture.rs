@@ -43,11 +43,13 @@ pub(crate) fn container(cgroup: u64, name: &str) -> Container {
 
 /// A live entry.
 pub(crate) fn subject_of(container: Container, samples: Vec<Sample>) -> Subject {
-    Subject {
-        container: Arc::new(container),
-        alive: true,
-        samples,
-    }
+    Subject::new(Arc::new(container), true, samples)
+}
+
+/// The same, alive or with its last word.
+pub(crate) fn alive_or_not(alive: bool, mut subject: Subject) -> Subject {
+    subject.alive = alive;
+    subject
 }
 
 /// The two values the history keeps.

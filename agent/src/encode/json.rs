@@ -12,7 +12,9 @@ use serde_json::json;
 use crate::{
     container::{Container, Kind},
     live::{Event, EventKind, Point, Tick, TickEntry},
-    metrics::{Batch, Histogram, Metric, Sample, Subject, Value, catalog, network::LOOPBACK},
+    metrics::{
+        Batch, Histogram, Metric, Sample, Subject, Value, catalog, integer, network::LOOPBACK,
+    },
 };
 
 /// `{"taken":…,"interval_ns":…,"host":…,"containers":[…],"machine":{…},"agent":{…}}`: all of a batch. `host` is the
@@ -81,29 +83,36 @@ pub fn tick(tick: &Tick, told: &[TickEntry], now: Option<&Now<'_>>) -> String {
 }
 
 fn resources(subjects: &[Subject]) -> Vec<Resources> {
-    let is_of_disks = |it: &Sample| DISK_BYTES.contains(&it.metric);
-    // Who never used one has no sample of it.
-    let with_disks = subjects.iter().any(|it| it.samples.iter().any(is_of_disks));
     let live = subjects.iter().filter(|subject| subject.alive);
-    live.map(|subject| {
-        (
-            subject.container.cgroup.0,
-            subject.integer(&catalog::MEMORY_USAGE),
-            total(subject, DISK_BYTES).or(with_disks.then_some(0)),
-            total(subject, NETWORK_BYTES),
-        )
-    })
-    .collect()
+    let mut resources: Vec<Resources> = live
+        .map(|subject| {
+            let samples = subject.samples();
+            (
+                subject.container.cgroup.0,
+                integer(&samples, &catalog::MEMORY_USAGE),
+                total(&samples, DISK_BYTES),
+                total(&samples, NETWORK_BYTES),
+            )
+        })
+        .collect();
+    // Who never used a disk has no sample of it.
+    if resources.iter().any(|(_, _, disks, _)| disks.is_some()) {
+        for (_, _, disks, _) in &mut resources {
+            disks.get_or_insert(0);
+        }
+    }
+    resources
 }
 
 static DISK_BYTES: [&Metric; 2] = [&catalog::READ_BYTES, &catalog::WRITE_BYTES];
 static NETWORK_BYTES: [&Metric; 2] = [&catalog::NET_RX_BYTES, &catalog::NET_TX_BYTES];
 
 /// All that these metrics tell, loopback left out.
-fn total(subject: &Subject, metrics: [&Metric; 2]) -> Option<u64> {
+fn total(samples: &[Sample], metrics: [&Metric; 2]) -> Option<u64> {
     let is_loopback = |sample: &Sample| sample.labels.iter().any(|(_, value)| value == LOOPBACK);
-    let samples = subject.samples.iter();
-    let its = samples.filter(|it| metrics.contains(&it.metric) && !is_loopback(it));
+    let its = samples
+        .iter()
+        .filter(|it| metrics.contains(&it.metric) && !is_loopback(it));
     let values = its.filter_map(|it| match it.value {
         Value::Integer(value) => Some(value),
         Value::Float(_) | Value::Histogram(_) => None,
@@ -223,7 +232,7 @@ struct SubjectText<'a> {
     labels: &'a BTreeMap<String, String>,
     alive: bool,
     #[serde(flatten)]
-    samples: Groups<'a>,
+    samples: SubjectGroups<'a>,
 }
 
 impl<'a> SubjectText<'a> {
@@ -233,7 +242,7 @@ impl<'a> SubjectText<'a> {
             path: &subject.container.path,
             labels: &subject.container.labels,
             alive: subject.alive,
-            samples: Groups(&subject.samples),
+            samples: SubjectGroups(subject),
         }
     }
 }
@@ -301,6 +310,15 @@ impl Serialize for Groups<'_> {
             )?;
         }
         map.end()
+    }
+}
+
+/// A subject's samples, which are made when they are written.
+struct SubjectGroups<'a>(&'a Subject);
+
+impl Serialize for SubjectGroups<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Groups(&self.0.samples()).serialize(serializer)
     }
 }
 

@@ -112,14 +112,15 @@ impl LineEncoder {
     }
 
     fn point(&mut self, point: &Point<'_>) {
-        let container = point.container;
+        let container = &point.subject.container;
+        let its_samples = point.subject.samples();
         let known = self
             .known
             .entry(container.cgroup)
             .and_modify(|known| known.refresh(&self.tagging, container))
             .or_insert_with(|| Known::new(&self.tagging, container));
         known.round = self.round;
-        let samples = || point.samples.iter().chain(&point.peak);
+        let samples = || its_samples.iter().chain(&point.peak);
         each_line(samples, |first| {
             let with_labels;
             let tags = if first.labels.is_empty() {

@@ -38,11 +38,7 @@ fn batch(container: Container, samples: Vec<Sample>) -> Batch {
             wall_ns: WALL_NS,
         },
         interval: Duration::ZERO,
-        subjects: vec![Subject {
-            container: Arc::new(container),
-            alive: true,
-            samples,
-        }],
+        subjects: vec![Subject::new(Arc::new(container), true, samples)],
         host: Vec::new(),
         agent: Vec::new(),
         oom_kills: Vec::new(),

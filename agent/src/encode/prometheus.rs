@@ -49,77 +49,57 @@ impl AllowedLabels {
 /// The text of one scrape, made piece by piece as it is sent: at 1,000 containers the whole would be some 8 MB.
 #[derive(Debug)]
 pub struct Exposition {
-    batch: Arc<Batch>,
-    /// Entries with their label text; no two share one.
-    rows: Vec<(Row, String)>,
+    /// No two share a label text. Last comes what has none: the samples of the host as a whole and the agent's own.
+    rows: Vec<Row>,
     families: Vec<&'static Metric>,
-    /// The next line's family and row; rows are followed by the samples of the host as a whole and the agent's own.
+    /// The next line's family and row.
     family: usize,
     row: usize,
 }
 
+/// What stands under one label text.
 #[derive(Debug)]
-enum Row {
-    /// Of the batch, by position.
-    Live(usize),
-    /// What the rules leave out.
-    Other,
-    /// Ended: its totals are final and its gauges no longer true.
-    Ended(Arc<Subject>),
+struct Row {
+    labels: String,
+    samples: Vec<Sample>,
 }
 
 impl Exposition {
     /// All live entries of `batch`, those that the rules leave out as one, the totals of the `ended` ones, and what host
-    /// and agent say of themselves. Of entries
-    /// with equal labels, as after a restart under the same name, the live one stays, then the one that comes last.
+    /// and agent say of themselves. Of entries with equal labels, as after a restart under the same name, the live one
+    /// stays, then the one that comes last.
     pub fn new(
-        batch: Arc<Batch>,
+        batch: &Batch,
         ended: impl DoubleEndedIterator<Item = Arc<Subject>>,
         allowed: &AllowedLabels,
     ) -> Self {
         let mut rows = Vec::with_capacity(batch.subjects.len());
         let mut taken = HashSet::new();
-        let mut families = Vec::new();
-        let mut add = |row, subject: &Subject| {
+        let mut add = |subject: &Subject| {
             let labels = labels(&subject.container, allowed);
             if taken.insert(labels.clone()) {
-                rows.push((row, labels));
-                note_families(&mut families, &subject.samples);
+                let mut samples = subject.samples().into_owned();
+                // The gauges of what ended are no longer true.
+                samples.retain(|it| subject.alive || it.metric.kind != Kind::Gauge);
+                rows.push(Row { labels, samples });
             }
         };
         let stands_alone = |it: &Subject| it.container.share() != Share::Other;
-        for (at, subject) in batch.subjects.iter().enumerate() {
-            if subject.alive && stands_alone(subject) {
-                add(Row::Live(at), subject);
-            }
-        }
-        if let Some(other) = &batch.other {
-            add(Row::Other, other);
-        }
+        let live = batch.subjects.iter().filter(|it| it.alive);
+        live.filter(|it| stands_alone(it)).for_each(&mut add);
+        batch.other.iter().for_each(&mut add);
         for subject in ended.rev().filter(|it| stands_alone(it)) {
-            add(Row::Ended(Arc::clone(&subject)), &subject);
+            add(&subject);
         }
-        note_families(&mut families, &batch.host);
-        note_families(&mut families, &batch.agent);
+        rows.push(Row {
+            labels: String::new(),
+            samples: batch.host.iter().chain(&batch.agent).cloned().collect(),
+        });
         Self {
-            batch,
+            families: families(&rows),
             rows,
-            families,
             family: 0,
             row: 0,
-        }
-    }
-
-    fn write_row(&self, text: &mut String, metric: &Metric) -> fmt::Result {
-        let Some((row, labels)) = self.rows.get(self.row) else {
-            write_samples(text, metric, &self.batch.host, "")?;
-            return write_samples(text, metric, &self.batch.agent, "");
-        };
-        match row {
-            Row::Ended(_) if metric.kind == Kind::Gauge => Ok(()),
-            Row::Ended(subject) => write_samples(text, metric, &subject.samples, labels),
-            Row::Live(at) => write_subject(text, metric, self.batch.subjects.get(*at), labels),
-            Row::Other => write_subject(text, metric, self.batch.other.as_ref(), labels),
         }
     }
 }
@@ -133,9 +113,10 @@ impl Iterator for Exposition {
             if self.row == 0 {
                 write_head(&mut text, metric).ok()?;
             }
-            self.write_row(&mut text, metric).ok()?;
-            self.row += 1;
-            if self.row > self.rows.len() {
+            if let Some(row) = self.rows.get(self.row) {
+                write_samples(&mut text, metric, &row.samples, &row.labels).ok()?;
+                self.row += 1;
+            } else {
                 self.row = 0;
                 self.family += 1;
             }
@@ -147,14 +128,16 @@ impl Iterator for Exposition {
     }
 }
 
-/// Adds the metrics of `samples` that are not yet known, by their Prometheus names.
-fn note_families(families: &mut Vec<&'static Metric>, samples: &[Sample]) {
-    for Sample { metric, .. } in samples {
+/// The metrics of all rows that have a Prometheus name, each name once.
+fn families(rows: &[Row]) -> Vec<&'static Metric> {
+    let mut families: Vec<&'static Metric> = Vec::new();
+    for Sample { metric, .. } in rows.iter().flat_map(|row| &row.samples) {
         let known = |it: &&Metric| it.prometheus == metric.prometheus;
         if !metric.prometheus.is_empty() && !families.iter().any(known) {
             families.push(metric);
         }
     }
+    families
 }
 
 fn write_head(text: &mut String, metric: &Metric) -> fmt::Result {
@@ -166,18 +149,6 @@ fn write_head(text: &mut String, metric: &Metric) -> fmt::Result {
     };
     let help = metric.help.replace('\\', r"\\").replace('\n', r"\n");
     writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}")
-}
-
-/// The lines of `metric` of a subject that may be gone.
-fn write_subject(
-    text: &mut String,
-    metric: &Metric,
-    subject: Option<&Subject>,
-    labels: &str,
-) -> fmt::Result {
-    subject.map_or(Ok(()), |subject| {
-        write_samples(text, metric, &subject.samples, labels)
-    })
 }
 
 /// The lines of `metric` among `samples`; `labels` is the entry's label text.
@@ -329,22 +300,17 @@ mod tests {
 
     use super::*;
     use crate::{
-        encode::fixture::{HOSTILE, container, every_sample, subject_of, tick_of},
+        encode::fixture::{HOSTILE, alive_or_not, container, every_sample, subject_of, tick_of},
         metrics::{
             catalog,
             host::{self, tests::everything},
         },
     };
 
-    fn text(batch: Batch, ended: Vec<Subject>, labels: &[&str]) -> String {
+    fn text(batch: &Batch, ended: Vec<Subject>, labels: &[&str]) -> String {
         let labels: Vec<_> = labels.iter().map(ToString::to_string).collect();
         let ended: Vec<_> = ended.into_iter().map(Arc::new).collect();
-        Exposition::new(
-            Arc::new(batch),
-            ended.into_iter(),
-            &AllowedLabels::new(&labels),
-        )
-        .collect()
+        Exposition::new(batch, ended.into_iter(), &AllowedLabels::new(&labels)).collect()
     }
 
     fn usage(ns: u64) -> Vec<Sample> {
@@ -360,7 +326,11 @@ mod tests {
             .insert("com.example/tier".to_owned(), "front".to_owned());
         let batch = tick_of(5, vec![subject_of(web, usage(9_007_199_254_740_993))]);
         assert_eq!(
-            text(batch, Vec::new(), &["com.example/tier", "com_example_tier"]),
+            text(
+                &batch,
+                Vec::new(),
+                &["com.example/tier", "com_example_tier"]
+            ),
             "# HELP cgflux_container_cpu_usage_seconds_total CPU time used since the cgroup was made, as the kernel charged it.\n\
              # TYPE cgflux_container_cpu_usage_seconds_total counter\n\
              cgflux_container_cpu_usage_seconds_total{id=\"abc\",name=\"web\",image=\"nginx:1\",runtime=\"docker\",kind=\"container\",container_label_com_example_tier=\"front\"} 9007199.254740993\n"
@@ -382,7 +352,7 @@ mod tests {
             &catalog::RUNQ_WAITS,
             Value::Histogram(Box::new(histogram)),
         )];
-        let text = text(batch, Vec::new(), &[]);
+        let text = text(&batch, Vec::new(), &[]);
         let name = "cgflux_container_runq_wait_seconds";
         for line in [
             format!("{name}_bucket{{le=\"0.000001024\"}} 2"),
@@ -401,11 +371,8 @@ mod tests {
     #[test]
     fn of_an_ended_entry_only_totals_are_shown() {
         let batch = tick_of(5, Vec::new());
-        let text = text(
-            batch,
-            vec![subject_of(container(7, "gone"), every_sample())],
-            &[],
-        );
+        let gone = subject_of(container(7, "gone"), every_sample());
+        let text = text(&batch, vec![alive_or_not(false, gone)], &[]);
         assert!(
             text.contains("cgflux_container_cpu_usage_seconds_total{"),
             "{text}"
@@ -422,7 +389,7 @@ mod tests {
         };
         let mut batch = tick_of(5, vec![left_out(7, "web"), left_out(8, "db")]);
         batch.other = Some(subject_of(Container::other(), usage(2_000_000_000)));
-        let text = text(batch, vec![left_out(9, "gone")], &[]);
+        let text = text(&batch, vec![left_out(9, "gone")], &[]);
         let lines: Vec<&str> = text.lines().filter(|it| !it.starts_with('#')).collect();
         let labels = "name=\"_other\",runtime=\"other\",kind=\"other\"";
         let line = format!("cgflux_container_cpu_usage_seconds_total{{{labels}}} 2");
@@ -443,13 +410,13 @@ mod tests {
                 .map(ToOwned::to_owned)
                 .collect::<Vec<_>>()
         };
-        let only_ended = lines(text(tick_of(5, Vec::new()), ended.clone(), &[]));
+        let only_ended = lines(text(&tick_of(5, Vec::new()), ended.clone(), &[]));
         assert!(
             matches!(&only_ended[..], [line] if line.ends_with(" 2")),
             "{only_ended:?}"
         );
         let live = tick_of(5, vec![nameless(3, 3_000_000_000)]);
-        let with_live = lines(text(live, ended, &[]));
+        let with_live = lines(text(&live, ended, &[]));
         assert!(
             matches!(&with_live[..], [line] if line.ends_with(" 3")),
             "{with_live:?}"
@@ -461,9 +428,9 @@ mod tests {
         let subjects = (1..=400)
             .map(|cgroup| subject_of(container(cgroup, &format!("c{cgroup}")), every_sample()))
             .collect();
-        let batch = Arc::new(tick_of(5, subjects));
+        let batch = tick_of(5, subjects);
         let chunks: Vec<_> =
-            Exposition::new(batch, std::iter::empty(), &AllowedLabels::default()).collect();
+            Exposition::new(&batch, std::iter::empty(), &AllowedLabels::default()).collect();
         let longest = chunks.iter().map(String::len).max();
         assert!(
             longest < Some(CHUNK_BYTES + 8 * 1024),
@@ -494,7 +461,7 @@ mod tests {
             every_sample(),
         ));
         batch.host = host::samples(&everything(HOSTILE));
-        let text = text(batch, Vec::new(), &["tier"]);
+        let text = text(&batch, Vec::new(), &["tier"]);
         for metric in catalog::host() {
             assert!(text.contains(metric.prometheus), "{}", metric.prometheus);
         }

@@ -71,11 +71,8 @@ pub(super) fn metrics(context: &Context) -> Response<Body> {
     let finals_ns = i64::try_from(context.settings.finals.as_nanos()).unwrap_or(i64::MAX);
     let since_ns = batch.taken.wall_ns.saturating_sub(finals_ns);
     let ended = context.live.ended().into_iter();
-    let ended = ended
-        .filter(|it| it.wall_ns >= since_ns)
-        .map(|it| it.last)
-        .collect::<Vec<_>>();
-    let chunks = Exposition::new(batch, ended.into_iter(), &context.labels);
+    let ended = ended.filter(|it| it.wall_ns >= since_ns).map(|it| it.last);
+    let chunks = Exposition::new(&batch, ended, &context.labels);
     reply::streamed(
         "text/plain; version=0.0.4; charset=utf-8",
         stream::iter(chunks.map(Bytes::from)),

@@ -115,7 +115,7 @@ fn without_labels(container: &Arc<Container>) -> Arc<Container> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::fixture::{container, subject_of, tick_of};
+    use crate::encode::fixture::{alive_or_not, container, subject_of, tick_of};
 
     fn told(events: &Events) -> Vec<String> {
         let events = events.after(0).into_iter();
@@ -129,9 +129,9 @@ mod tests {
     }
 
     fn subjects(cgroups: std::ops::Range<u64>, alive: bool) -> Vec<Subject> {
-        let subject = |cgroup| Subject {
-            alive,
-            ..subject_of(container(cgroup, &format!("c{cgroup}")), Vec::new())
+        let subject = |cgroup| {
+            let container = container(cgroup, &format!("c{cgroup}"));
+            alive_or_not(alive, subject_of(container, Vec::new()))
         };
         cgroups.map(subject).collect()
     }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::{
     container::{CgroupId, Container},
-    metrics::{Batch, Subject, catalog},
+    metrics::{Batch, Subject},
 };
 
 use events::Events;
@@ -235,8 +235,7 @@ impl History {
             track.values.pop_front();
             track.first += 1;
         }
-        let value = |metric| subject.float(metric).map_or(f32::NAN, narrow);
-        let values = [value(&catalog::CPU_RATE), value(&catalog::RUNQ_WAIT_RATE)];
+        let values = [subject.cpus(), subject.waiting()].map(|it| it.map_or(f32::NAN, narrow));
         push_within(&mut track.values, self.limits.ticks, values);
         if !subject.alive {
             track.ended = true;
@@ -362,7 +361,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::encode::fixture::{container, rates, subject_of, tick_of};
+    use crate::encode::fixture::{alive_or_not, container, rates, subject_of, tick_of};
 
     /// What an entry does in one tick.
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -447,11 +446,11 @@ mod tests {
     }
 
     fn publish(live: &Live, tick: u32, turns: &[Turn]) {
-        let subject = |(cgroup, turn): (u64, &Turn)| Subject {
-            alive: *turn == Turn::Alive,
-            ..subject_of(
-                container(cgroup, "c"),
-                rates(cpus(cgroup, tick).into(), 0.0),
+        let subject = |(cgroup, turn): (u64, &Turn)| {
+            let rates = rates(cpus(cgroup, tick).into(), 0.0);
+            alive_or_not(
+                *turn == Turn::Alive,
+                subject_of(container(cgroup, "c"), rates),
             )
         };
         let present = (0..).zip(turns).filter(|it| *it.1 != Turn::Absent);
@@ -533,7 +532,7 @@ mod tests {
         let ended = live.ended();
         assert_eq!(ended.len(), 1);
         assert_eq!(ended[0].wall_ns, 2_000_000_000);
-        assert_eq!(ended[0].last.float(&catalog::CPU_RATE), Some(2.0));
+        assert_eq!(ended[0].last.cpus(), Some(2.0));
         assert_eq!(live.points(CgroupId(0)).len(), 2);
     }
 

@@ -1,12 +1,10 @@
 //! The CPU family: a span of an interval → samples.
 
-use std::time::Duration;
-
 use super::{Histogram, Sample, Value, catalog};
 use crate::snapshot::{CpuTotals, Span};
 
 /// Adds all CPU samples of one entry, in catalog order.
-pub(super) fn add(samples: &mut Vec<Sample>, span: &Span<'_>, length: Duration) {
+pub(super) fn add(samples: &mut Vec<Sample>, span: &Span) {
     let cpu = &span.after.totals.cpu;
     let mut push = |metric, value: Option<Value>| {
         samples.extend(value.map(|value| Sample::new(metric, value)));
@@ -37,7 +35,7 @@ pub(super) fn add(samples: &mut Vec<Sample>, span: &Span<'_>, length: Duration) 
         &catalog::CPU_PERIOD,
         integer(cpu.limit.map(|it| it.period_us)),
     );
-    push(&catalog::CPU_RATE, float(span.cpus(length)));
+    push(&catalog::CPU_RATE, float(span.cpus()));
     push(&catalog::RUNQ_WAIT, integer(cpu.wait_ns));
     push(
         &catalog::VOLUNTARY_SWITCHES,
@@ -51,7 +49,7 @@ pub(super) fn add(samples: &mut Vec<Sample>, span: &Span<'_>, length: Duration) 
     push(&catalog::FORKS, integer(cpu.forks));
     push(&catalog::EXECS, integer(cpu.execs));
     push(&catalog::EXITS, integer(cpu.exits));
-    push(&catalog::RUNQ_WAIT_RATE, float(span.waiting(length)));
+    push(&catalog::RUNQ_WAIT_RATE, float(span.waiting()));
     push(&catalog::RUNQ_WAITS, waits(cpu));
 }
 
@@ -64,13 +62,13 @@ fn waits(cpu: &CpuTotals) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::Arc, time::Duration};
+
     use super::*;
     use crate::{
         container::CgroupId,
         snapshot::{Bandwidth, CpuLimit, Entry, Totals, WaitHistogram},
     };
-
-    const SECOND: Duration = Duration::from_secs(1);
 
     fn samples_of(cpu: CpuTotals, run_ns: Option<u64>, wait_ns: Option<u64>) -> Vec<Sample> {
         let after = Entry {
@@ -82,12 +80,13 @@ mod tests {
             },
         };
         let span = Span {
-            after: &after,
+            after: Arc::new(after),
+            length: Duration::from_secs(1),
             run_ns,
             wait_ns,
         };
         let mut samples = Vec::new();
-        add(&mut samples, &span, SECOND);
+        add(&mut samples, &span);
         samples
     }
 

@@ -12,6 +12,7 @@ mod pids;
 mod pressure;
 mod remainder;
 mod space;
+mod subject;
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -24,6 +25,8 @@ use crate::{
 pub use catalog::Metric;
 pub use other::Other;
 pub(crate) use remainder::Remainder;
+pub use subject::Subject;
+pub(crate) use subject::integer;
 
 /// All that one tick has to say.
 #[derive(Clone, Debug)]
@@ -42,17 +45,6 @@ pub struct Batch {
     pub oom_kills: Vec<OomKill>,
     /// What has no series of its own by the operator's rules, added up; `None` where there is nothing.
     pub other: Option<Subject>,
-}
-
-/// One entry and its samples.
-#[derive(Clone, Debug)]
-pub struct Subject {
-    /// Who it is.
-    pub container: Arc<Container>,
-    /// Whether it still runs. Of an ended one this is the last word: its final values.
-    pub alive: bool,
-    /// Its samples, in catalog order; a metric that this kernel does not give is not among them.
-    pub samples: Vec<Sample>,
 }
 
 /// One value of one metric.
@@ -84,32 +76,6 @@ pub struct Histogram {
     pub buckets: [u64; BUCKETS],
     /// Sum of all observations, in nanoseconds.
     pub sum_ns: u64,
-}
-
-impl Subject {
-    /// The value of `metric`, if this subject has it.
-    pub fn value(&self, metric: &Metric) -> Option<&Value> {
-        self.samples
-            .iter()
-            .find(|sample| std::ptr::eq(sample.metric, metric))
-            .map(|sample| &sample.value)
-    }
-
-    /// The value of an integer `metric`.
-    pub fn integer(&self, metric: &Metric) -> Option<u64> {
-        match self.value(metric)? {
-            Value::Integer(value) => Some(*value),
-            Value::Float(_) | Value::Histogram(_) => None,
-        }
-    }
-
-    /// The value of a float `metric`.
-    pub fn float(&self, metric: &Metric) -> Option<f64> {
-        match self.value(metric)? {
-            Value::Float(value) => Some(*value),
-            Value::Integer(_) | Value::Histogram(_) => None,
-        }
-    }
 }
 
 impl Sample {
@@ -146,21 +112,16 @@ pub fn totals(totals: Totals) -> Vec<Sample> {
         alive: false,
         totals,
     };
-    let span = Span {
-        after: &entry,
-        run_ns: None,
-        wait_ns: None,
-    };
-    samples(&span, Duration::ZERO)
+    samples(&Span::without_rates(entry))
 }
 
 /// Room for the samples of an entry without block I/O.
 const MOST_ENTRIES_SAMPLES: usize = 64;
 
 /// All samples of one entry, in catalog order.
-fn samples(span: &Span<'_>, length: Duration) -> Vec<Sample> {
+fn samples(span: &Span) -> Vec<Sample> {
     let mut samples = Vec::with_capacity(MOST_ENTRIES_SAMPLES);
-    cpu::add(&mut samples, span, length);
+    cpu::add(&mut samples, span);
     let totals = &span.after.totals;
     block_io::add(&mut samples, &totals.block_io);
     network::add(&mut samples, &totals.network);
@@ -184,34 +145,26 @@ impl Batch {
     /// An entry that `resolve` does not know is left out, and the number of those left out is returned beside the
     /// batch.
     pub fn assemble(
-        interval: &Interval<'_>,
+        interval: Interval,
         resolve: impl Fn(CgroupId) -> Option<Arc<Container>>,
     ) -> (Self, u64) {
         let mut nameless = 0;
         let mut subjects = Vec::with_capacity(interval.spans.len());
-        for span in &interval.spans {
-            let Some(container) = resolve(span.after.cgroup) else {
-                nameless += 1;
-                continue;
-            };
-            let samples = samples(span, interval.length);
-            subjects.push(Subject {
-                container,
-                alive: span.after.alive,
-                samples,
-            });
+        for span in interval.spans {
+            match resolve(span.after.cgroup) {
+                Some(container) => subjects.push(Subject::of(container, span)),
+                None => nameless += 1,
+            }
         }
-        (
-            Self {
-                taken: interval.taken,
-                interval: interval.length,
-                subjects,
-                host: Vec::new(),
-                agent: Vec::new(),
-                oom_kills: Vec::new(),
-                other: None,
-            },
-            nameless,
-        )
+        let batch = Self {
+            taken: interval.taken,
+            interval: interval.length,
+            subjects,
+            host: Vec::new(),
+            agent: Vec::new(),
+            oom_kills: Vec::new(),
+            other: None,
+        };
+        (batch, nameless)
     }
 }

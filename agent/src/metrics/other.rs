@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{Batch, Remainder, Sample, Subject};
+use super::{Batch, Remainder, Sample, Subject, catalog::Families};
 use crate::container::{CgroupId, Container, Share};
 
 /// Adds them up from tick to tick. The sum goes on when an entry ends, and when the rules' verdict on it changes because
@@ -37,17 +37,17 @@ impl Other {
         self.is_used = true;
     }
 
-    /// Takes in a tick's entries and gives the batch their sum.
-    pub fn fold(&mut self, batch: &mut Batch) {
+    /// Takes in a tick's entries and gives the batch their sum, as far as these families tell of it.
+    pub fn fold(&mut self, batch: &mut Batch, families: Families) {
         if self.is_wanted {
             for subject in &batch.subjects {
                 self.take(subject);
             }
         }
-        batch.other = self.is_used.then(|| Subject {
-            container: Arc::clone(&self.container),
-            alive: true,
-            samples: self.sum.samples(left_out(&batch.subjects)),
+        batch.other = self.is_used.then(|| {
+            let mut samples = self.sum.samples(left_out(&batch.subjects));
+            samples.retain(|sample| families.cover(sample.metric));
+            Subject::new(Arc::clone(&self.container), true, samples)
         });
     }
 
@@ -56,12 +56,12 @@ impl Other {
         if subject.container.share() == Share::Other {
             self.is_used = true;
             if self.elsewhere.remove(&cgroup) {
-                self.sum.skip(cgroup, &subject.samples);
+                self.sum.skip(subject);
             } else {
-                self.sum.add(cgroup, &subject.samples);
+                self.sum.add(subject);
             }
         } else {
-            self.sum.release(cgroup, &subject.samples);
+            self.sum.release(subject);
             self.elsewhere.insert(cgroup);
         }
         if !subject.alive {

@@ -19,7 +19,11 @@ pub(crate) struct Remainder {
 
 impl Remainder {
     /// Adds what the totals of an entry grew by since they were last added; all of them the first time.
-    pub(crate) fn add(&mut self, cgroup: CgroupId, samples: &[Sample]) {
+    pub(crate) fn add(&mut self, subject: &Subject) {
+        self.add_totals(subject.container.cgroup, &subject.samples());
+    }
+
+    fn add_totals(&mut self, cgroup: CgroupId, samples: &[Sample]) {
         let counted = self.counted.entry(cgroup).or_default();
         let counters = samples.iter().filter(|sample| is_total(sample));
         for (place, sample) in counters.enumerate() {
@@ -50,21 +54,24 @@ impl Remainder {
     pub(crate) fn begin_with(&mut self, ended: &[Sample]) {
         // No cgroup has this id.
         const ENDED: CgroupId = CgroupId(0);
-        self.add(ENDED, ended);
+        self.add_totals(ENDED, ended);
         self.forget(ENDED);
     }
 
     /// Takes the totals of an entry as added already: they were published as its own.
-    pub(crate) fn skip(&mut self, cgroup: CgroupId, samples: &[Sample]) {
-        self.counted.insert(cgroup, totals(samples));
+    pub(crate) fn skip(&mut self, subject: &Subject) {
+        let cgroup = subject.container.cgroup;
+        let samples = subject.samples();
+        self.counted.insert(cgroup, totals(&samples));
         // Nothing more, but from now on there is a total of it.
-        self.add(cgroup, samples);
+        self.add_totals(cgroup, &samples);
     }
 
     /// Adds what an entry grew by, if it was among the entries, and lets it go: from now on it has its own series.
-    pub(crate) fn release(&mut self, cgroup: CgroupId, samples: &[Sample]) {
+    pub(crate) fn release(&mut self, subject: &Subject) {
+        let cgroup = subject.container.cgroup;
         if self.counted.contains_key(&cgroup) {
-            self.add(cgroup, samples);
+            self.add(subject);
             self.counted.remove(&cgroup);
         }
     }
@@ -88,21 +95,28 @@ impl Remainder {
         host: &Subject,
         subjects: impl Iterator<Item = &'a Subject>,
     ) -> Vec<Sample> {
-        let of_host = |sample: &&Sample| find(&host.samples, sample).is_some();
-        let mut samples: Vec<Sample> = self.totals.iter().filter(of_host).cloned().collect();
+        let of_host = host.samples();
+        let has_host = |sample: &&Sample| find(&of_host, sample).is_some();
+        let mut samples: Vec<Sample> = self.totals.iter().filter(has_host).cloned().collect();
         add_gauges(&mut samples, subjects);
-        let others = host.samples.iter();
-        samples.extend(others.filter(|it| !is_total(it) && !adds_up(it)).cloned());
+        samples.extend(
+            of_host
+                .iter()
+                .filter(|it| !is_total(it) && !adds_up(it))
+                .cloned(),
+        );
         samples
     }
 }
 
 fn add_gauges<'a>(samples: &mut Vec<Sample>, subjects: impl Iterator<Item = &'a Subject>) {
-    let gauges = subjects.flat_map(|subject| &subject.samples);
-    for gauge in gauges.filter(|sample| adds_up(sample)) {
-        match samples.iter_mut().find(|sum| is_same(sum, gauge)) {
-            Some(sum) => add_value(&mut sum.value, &gauge.value),
-            None => samples.push(gauge.clone()),
+    for subject in subjects {
+        let its = subject.samples();
+        for gauge in its.iter().filter(|sample| adds_up(sample)) {
+            match samples.iter_mut().find(|sum| is_same(sum, gauge)) {
+                Some(sum) => add_value(&mut sum.value, &gauge.value),
+                None => samples.push(gauge.clone()),
+            }
         }
     }
 }
@@ -188,10 +202,10 @@ mod tests {
         let execs = |value| Sample::new(&catalog::EXECS, Value::Integer(value));
         let mut sum = Remainder::default();
         let entry = CgroupId(7);
-        sum.add(entry, &[forks(10), execs(3)]);
-        sum.add(entry, &[execs(4)]);
-        sum.add(entry, &[execs(4)]);
-        sum.add(entry, &[forks(12), execs(5)]);
+        sum.add_totals(entry, &[forks(10), execs(3)]);
+        sum.add_totals(entry, &[execs(4)]);
+        sum.add_totals(entry, &[execs(4)]);
+        sum.add_totals(entry, &[forks(12), execs(5)]);
         let told = sum.samples(std::iter::empty());
         assert_eq!(told, [forks(12), execs(5)]);
     }

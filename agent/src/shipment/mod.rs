@@ -9,7 +9,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     container::{Container, Exit},
-    metrics::{Batch, Sample},
+    metrics::{Batch, Sample, Subject},
     snapshot::OomKill,
 };
 pub use shipper::{Parts, Shipper};
@@ -39,12 +39,10 @@ pub struct Shipment<'a> {
 /// One container's values.
 #[derive(Debug)]
 pub struct Point<'a> {
-    /// Whose.
-    pub container: &'a Arc<Container>,
+    /// Whose, and its samples.
+    pub subject: Cow<'a, Subject>,
     /// When.
     pub wall_ns: i64,
-    /// Its samples.
-    pub samples: Cow<'a, [Sample]>,
     /// `catalog::CPU_RATE_MAX` since its point before.
     pub peak: Option<Sample>,
     /// Whether these are its last.

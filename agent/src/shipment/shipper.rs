@@ -138,7 +138,7 @@ impl Shipper {
                 self.fold_part(subject, share, times, shipment);
             }
             if share == Share::Host {
-                let cpus = subject.float(&catalog::CPU_RATE);
+                let cpus = subject.cpus();
                 rest_cpus = cpus
                     .map(|cpus| cpus + rest_cpus.unwrap_or(0.0))
                     .or(rest_cpus);
@@ -149,16 +149,15 @@ impl Shipper {
         }
         raise(&mut self.host_peak_cpus, rest_cpus);
         let other = batch.other.as_ref();
-        let other_cpus = other.and_then(|other| other.float(&catalog::CPU_RATE));
+        let other_cpus = other.and_then(Subject::cpus);
         raise(&mut self.other_peak_cpus, other_cpus);
         if shipment.complete {
             shipment
                 .points
                 .extend(self.host_point(batch, times.tick_wall_ns));
             shipment.points.extend(other.map(|other| Point {
-                container: &other.container,
+                subject: Cow::Borrowed(other),
                 wall_ns: times.tick_wall_ns,
-                samples: Cow::Borrowed(&other.samples),
                 peak: peak(&mut self.other_peak_cpus),
                 last: false,
             }));
@@ -184,7 +183,7 @@ impl Shipper {
         let cgroup = subject.container.cgroup;
         let tracked = track(&mut self.tracked, cgroup, self.shipped_boot_ns, shipment);
         let series = tracked.series.get_or_insert_with(|| {
-            self.remainder.release(cgroup, &subject.samples);
+            self.remainder.release(subject);
             if tracked.born {
                 shipment.events.push(Event {
                     container: &subject.container,
@@ -212,24 +211,23 @@ impl Shipper {
         if let Some(mut series) = tracked.series.take() {
             tracked.is_counted = true;
             shipment.points.push(Point {
-                container: &subject.container,
+                subject: Cow::Borrowed(subject),
                 wall_ns: times.take(),
-                samples: Cow::Borrowed(&subject.samples),
                 peak: peak(&mut series.peak_cpus),
                 last: true,
             });
         }
         if share == Share::Other {
             tracked.is_counted = true;
-            self.remainder.release(cgroup, &subject.samples);
+            self.remainder.release(subject);
             return;
         }
         if std::mem::take(&mut tracked.is_counted) {
-            self.remainder.skip(cgroup, &subject.samples);
+            self.remainder.skip(subject);
         }
         // Totals are only added up when they are shipped, and when their entry ends.
         if shipment.complete || !subject.alive {
-            self.remainder.add(cgroup, &subject.samples);
+            self.remainder.add(subject);
         }
     }
 
@@ -241,10 +239,10 @@ impl Shipper {
         };
         let host = parts().find(|subject| subject.container.kind() == Kind::Host)?;
         let samples = self.remainder.samples_with(host, parts());
+        let host = Subject::new(Arc::clone(&host.container), host.alive, samples);
         Some(Point {
-            container: &host.container,
+            subject: Cow::Owned(host),
             wall_ns,
-            samples: Cow::Owned(samples),
             peak: peak(&mut self.host_peak_cpus),
             last: false,
         })
@@ -311,12 +309,11 @@ impl Series {
             let description = Description { container, wall_ns };
             shipment.descriptions.push(description);
         }
-        raise(&mut self.peak_cpus, subject.float(&catalog::CPU_RATE));
+        raise(&mut self.peak_cpus, subject.cpus());
         if shipment.complete || !subject.alive {
             shipment.points.push(Point {
-                container,
+                subject: Cow::Borrowed(subject),
                 wall_ns,
-                samples: Cow::Borrowed(&subject.samples),
                 peak: peak(&mut self.peak_cpus),
                 last: !subject.alive,
             });

@@ -7,7 +7,11 @@ use proptest::prelude::*;
 use super::{EventKind, Parts, Shipment, Shipper};
 use crate::{
     container::{CgroupId, Container, Exit, Rule, Runtime, Selection, Share},
-    metrics::{Batch, Histogram, Other, Remainder, Sample, Subject, Value, catalog},
+    encode::fixture::alive_or_not,
+    metrics::{
+        Batch, Histogram, Other, Remainder, Sample, Subject, Value,
+        catalog::{self, Families},
+    },
     snapshot::{OomKill, Timestamp},
 };
 
@@ -29,21 +33,15 @@ fn selected(cgroup: u64, runtime: Runtime, name: &str, selection: &Selection) ->
 }
 
 fn subject(container: &Arc<Container>, usage_ns: u64, cpus: f64) -> Subject {
-    Subject {
-        container: Arc::clone(container),
-        alive: true,
-        samples: vec![
-            Sample::new(&catalog::CPU_USAGE, Value::Integer(usage_ns)),
-            Sample::new(&catalog::CPU_RATE, Value::Float(cpus)),
-        ],
-    }
+    let samples = vec![
+        Sample::new(&catalog::CPU_USAGE, Value::Integer(usage_ns)),
+        Sample::new(&catalog::CPU_RATE, Value::Float(cpus)),
+    ];
+    Subject::new(Arc::clone(container), true, samples)
 }
 
 fn ended(container: &Arc<Container>, usage_ns: u64) -> Subject {
-    Subject {
-        alive: false,
-        ..subject(container, usage_ns, 0.0)
-    }
+    alive_or_not(false, subject(container, usage_ns, 0.0))
 }
 
 fn exited(usage_ns: u64) -> EventKind<'static> {
@@ -85,13 +83,8 @@ fn usage(shipment: &Shipment<'_>, name: &str) -> Option<u64> {
     let point = shipment
         .points
         .iter()
-        .find(|point| point.container.name == name)?;
-    let subject = Subject {
-        container: Arc::clone(point.container),
-        alive: true,
-        samples: point.samples.to_vec(),
-    };
-    subject.integer(&catalog::CPU_USAGE)
+        .find(|point| point.subject.container.name == name)?;
+    point.subject.integer(&catalog::CPU_USAGE)
 }
 
 #[test]
@@ -308,8 +301,8 @@ fn what_has_no_series_of_its_own_is_in_the_hosts() {
     assert_eq!(usage(&shipment, "_host"), Some(222));
     assert_eq!(shipment.points.len(), 2);
     let of_host = shipment.points.last().unwrap();
-    let rates: Vec<&Value> = of_host
-        .samples
+    let samples = of_host.subject.samples();
+    let rates: Vec<&Value> = samples
         .iter()
         .chain(&of_host.peak)
         .map(|sample| &sample.value)
@@ -367,14 +360,14 @@ fn the_host_as_a_whole_can_be_shipped_alone_or_left_out() {
 fn a_total_that_the_host_itself_lacks_is_not_told_of_the_rest() {
     let host = named(1, Runtime::Host, "_host");
     let misc = named(3, Runtime::Cgroup, "/misc");
-    let mut of_misc = subject(&misc, 7, 0.0);
-    let user = Sample::new(&catalog::CPU_USER, Value::Integer(5));
-    of_misc.samples.push(user);
+    let samples = [(&catalog::CPU_USAGE, 7), (&catalog::CPU_USER, 5)]
+        .map(|(metric, value)| Sample::new(metric, Value::Integer(value)));
+    let of_misc = Subject::new(misc, true, samples.into());
     let batch = tick(0, vec![subject(&host, 100, 0.0), of_misc]);
     let mut shipper = every_ten();
     let shipment = shipper.fold(&batch).unwrap();
     assert_eq!(usage(&shipment, "_host"), Some(107));
-    let samples = &shipment.points[0].samples;
+    let samples = shipment.points[0].subject.samples();
     assert!(samples.iter().all(|it| *it.metric != catalog::CPU_USER));
 }
 
@@ -411,14 +404,14 @@ fn histograms_add_up_bucket_by_bucket() {
         vec![Sample::new(&catalog::RUNQ_WAITS, value)]
     };
     let mut remainder = Remainder::default();
-    remainder.add(CgroupId(2), &with_waits(3));
+    let one = named(2, Runtime::Cgroup, "/one");
+    let two = named(3, Runtime::Cgroup, "/two");
+    remainder.add(&Subject::new(one, true, with_waits(3)));
     remainder.forget(CgroupId(2));
-    remainder.add(CgroupId(3), &with_waits(4));
-    remainder.add(CgroupId(3), &with_waits(9));
-    let host = Subject {
-        samples: with_waits(0),
-        ..subject(&host, 0, 0.0)
-    };
+    for waits in [4, 9] {
+        remainder.add(&Subject::new(Arc::clone(&two), true, with_waits(waits)));
+    }
+    let host = Subject::new(host, true, with_waits(0));
     let samples = remainder.samples_with(&host, std::iter::empty());
     assert_eq!(samples, with_waits(12));
 }
@@ -437,7 +430,7 @@ fn what_the_rules_leave_out_is_one_entry_without_events() {
         let host = [subject(&host, 7, 0.0)];
         let mut batch = tick(second, [&host[..], &subjects].concat());
         batch.oom_kills = kills;
-        other.fold(&mut batch);
+        other.fold(&mut batch, Families::ALL);
         shipper.fold(&batch).map(|shipment| told(&shipment))
     };
     let first = fold(0, vec![subject(&web, 1, 0.0)], vec![]);
@@ -464,7 +457,7 @@ fn told(shipment: &Shipment<'_>) -> String {
         format!("{word} of {}", event.container.name)
     });
     let points = shipment.points.iter().map(|point| {
-        let name = &point.container.name;
+        let name = &point.subject.container.name;
         let total = format!("{name}={}", usage(shipment, name).unwrap_or_default());
         match &point.peak {
             Some(peak) if peak.value != Value::Float(0.0) => match peak.value {
@@ -493,7 +486,7 @@ fn a_series_that_the_rules_end_has_a_last_point_and_the_rest_is_counted_elsewher
     let mut fold = |second, container, usage_ns| {
         let subjects = vec![subject(&host, 7, 0.0), subject(container, usage_ns, 0.0)];
         let mut batch = tick(second, subjects);
-        other.fold(&mut batch);
+        other.fold(&mut batch, Families::ALL);
         shipper.fold(&batch).map(|shipment| told(&shipment))
     };
     assert_eq!(fold(0, &web, 100), Some("web=100 _host=7".to_owned()));
@@ -596,17 +589,17 @@ proptest! {
                 if container.share == Share::Own && former.is_some_and(|it| it != Share::Own) {
                     twice += ns;
                 }
-                Subject { alive, ..subject(&Arc::new(container), ns, 0.0) }
+                alive_or_not(alive, subject(&Arc::new(container), ns, 0.0))
             };
             let mut subjects = vec![subject(&host, 0, 0.0)];
             subjects.extend(live.iter().map(|(place, entry)| shown(*place, *entry, true)));
             subjects.extend(dead.iter().map(|(place, entry)| shown(*place, *entry, false)));
             let mut batch = tick(second, subjects);
-            other.fold(&mut batch);
+            other.fold(&mut batch, Families::ALL);
             let Some(shipment) = shipper.fold(&batch) else { continue };
             for point in &shipment.points {
-                let subject = Subject { samples: point.samples.to_vec(), ..subject(point.container, 0, 0.0) };
-                own.insert(point.container.cgroup.0, subject.integer(&catalog::CPU_USAGE).unwrap());
+                let subject = &point.subject;
+                own.insert(subject.container.cgroup.0, subject.integer(&catalog::CPU_USAGE).unwrap());
             }
             if shipment.complete {
                 let sum: u64 = own.values().sum();

@@ -1,37 +1,39 @@
 //! Two snapshots → what happened between them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{CpuTotals, Entry, Snapshot, Timestamp};
 
 /// What happened between two snapshots.
 #[derive(Clone, Debug)]
-pub struct Interval<'a> {
+pub struct Interval {
     /// When the later snapshot was taken.
     pub taken: Timestamp,
     /// How long it lasted; zero for the first snapshot.
     pub length: Duration,
     /// One per entry of the later snapshot, in its order.
-    pub spans: Vec<Span<'a>>,
+    pub spans: Vec<Span>,
     /// Totals that went backwards: a bug, or a counter that was started anew. Each was taken as no change.
     pub regressions: u64,
 }
 
 /// One entry over an interval.
 #[derive(Clone, Debug)]
-pub struct Span<'a> {
+pub struct Span {
     /// Its counters at the interval's end.
-    pub after: &'a Entry,
+    pub after: Arc<Entry>,
+    /// How long the interval lasted.
+    pub length: Duration,
     /// CPU time used within the interval, in nanoseconds; of an entry born in it, all it used.
     pub run_ns: Option<u64>,
     /// Time spent waiting for a CPU within the interval, in nanoseconds.
     pub wait_ns: Option<u64>,
 }
 
-impl<'a> Interval<'a> {
+impl Interval {
     /// The interval between two snapshots. Without an earlier one its length is zero and nothing in it has a rate:
     /// lifetime totals are not use within an interval.
-    pub fn between(before: Option<&Snapshot>, after: &'a Snapshot) -> Self {
+    pub fn between(before: Option<&Snapshot>, after: &Snapshot) -> Self {
         let mut regressions = 0;
         let length = before.map_or(Duration::ZERO, |before| {
             Duration::from_nanos(after.taken.boot_ns.saturating_sub(before.taken.boot_ns))
@@ -42,7 +44,8 @@ impl<'a> Interval<'a> {
             .map(|entry| {
                 let Some(before) = before else {
                     return Span {
-                        after: entry,
+                        after: Arc::clone(entry),
+                        length,
                         run_ns: None,
                         wait_ns: None,
                     };
@@ -63,7 +66,8 @@ impl<'a> Interval<'a> {
                 Span {
                     run_ns: grown(|cpu| cpu.run_ns),
                     wait_ns: grown(|cpu| cpu.wait_ns),
-                    after: entry,
+                    after: Arc::clone(entry),
+                    length,
                 }
             })
             .collect();
@@ -74,9 +78,7 @@ impl<'a> Interval<'a> {
             regressions,
         }
     }
-}
 
-impl Interval<'_> {
     /// The same without rates, for an interval that is too short for them: the kernel charges a running task a tick
     /// at a time, so that over a millisecond a CPU can seem to be used fourfold.
     #[must_use]
@@ -88,15 +90,25 @@ impl Interval<'_> {
     }
 }
 
-impl Span<'_> {
-    /// CPUs used on average over `length` (1.0 is one CPU fully used); `None` without a length.
-    pub fn cpus(&self, length: Duration) -> Option<f64> {
-        per_second(self.run_ns?, length)
+impl Span {
+    /// An entry of which nothing is known but its totals.
+    pub fn without_rates(entry: Entry) -> Self {
+        Self {
+            after: Arc::new(entry),
+            length: Duration::ZERO,
+            run_ns: None,
+            wait_ns: None,
+        }
     }
 
-    /// Seconds of run-queue wait per second over `length`; `None` without a length.
-    pub fn waiting(&self, length: Duration) -> Option<f64> {
-        per_second(self.wait_ns?, length)
+    /// CPUs used on average (1.0 is one CPU fully used); `None` without a length.
+    pub fn cpus(&self) -> Option<f64> {
+        per_second(self.run_ns?, self.length)
+    }
+
+    /// Seconds of run-queue wait per second; `None` without a length.
+    pub fn waiting(&self) -> Option<f64> {
+        per_second(self.wait_ns?, self.length)
     }
 }
 
@@ -131,6 +143,7 @@ mod tests {
             boot_ns,
             wall_ns: 0,
         };
+        let entries = entries.into_iter().map(Arc::new).collect();
         Snapshot { taken, entries }
     }
 
@@ -153,12 +166,9 @@ mod tests {
         let [idle, busy] = &interval.spans[..] else {
             panic!("{interval:?}");
         };
-        assert_eq!(
-            (idle.run_ns, idle.cpus(interval.length)),
-            (Some(0), Some(0.0))
-        );
-        assert_eq!(busy.cpus(interval.length), Some(2.0));
-        assert_eq!(busy.waiting(interval.length), Some(0.2));
+        assert_eq!((idle.run_ns, idle.cpus()), (Some(0), Some(0.0)));
+        assert_eq!(busy.cpus(), Some(2.0));
+        assert_eq!(busy.waiting(), Some(0.2));
     }
 
     #[test]
@@ -215,7 +225,7 @@ mod tests {
             let interval = Interval::between(Some(&before), &after);
             assert_eq!(interval.length, Duration::ZERO);
             assert_eq!(interval.spans[0].run_ns, Some(10));
-            assert_eq!(interval.spans[0].cpus(interval.length), None);
+            assert_eq!(interval.spans[0].cpus(), None);
         }
     }
 
@@ -224,7 +234,7 @@ mod tests {
         let (before, after) = (at(0, Vec::new()), at(1, vec![entry(1, Some(4_000_000))]));
         let interval = Interval::between(Some(&before), &after).without_rates();
         assert_eq!(interval.length, Duration::from_nanos(1));
-        assert_eq!(interval.spans[0].cpus(interval.length), None);
-        assert_eq!(interval.spans[0].waiting(interval.length), None);
+        assert_eq!(interval.spans[0].cpus(), None);
+        assert_eq!(interval.spans[0].waiting(), None);
     }
 }

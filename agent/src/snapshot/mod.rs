@@ -17,7 +17,7 @@ mod reconciliation;
 mod space;
 mod split;
 
-use std::ops::AddAssign;
+use std::{ops::AddAssign, sync::Arc};
 
 use agent_ebpf::{cpu::CpuCounters, histogram::BUCKETS, network::NetworkCounters};
 
@@ -57,7 +57,7 @@ pub struct Snapshot {
     /// When the counters were read.
     pub taken: Timestamp,
     /// One per entry, in order of cgroup id; the host entry is among them.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Arc<Entry>>,
 }
 
 /// One entry's counters.

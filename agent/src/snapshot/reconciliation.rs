@@ -16,7 +16,7 @@ pub struct Reconciliation {
 impl Reconciliation {
     /// Takes in an interval, at whose end the root's counter stood at `root_ns`. The first has no length and only says
     /// where both sides begin.
-    pub fn advance(&mut self, interval: &Interval<'_>, root_ns: Option<u64>) {
+    pub fn advance(&mut self, interval: &Interval, root_ns: Option<u64>) {
         let used_ns = interval.spans.iter().filter_map(|span| span.run_ns);
         self.accounted_ns = used_ns.fold(self.accounted_ns, u64::saturating_add);
         match (self.root_began_ns, root_ns) {
@@ -36,6 +36,8 @@ impl Reconciliation {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{
         container::CgroupId,
@@ -43,16 +45,18 @@ mod tests {
     };
 
     fn at(second: u64, used_ns: &[u64]) -> Snapshot {
-        let entries = used_ns.iter().zip(1..).map(|(used_ns, cgroup)| Entry {
-            cgroup: CgroupId(cgroup),
-            alive: true,
-            totals: Totals {
-                cpu: CpuTotals {
-                    run_ns: Some(*used_ns),
-                    ..CpuTotals::default()
+        let entries = used_ns.iter().zip(1..).map(|(used_ns, cgroup)| {
+            Arc::new(Entry {
+                cgroup: CgroupId(cgroup),
+                alive: true,
+                totals: Totals {
+                    cpu: CpuTotals {
+                        run_ns: Some(*used_ns),
+                        ..CpuTotals::default()
+                    },
+                    ..Totals::default()
                 },
-                ..Totals::default()
-            },
+            })
         });
         Snapshot {
             taken: Timestamp {

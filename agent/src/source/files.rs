@@ -3,7 +3,10 @@
 //! The tree is walked each tick. What lives between two walks is missed, and an entry's final values are those of the
 //! walk before; both are why this source is second choice.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use agent_ebpf::network::NetworkCounters;
 
@@ -17,8 +20,8 @@ use crate::{
 /// Cgroups counted by their own files.
 pub(super) struct FileSource {
     pub(super) roster: Roster,
-    /// Live entries with their last totals.
-    last: HashMap<CgroupId, Totals>,
+    /// Live entries as they were last.
+    last: HashMap<CgroupId, Arc<Entry>>,
     /// Entries that are no containers and have or had others below them.
     enclosing: HashSet<CgroupId>,
     /// What is in no other entry, in nanoseconds, since the start.
@@ -48,7 +51,8 @@ impl FileSource {
         for cgroup in source.look() {
             if !source.enclosing.contains(&cgroup) {
                 let usage = source.roster.usage(cgroup);
-                source.last.insert(cgroup, ran(usage.map(|it| it.run_ns)));
+                let entry = live(cgroup, ran(usage.map(|it| it.run_ns)));
+                source.last.insert(cgroup, entry);
             }
         }
         source
@@ -88,31 +92,23 @@ impl FileSource {
             if coverage.is_on(Family::Network) {
                 totals.network.interfaces = self.namespaces.interfaces(*cgroup);
             }
-            let then_ns = before.and_then(|before| before.cpu.run_ns);
+            let then_ns = before.and_then(|before| before.totals.cpu.run_ns);
             let then_ns = then_ns.unwrap_or_default();
             grown_ns += usage.run_ns.saturating_sub(then_ns);
-            now.insert(*cgroup, totals.clone());
-            entries.push(Entry {
-                cgroup: *cgroup,
-                alive: true,
-                totals,
-            });
+            let entry = live(*cgroup, totals);
+            now.insert(*cgroup, Arc::clone(&entry));
+            entries.push(entry);
         }
-        for (cgroup, totals) in std::mem::replace(&mut self.last, now) {
+        for (cgroup, last) in std::mem::replace(&mut self.last, now) {
             self.roster.ended(cgroup);
             self.namespaces.end(cgroup, &NetworkCounters::default());
             self.finished.push(cgroup);
-            entries.push(Entry {
-                cgroup,
-                alive: false,
-                totals,
-            });
+            let mut last = Arc::unwrap_or_clone(last);
+            last.alive = false;
+            entries.push(Arc::new(last));
         }
-        entries.push(Entry {
-            cgroup: self.roster.root(),
-            alive: true,
-            totals: ran(self.advance_host(grown_ns)),
-        });
+        let host = ran(self.advance_host(grown_ns));
+        entries.push(live(self.roster.root(), host));
         entries.sort_unstable_by_key(|entry| entry.cgroup);
         Snapshot { taken, entries }
     }
@@ -179,6 +175,15 @@ fn ran(run_ns: Option<u64>) -> Totals {
         },
         ..Totals::default()
     }
+}
+
+/// An entry that is there.
+fn live(cgroup: CgroupId, totals: Totals) -> Arc<Entry> {
+    Arc::new(Entry {
+        cgroup,
+        alive: true,
+        totals,
+    })
 }
 
 /// The paths above a path, the root's left out.

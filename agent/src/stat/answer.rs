@@ -79,24 +79,21 @@ impl Entry {
                 value_of(metric, value.get(metric.field)?)?,
             ))
         });
-        Subject {
-            samples: samples.collect(),
-            alive: self.alive,
-            container: Arc::new(Container {
-                cgroup: CgroupId(self.cgroup),
-                path: self.path,
-                runtime: self.runtime,
-                id: self.id,
-                name: self.name,
-                image: self.image,
-                pid: None,
-                exit: Exit::default(),
-                namespace: self.namespace,
-                pod: self.pod,
-                labels: self.labels,
-                share: Share::Own,
-            }),
-        }
+        let container = Container {
+            cgroup: CgroupId(self.cgroup),
+            path: self.path,
+            runtime: self.runtime,
+            id: self.id,
+            name: self.name,
+            image: self.image,
+            pid: None,
+            exit: Exit::default(),
+            namespace: self.namespace,
+            pod: self.pod,
+            labels: self.labels,
+            share: Share::Own,
+        };
+        Subject::new(Arc::new(container), self.alive, samples.collect())
     }
 }
 
@@ -142,7 +139,7 @@ mod tests {
         assert_eq!(back.subjects.len(), told.subjects.len());
         for (back, told) in back.subjects.iter().zip(&told.subjects) {
             assert_eq!(back.container, told.container);
-            assert_eq!((back.alive, &back.samples), (told.alive, &told.samples));
+            assert_eq!((back.alive, back.samples()), (told.alive, told.samples()));
         }
     }
 
@@ -159,7 +156,7 @@ mod tests {
         web["cpu"]["novelty"] = "x".into();
         web["cpu"]["runq_wait"]["counts"] = serde_json::json!([1, 2]);
         let back = batch(&told.to_string()).expect("understood");
-        assert_eq!(back.subjects[0].samples.len(), every_sample().len() - 1);
+        assert_eq!(back.subjects[0].samples().len(), every_sample().len() - 1);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Readings → standard output, each like the one before; whose numbers they are → standard error.
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     io::{self, IsTerminal as _, Write as _},
 };
@@ -139,9 +140,8 @@ fn only(text: &str, chosen: &HashSet<u64>) -> Option<String> {
 fn lines(encoder: &mut LineEncoder, batch: &Batch, name: Option<&str>) -> String {
     let wall_ns = batch.taken.wall_ns;
     let points = choose(batch, name).map(|subject| Point {
-        container: &subject.container,
+        subject: Cow::Borrowed(subject),
         wall_ns,
-        samples: subject.samples.as_slice().into(),
         peak: None,
         last: !subject.alive,
     });

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::HashMap};
 use super::choice::choose;
 use crate::{
     container::{CgroupId, Container},
-    metrics::{Batch, Metric, Subject, catalog},
+    metrics::{Batch, Metric, Subject, catalog, integer},
 };
 
 /// One entry between two batches. What is not given by this kernel is `None`.
@@ -63,10 +63,14 @@ pub(super) fn rows<'b>(
 }
 
 fn row<'b>(subject: &'b Subject, earlier: Option<&Subject>, elapsed_ns: u64) -> Row<'b> {
+    let now = subject.samples();
+    let then = earlier.map(Subject::samples);
     let rate = |metric: &Metric| {
-        let now = subject.integer(metric)?;
+        let now = integer(&now, metric)?;
         // What was not there before has done all it did since.
-        let then = earlier.map_or(Some(0), |earlier| earlier.integer(metric))?;
+        let then = then
+            .as_ref()
+            .map_or(Some(0), |then| integer(then, metric))?;
         (elapsed_ns > 0).then(|| now.saturating_sub(then) as f64 / elapsed_ns as f64)
     };
     let voluntary = rate(&catalog::VOLUNTARY_SWITCHES);
@@ -80,11 +84,10 @@ fn row<'b>(subject: &'b Subject, earlier: Option<&Subject>, elapsed_ns: u64) -> 
         system: rate(&catalog::CPU_SYSTEM),
         waiting: rate(&catalog::RUNQ_WAIT),
         switches,
-        throttled_ns: subject.integer(&catalog::CPU_THROTTLED),
-        total_ns: subject.integer(&catalog::CPU_USAGE),
-        memory_bytes: subject
-            .integer(&catalog::WORKING_SET)
-            .or_else(|| subject.integer(&catalog::MEMORY_USAGE)),
+        throttled_ns: integer(&now, &catalog::CPU_THROTTLED),
+        total_ns: integer(&now, &catalog::CPU_USAGE),
+        memory_bytes: integer(&now, &catalog::WORKING_SET)
+            .or_else(|| integer(&now, &catalog::MEMORY_USAGE)),
     }
 }
 

@@ -237,7 +237,7 @@ impl Here {
     fn read(&mut self) -> Reading {
         let snapshot = self.source.snapshot(self.clock.now());
         let interval = Interval::between(self.before.as_ref(), &snapshot);
-        let (batch, _nameless) = Batch::assemble(&interval, |id| self.source.entry(id));
+        let (batch, _nameless) = Batch::assemble(interval, |id| self.source.entry(id));
         self.source.forget_finished();
         self.before = Some(snapshot);
         Reading {

@@ -6,9 +6,8 @@ use serde_json::json;
 
 use super::{Answer, Running, two};
 use crate::{
-    encode::fixture::{container, every_sample, rates, subject_of, tick_of},
+    encode::fixture::{alive_or_not, container, every_sample, rates, subject_of, tick_of},
     http::Settings,
-    metrics::Subject,
 };
 
 #[tokio::test]
@@ -133,9 +132,9 @@ async fn an_entry_comes_with_its_history() {
 #[tokio::test]
 async fn final_totals_stay_on_metrics_for_a_while() {
     let server = Running::start(Settings::default()).await;
-    let brief = |alive| Subject {
-        alive,
-        ..subject_of(container(9, "brief"), every_sample())
+    let brief = |alive| {
+        let subject = subject_of(container(9, "brief"), every_sample());
+        alive_or_not(alive, subject)
     };
     server.live.publish(tick_of(1, vec![brief(true)]));
     server.live.publish(tick_of(2, vec![brief(false)]));

@@ -14,6 +14,7 @@ mod victims;
 use std::{
     collections::{HashMap, HashSet},
     os::fd::BorrowedFd,
+    sync::Arc,
 };
 
 use agent_ebpf::slot::SlotEntry;
@@ -203,11 +204,11 @@ impl KernelSource {
                     },
                 );
             }
-            entries.push(Entry {
+            entries.push(Arc::new(Entry {
                 cgroup: id,
                 alive: !last,
                 totals: told,
-            });
+            }));
             if last {
                 self.finished.push(id);
             }
