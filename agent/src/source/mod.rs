@@ -6,6 +6,7 @@ mod entry_files;
 mod files;
 mod kernel;
 mod netns;
+mod readings;
 mod resource_files;
 mod roster;
 

@@ -1,13 +1,15 @@
-//! Who is there: every cgroup with its entry, its name, and the files of each entry.
+//! Who is there: every cgroup with its entry and its name, and where its files are.
 
 use std::{
-    collections::HashMap,
     io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use super::entry_files::{EntryFiles, Pass, cpu_files};
+use super::{
+    entry_files::cpu_files,
+    readings::{self, Readings},
+};
 use crate::{
     container::{
         CgroupId, Container, Directory, Exit, Kind, Placement, RuntimeInfo, Selection, Share,
@@ -18,38 +20,13 @@ use crate::{
         block_files::{self, DeviceUses},
         cgroup_tree::{Hierarchy, Layout, first_process},
         cpu_files::{CpuFiles, Usage},
-        layer_space::{LayerSpace, Question},
-        oom_file, process,
-        rstat::Subtrees,
     },
     metrics::{
         Sample, Value,
         catalog::{self, Families, Family},
     },
-    snapshot::{OomTotals, Split, Totals},
+    snapshot::{Split, Totals},
 };
-
-/// Ticks after its birth in which a container's name is looked up again each tick, if no runtime has told it yet.
-const EAGER_TICKS: u64 = 10;
-
-/// Entries whose slow files stay open. Reading those of one takes 20 µs then and 100 µs otherwise, but each that is
-/// open holds kernel memory: 62 KiB an entry, 16 MiB all together.
-const KEPT_OPEN: usize = 256;
-
-/// Entries from which on it pays to bring the files of all up to date at once.
-const MANY: usize = 1_000;
-
-/// Entries whose files are read between two such times.
-pub(super) const FLUSHED_FOR: usize = 256;
-
-/// Descriptors that are left to all else: slow files that stay open, programs and maps, connections.
-const OTHER_DESCRIPTORS: u64 = 8_000;
-
-/// Entries whose files are open however few descriptors there may be.
-const FEWEST_WITH_FILES: usize = 128;
-
-/// Descriptors that an entry holds between readings, at most: its CPU time, on v1 in two files, and its memory in use.
-const DESCRIPTORS_AN_ENTRY: u64 = 3;
 
 /// Cgroups that a walk takes in; far beyond what a machine runs, and a bound on what hostile nesting can cost.
 const MAX_CGROUPS: usize = 100_000;
@@ -59,30 +36,11 @@ pub(super) struct Roster {
     layout: Layout,
     directory: Directory,
     runtimes: Runtimes,
-    files: HashMap<CgroupId, EntryFiles>,
-    /// Entries whose slow files stay open.
-    kept_open: usize,
-    subtrees: Subtrees,
-    /// Entries whose slow files were read; see [`FLUSHED_FOR`].
-    readings: usize,
-    /// Entries whose files can be open.
-    most_with_files: usize,
-    /// Whether it was told that there are more.
-    told_of_limit: bool,
-    /// Absent if its thread could not be started.
-    space: Option<LayerSpace>,
-    /// What is measured.
-    families: Families,
-    /// Kills for want of memory as the entries' files said last; `None` where the kernel programs tell of each, or nobody
-    /// is to.
-    oom_kills: Option<HashMap<CgroupId, u64>>,
+    readings: Readings,
     root: CgroupId,
     /// The root's own counter; absent where it cannot be read.
     root_files: Option<CpuFiles>,
-    pass: Pass,
     due: Vec<Due>,
-    /// Entries so far; spreads the slow files evenly over a pass.
-    arrivals: u64,
 }
 
 /// An entry that is to be looked at in this tick, through a process in it.
@@ -105,42 +63,20 @@ impl Roster {
             layout,
             directory: Directory::new(root, selection),
             runtimes,
-            files: HashMap::new(),
-            kept_open: 0,
-            subtrees: Subtrees::default(),
-            readings: 0,
-            most_with_files: most_with_files(process::most_descriptors()),
-            told_of_limit: false,
-            space: LayerSpace::start()
-                .inspect_err(
-                    |error| tracing::warn!(%error, "disk space of containers cannot be told"),
-                )
-                .ok(),
-            families: Families::ALL,
-            oom_kills: Some(HashMap::new()),
+            readings: Readings::new(ticks_per_pass),
             root,
-            pass: Pass::of(ticks_per_pass),
             due: Vec::new(),
-            arrivals: 0,
         })
     }
 
     /// Reads the files of these families from here on and no others.
     pub(super) fn switch(&mut self, families: Families) {
-        self.families = families;
-        for files in self.files.values_mut() {
-            files.switch(families);
-        }
-        if !families.has(Family::Oom) {
-            self.oom_kills = None;
-        } else if self.oom_kills.is_none() {
-            self.oom_kills = Some(HashMap::new());
-        }
+        self.readings.switch(families);
     }
 
     /// What is measured.
     pub(super) fn families(&self) -> Families {
-        self.families
+        self.readings.families()
     }
 
     /// The host entry.
@@ -159,7 +95,7 @@ impl Roster {
             Placement::Nested(owner) => owner,
             Placement::Orphan(_) => self.root,
             Placement::Owner => {
-                self.open_files(cgroup, path);
+                self.readings.open(&self.layout, cgroup, path);
                 cgroup
             }
         }
@@ -306,8 +242,10 @@ impl Roster {
     /// The entry's cgroup is gone; its name stays until it is forgotten.
     pub(super) fn ended(&mut self, id: CgroupId) {
         // In the other hierarchies, where there are any, its cgroup may live a moment longer.
-        if !self.layout.legacy().is_empty() {
-            self.read_slowly(id);
+        if !self.layout.legacy().is_empty()
+            && let Some(entry) = self.directory.container(id)
+        {
+            self.readings.read_slowly(&self.layout, &entry);
         }
         self.directory.end(id);
     }
@@ -315,34 +253,18 @@ impl Roster {
     /// Forgets an entry or a nested cgroup.
     pub(super) fn forget(&mut self, id: CgroupId) {
         self.directory.remove(id);
-        if let Some(files) = self.files.remove(&id)
-            && files.are_kept_open()
-        {
-            self.kept_open -= 1;
-        }
-        if let Some(told) = &mut self.oom_kills {
-            told.remove(&id);
-        }
+        self.readings.forget(id);
     }
 
     /// The kernel programs tell of each kill for want of memory: no file is read for that from here on.
     pub(super) fn leave_oom_kills(&mut self) {
-        self.oom_kills = None;
+        self.readings.leave_oom_kills();
     }
 
     /// The kills for want of memory that an entry's file counts. The file of an entry that has others inside counts
     /// for itself alone where the kernel can tell.
     pub(super) fn oom_kills(&self, id: CgroupId) -> Option<u64> {
-        let entry = self.directory.container(id)?;
-        if entry.kind() == Kind::Host {
-            return None;
-        }
-        let folder = |hierarchy: Option<&Hierarchy>| hierarchy.map(|it| it.folder(&entry.path));
-        oom_file::oom_kills(
-            folder(self.layout.unified()).as_deref(),
-            folder(self.layout.legacy_with("memory")).as_deref(),
-            entry.kind() != Kind::Container,
-        )
+        readings::oom_kills(&self.layout, &*self.directory.container(id)?)
     }
 
     /// Whether all that is below an entry's cgroup is part of it, so that its own files tell its own use.
@@ -358,7 +280,7 @@ impl Roster {
 
     /// What an entry's files say it used so far.
     pub(super) fn usage(&self, id: CgroupId) -> Option<Usage> {
-        self.files.get(&id)?.usage()
+        self.readings.usage(id)
     }
 
     /// What an entry's files say of its block I/O; `None` also where they count for others.
@@ -376,51 +298,20 @@ impl Roster {
 
     /// The parts of an entry's CPU time as they were last published, by a former process: they grow from there.
     pub(super) fn go_on_from(&mut self, id: CgroupId, split: Split) {
-        if let Some(files) = self.files.get_mut(&id) {
-            files.go_on_from(split);
-        }
+        self.readings.go_on_from(id, split);
     }
 
     /// What comes from an entry's files, for a CPU total of `run_ns`. Files of an entry that ended are not there to
     /// read; what was read last stands.
     pub(super) fn read(&mut self, id: CgroupId, run_ns: Option<u64>, readable: bool) -> Totals {
-        let pass = self.pass;
-        let oom = OomTotals {
-            kills: self.read_oom_kills(id, readable),
-        };
-        let has_turn = |files: &EntryFiles| files.has_turn(pass);
-        if readable && self.files.get(&id).is_some_and(has_turn) {
-            self.read_slowly(id);
-        } else if readable && let Some(files) = self.files.get_mut(&id) {
-            files.read();
-        }
-        let totals = self.files.get_mut(&id);
-        let totals = totals.map(|files| files.totals(run_ns, readable));
-        Totals {
-            oom,
-            ..totals.unwrap_or_default()
-        }
-    }
-
-    fn read_oom_kills(&mut self, id: CgroupId, readable: bool) -> Option<u64> {
-        self.oom_kills.as_ref()?;
-        let is_due = self
-            .files
-            .get(&id)
-            .is_some_and(|files| files.has_turn(self.pass));
-        let read = (readable && is_due).then(|| self.oom_kills(id)).flatten();
-        let told = self.oom_kills.as_mut()?;
-        if let Some(kills) = read {
-            told.insert(id, kills);
-        }
-        told.get(&id).copied()
+        let entry = self.directory.container(id);
+        let totals = entry.map(|entry| self.readings.read(&self.layout, &entry, run_ns, readable));
+        totals.unwrap_or_default()
     }
 
     /// Has the slow files of an entry read in the next tick.
     pub(super) fn hasten(&mut self, id: CgroupId) {
-        if let Some(files) = self.files.get_mut(&id) {
-            files.hasten();
-        }
+        self.readings.hasten(id);
     }
 
     /// The entries that are to be looked at in this tick: those whose slow files are read, and each young one, since it
@@ -430,14 +321,11 @@ impl Roster {
     }
 
     fn find_due(&self) -> Vec<Due> {
-        if !self.families.has(Family::Network) && !self.families.has(Family::Space) {
+        let families = self.readings.families();
+        if !families.has(Family::Network) && !families.has(Family::Space) {
             return Vec::new();
         }
-        let is_due = |entry: &&Arc<Container>| {
-            let files = self.files.get(&entry.cgroup);
-            files.is_some_and(|it| it.age(self.pass) <= EAGER_TICKS || it.has_turn(self.pass))
-        };
-        self.to_look_at(is_due)
+        self.to_look_at(|entry| self.readings.is_due(entry.cgroup))
     }
 
     /// All entries, as if each were due.
@@ -445,8 +333,8 @@ impl Roster {
         self.to_look_at(|_| true)
     }
 
-    fn to_look_at(&self, which: impl Fn(&&Arc<Container>) -> bool) -> Vec<Due> {
-        let entries = self.directory.iter().filter(which);
+    fn to_look_at(&self, which: impl Fn(&Container) -> bool) -> Vec<Due> {
+        let entries = self.directory.iter().filter(|entry| which(entry));
         let due = |entry: &Arc<Container>| {
             // What is below another entry's cgroup may be entries of their own.
             let below = entry.kind() == Kind::Container;
@@ -460,75 +348,30 @@ impl Roster {
 
     /// Whether a pass begins with this tick.
     pub(super) fn pass_begins(&self) -> bool {
-        self.pass.begins()
+        self.readings.pass_begins()
     }
 
-    fn read_slowly(&mut self, id: CgroupId) {
-        self.readings += 1;
-        if self.readings.is_multiple_of(FLUSHED_FOR) {
-            self.flush();
-        }
-        if let Some(files) = self.files.get_mut(&id)
-            && let Some(entry) = self.directory.container(id)
-        {
-            files.read_slowly(&self.layout, &entry.path);
-        }
-    }
-
-    /// Takes in what was told of disk space, and asks for that of the containers that have their turn; other entries
-    /// have none of their own.
-    fn ask_for_space(&mut self) {
-        let Some(space) = &self.space else { return };
-        for (id, space) in space.answers() {
-            if let Some(files) = self.files.get_mut(&id) {
-                files.space_is_told(space);
-            }
-        }
-        if !self.families.has(Family::Space) {
-            return;
-        }
-        let has_turn = |due: &&Due| {
-            let files = self.files.get(&due.entry);
-            files.is_some_and(|it| it.has_turn(self.pass))
-                && self.kind(due.entry) == Some(Kind::Container)
-        };
-        let due = self.due.iter().filter(has_turn);
-        let round: Vec<Question> = due.map(|due| (due.entry, due.process)).collect();
-        let asked: Vec<CgroupId> = round.iter().map(|(id, _)| *id).collect();
-        if asked.is_empty() || !space.ask(round) {
-            return;
-        }
-        for id in asked {
-            if let Some(files) = self.files.get_mut(&id) {
-                files.space_is_asked_for();
-            }
-        }
-    }
-
-    /// Brings up to date what the entries' files tell. Reading those of many is far cheaper then.
+    /// Brings up to date what the entries' files tell.
     pub(super) fn flush(&mut self) {
-        if self.files.len() >= MANY
-            && let Some(unified) = self.layout.unified()
-        {
-            self.subtrees.flush(&unified.mount);
-        }
+        self.readings.flush(&self.layout);
     }
 
     /// Counts a tick, takes in answers, and looks up names that no runtime has told yet.
     pub(super) fn tick(&mut self) {
-        self.pass.advance();
-        self.flush();
+        self.readings.tick(&self.layout);
         self.due = self.find_due();
-        self.ask_for_space();
-        let pass = self.pass;
+        let directory = &self.directory;
+        // Other entries have no space of their own.
+        let is_container = |due: &&Due| {
+            let entry = directory.container(due.entry);
+            entry.is_some_and(|it| it.kind() == Kind::Container)
+        };
+        self.readings
+            .ask_for_space(self.due.iter().filter(is_container));
         let nameless: Vec<Arc<Container>> = self
             .directory
             .undescribed()
-            .filter(|container| {
-                self.files
-                    .get(&container.cgroup)
-                    .is_some_and(|files| files.age(pass) <= EAGER_TICKS || files.has_turn(pass))
-            })
+            .filter(|container| self.readings.is_due(container.cgroup))
             .cloned()
             .collect();
         for container in nameless {
@@ -548,42 +391,6 @@ impl Roster {
     pub(super) fn own_root_ns(&self) -> Option<u64> {
         Some(self.root_files.as_ref()?.usage().ok()?.run_ns)
     }
-
-    fn open_files(&mut self, cgroup: CgroupId, path: &str) {
-        if self.files.contains_key(&cgroup) {
-            return;
-        }
-        if self.files.len() >= self.most_with_files {
-            if !self.told_of_limit {
-                tracing::warn!(
-                    entries = self.most_with_files,
-                    "no more files can be open: entries beyond have only what the kernel programs count; \
-                     allow more (LimitNOFILE= of the unit, ulimit -n)"
-                );
-            }
-            self.told_of_limit = true;
-            return;
-        }
-        // An entry without readable files still has all that the kernel programs count.
-        let kept_open = self.kept_open < KEPT_OPEN;
-        if let Ok(mut files) =
-            EntryFiles::open(&self.layout, path, self.pass, self.arrivals, kept_open)
-        {
-            files.switch(self.families);
-            self.arrivals += 1;
-            self.kept_open += usize::from(kept_open);
-            self.subtrees.add(path);
-            self.files.insert(cgroup, files);
-        }
-    }
-}
-
-/// Entries whose files can be open where the process may have so many descriptors.
-fn most_with_files(descriptors: u64) -> usize {
-    let most = descriptors.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS_AN_ENTRY;
-    usize::try_from(most)
-        .unwrap_or(usize::MAX)
-        .max(FEWEST_WITH_FILES)
 }
 
 /// The files of the root: `cpuacct.usage` where it is mounted, which is exact; `cpu.stat` of the unified root is sampled
@@ -596,16 +403,4 @@ fn root_files(layout: &Layout) -> Option<CpuFiles> {
         None => CpuFiles::open(folder(layout.unified()).as_deref(), None),
     };
     files.ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_leave_descriptors_for_all_else() {
-        assert_eq!(most_with_files(20_000), 4_000);
-        assert_eq!(most_with_files(1_024), FEWEST_WITH_FILES);
-        assert!(most_with_files(u64::MAX) > MAX_CGROUPS);
-    }
 }

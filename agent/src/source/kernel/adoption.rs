@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use agent_ebpf::slot::SlotEntry;
 
-use super::{super::roster::FLUSHED_FOR, KernelSource, ended::Ended};
+use super::{super::readings::FLUSHED_FOR, KernelSource, ended::Ended};
 use crate::{
     clock,
     container::{CgroupId, Kind},
