@@ -6,9 +6,11 @@
 mod adoption;
 mod block_io;
 mod ended;
+mod events;
 mod health;
 mod network;
 mod overflow;
+mod told;
 mod victims;
 
 use std::{
@@ -17,20 +19,18 @@ use std::{
     sync::Arc,
 };
 
-use agent_ebpf::slot::SlotEntry;
-
 use super::{Coverage, block_files::BlockFiles, netns::Namespaces, roster::Roster};
 use crate::{
     clock,
-    container::{CgroupId, Exit, Kind, Share},
-    kernel::{Event, Kernel, KernelError, Options, ProgramReport},
+    container::{CgroupId, Share},
+    kernel::{Kernel, KernelError, Options, ProgramReport},
     metrics::{
         Sample, Value,
         catalog::{self, Families, Family, Source},
     },
     snapshot::{
-        BlockSums, CpuTotals, DeviceIo, Entry, Ledger, OomKill, OomTotals, SlotTotals, Snapshot,
-        Split, Timestamp, Totals, WaitHistogram,
+        BlockSums, CpuTotals, Entry, Ledger, OomKill, SlotTotals, Snapshot, Split, Timestamp,
+        Totals,
     },
     state::{Saved, SavedBlockIo, SavedTotals},
     text::chain,
@@ -170,52 +170,60 @@ impl KernelSource {
             tracing::debug!(%error, "block I/O records could not be read");
         }
         self.look_at_namespaces();
-        let mut entries = Vec::with_capacity(self.holders.len() + 1);
         let mut ids: Vec<CgroupId> = self.ledger.entries().collect();
         let root = self.roster.root();
         // The host is what the others leave, so it comes last.
         ids.sort_unstable_by_key(|id| *id == root);
-        for id in ids {
-            let Some(mut totals) = self.ledger.total(id, |slot| self.kernel.totals(slot)) else {
-                continue;
-            };
-            let ended = self.ending.get(&id).copied();
-            let last = ended.is_some_and(|at| {
-                !self.holders.contains_key(&id) || taken.boot_ns.saturating_sub(at) >= LINGER_NS
-            });
-            self.namespaces.own(id, &totals.network);
-            let mut told = self.told(id, &totals, ended.is_none());
-            told.block_io = self.told_of_blocks(id, ended.is_none(), last);
-            let cpu = &told.cpu;
-            totals.counters.run_ns = cpu.run_ns.unwrap_or(totals.counters.run_ns);
-            let split = Split {
-                user_ns: cpu.user_ns.unwrap_or_default(),
-                system_ns: cpu.system_ns.unwrap_or_default(),
-            };
-            // Saved before it is published: what was once told is never taken back. What has no slot is told by its
-            // file, which needs no help over a restart.
-            if !self.overflow.contains(id) {
-                self.saved.save(
-                    id,
-                    &Saved {
-                        totals,
-                        split,
-                        share: self.roster.share(id),
-                    },
-                );
-            }
-            entries.push(Arc::new(Entry {
-                cgroup: id,
-                alive: !last,
-                totals: told,
-            }));
-            if last {
-                self.finished.push(id);
-            }
-        }
+        let mut entries: Vec<Arc<Entry>> = ids
+            .into_iter()
+            .filter_map(|id| self.entry(id, taken.boot_ns).map(Arc::new))
+            .collect();
         self.namespaces.close();
         entries.sort_unstable_by_key(|entry| entry.cgroup);
         Snapshot { taken, entries }
+    }
+
+    /// One entry's counters. What ended stands in one snapshot more, once nothing can be charged to it.
+    fn entry(&mut self, id: CgroupId, now_ns: u64) -> Option<Entry> {
+        let counted = self.ledger.total(id, |slot| self.kernel.totals(slot))?;
+        let ended = self.ending.get(&id).copied();
+        let last = ended.is_some_and(|at| {
+            !self.holders.contains_key(&id) || now_ns.saturating_sub(at) >= LINGER_NS
+        });
+        self.namespaces.own(id, &counted.network);
+        let mut totals = self.told(id, &counted, ended.is_none());
+        totals.block_io = self.told_of_blocks(id, ended.is_none(), last);
+        self.save(id, counted, &totals.cpu);
+        if last {
+            self.finished.push(id);
+        }
+        Some(Entry {
+            cgroup: id,
+            alive: !last,
+            totals,
+        })
+    }
+
+    /// Saves what is about to be published: what was once told is never taken back. What has no slot is told by its
+    /// file, which needs no help over a restart.
+    fn save(&mut self, id: CgroupId, mut totals: SlotTotals, told: &CpuTotals) {
+        if self.overflow.contains(id) {
+            return;
+        }
+        totals.counters.run_ns = told.run_ns.unwrap_or(totals.counters.run_ns);
+        let split = Split {
+            user_ns: told.user_ns.unwrap_or_default(),
+            system_ns: told.system_ns.unwrap_or_default(),
+        };
+        let share = self.roster.share(id);
+        self.saved.save(
+            id,
+            &Saved {
+                totals,
+                split,
+                share,
+            },
+        );
     }
 
     /// Forgets the entries whose final values have been published.
@@ -332,242 +340,5 @@ impl KernelSource {
         ];
         samples.extend(self.health.samples());
         samples
-    }
-
-    fn act(&mut self, event: Event) -> Result<(), KernelError> {
-        match event {
-            Event::Born { cgroup, slot, path } => {
-                // Gone before its name was known: what it used is the host's.
-                let is_joined = path.is_some();
-                let path = path.or_else(|| self.roster.find(cgroup));
-                if let (false, Some(path), Some(slot)) = (is_joined, &path, slot) {
-                    self.join_everywhere(cgroup, path, slot);
-                }
-                let owner = path
-                    .as_deref()
-                    .map_or(self.roster.root(), |path| self.roster.arrive(cgroup, path));
-                self.count_in(cgroup, owner, slot)?;
-                if let (Some(path), Some(slot)) = (path, slot)
-                    && owner == cgroup
-                    && self.roster.kind(cgroup) == Some(Kind::Container)
-                {
-                    self.own_subtree(cgroup, &path, slot);
-                }
-            }
-            Event::Joined { cgroup, pid } => self.roster.joined(cgroup, pid),
-            Event::Removed { cgroup, boot_ns } => self.remove(cgroup, boot_ns),
-            Event::Released { cgroup, slot } => self.release(cgroup, slot)?,
-            Event::Victim {
-                cgroup,
-                pid,
-                comm,
-                boot_ns,
-            } => {
-                let entry = self.roster.owner(cgroup);
-                if self.victims.take(OomKill { entry, pid, comm }, boot_ns) {
-                    self.roster.hasten(entry);
-                    let one = SlotTotals {
-                        oom_kills: 1,
-                        ..SlotTotals::default()
-                    };
-                    self.ledger.add_base(entry, &one);
-                }
-            }
-            Event::InitExited {
-                cgroup,
-                pid,
-                status,
-                level,
-            } => {
-                let is_victim = self.victims.has(cgroup, pid);
-                let exit = Exit::of_status(status, is_victim);
-                self.roster.init_exited(cgroup, level, exit);
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets `slot` count for `owner`, on behalf of `cgroup`. A slot in use is one that `cgroup` inherited.
-    fn count_in(
-        &mut self,
-        cgroup: CgroupId,
-        owner: CgroupId,
-        slot: Option<u32>,
-    ) -> Result<(), KernelError> {
-        self.ledger.open(owner);
-        if slot.is_none() && cgroup == owner {
-            self.overflow.insert(owner);
-        }
-        let Some(slot) = slot.filter(|slot| !self.in_use.contains(slot)) else {
-            return Ok(());
-        };
-        self.kernel.hold(slot)?;
-        self.holders.insert(cgroup, Holding { slot, owner });
-        self.in_use.insert(slot);
-        self.ledger.add_slot(owner, slot);
-        Ok(())
-    }
-
-    /// Marks a container, so that cgroups made inside it count in its slot. One that is gone already needs no mark.
-    fn own_subtree(&mut self, container: CgroupId, path: &str, slot: u32) {
-        let entry = SlotEntry {
-            slot,
-            flags: SlotEntry::OWNS_SUBTREE,
-        };
-        drop(
-            self.kernel
-                .assign(&self.roster.folder(path), container, entry),
-        );
-    }
-
-    fn remove(&mut self, cgroup: CgroupId, boot_ns: u64) {
-        if self.holders.contains_key(&cgroup) {
-            self.unreleased.entry(cgroup).or_insert(boot_ns);
-        }
-        if self.roster.kind(cgroup).is_some() {
-            self.ending.entry(cgroup).or_insert(boot_ns);
-            self.roster.ended(cgroup);
-        } else {
-            self.roster.forget(cgroup);
-        }
-    }
-
-    /// The kernel let go of `cgroup`: its slot's last word is added to the entry's account and the slot is free. The
-    /// slot of a cgroup whose birth went unseen counts for the host.
-    fn release(&mut self, cgroup: CgroupId, own: Option<u32>) -> Result<(), KernelError> {
-        self.unreleased.remove(&cgroup);
-        let Some(Holding { slot, owner }) = self.holders.remove(&cgroup) else {
-            let early = self.released_early.remove(&cgroup);
-            let Some(slot) = own.filter(|slot| !early && !self.in_use.contains(slot)) else {
-                return Ok(());
-            };
-            self.kernel.hold(slot)?;
-            self.ledger
-                .add_base(self.roster.root(), &self.kernel.totals(slot));
-            self.settle_block_io(slot, None)?;
-            return self.kernel.give_back(slot, cgroup);
-        };
-        self.settle_block_io(slot, Some(owner))?;
-        self.ledger.settle(owner, slot, &self.kernel.totals(slot));
-        self.in_use.remove(&slot);
-        self.kernel.give_back(slot, cgroup)
-    }
-
-    /// What is told of an entry's block I/O; `last` says that it is published for the last time.
-    fn told_of_blocks(&mut self, id: CgroupId, readable: bool, last: bool) -> Vec<DeviceIo> {
-        let is_on = self.coverage.is_on(Family::BlockIo);
-        if self.coverage.has(Source::BlockRqComplete) {
-            self.block_io(id, last)
-        } else if is_on {
-            self.block_files.read(&self.roster, id, readable)
-        } else {
-            // What was counted before must not be lost to the sum of what ended.
-            if last && id != self.roster.root() {
-                self.block_io(id, last);
-            }
-            Vec::new()
-        }
-    }
-
-    /// Block I/O of an entry; `last` says that it is published for the last time.
-    fn block_io(&mut self, id: CgroupId, last: bool) -> Vec<DeviceIo> {
-        let slots = self.ledger.slots(id).iter();
-        let slots: Vec<(u32, BlockSums)> = slots
-            .map(|slot| (*slot, self.kernel.block_io(*slot)))
-            .collect();
-        let total = self.block.total(id, &slots);
-        if id == self.roster.root() {
-            return self.block.told_of_host(total);
-        }
-        // What it does without a slot is counted for the host: what it did before tells no more.
-        let told = if slots.is_empty() && self.overflow.contains(id) {
-            Vec::new()
-        } else {
-            self.block.told(&total)
-        };
-        if last {
-            let sum = Ended::sum_of(self.roster.share(id));
-            self.block.close(id, sum, &total, slots);
-        }
-        told
-    }
-
-    /// A slot is about to be given back.
-    fn settle_block_io(&mut self, slot: u32, owner: Option<CgroupId>) -> Result<(), KernelError> {
-        self.kernel.find_block_records()?;
-        let owner = owner.filter(|owner| self.ledger.contains(*owner));
-        let last = self.kernel.block_io(slot);
-        self.block.settle(slot, owner, self.roster.root(), &last);
-        Ok(())
-    }
-
-    /// What is told of an entry: what the programs count, and beside it what its files say.
-    fn told(&mut self, id: CgroupId, total: &SlotTotals, readable: bool) -> Totals {
-        let counted = self.counted(total, !self.overflow.contains(id));
-        let run_ns = self.run_ns(id, total.counters.run_ns, readable);
-        let mut told = self.roster.read(id, run_ns, readable);
-        told.cpu = CpuTotals {
-            run_ns,
-            user_ns: told.cpu.user_ns,
-            system_ns: told.cpu.system_ns,
-            bandwidth: told.cpu.bandwidth,
-            limit: told.cpu.limit,
-            ..counted
-        };
-        told.network = self.network_of(id, total);
-        // Without the program the file's count stands.
-        if self.coverage.has(Source::MarkVictim) {
-            told.oom = self.oom(total);
-        }
-        told
-    }
-
-    /// Kills that the kernel told of, if it does.
-    fn oom(&self, total: &SlotTotals) -> OomTotals {
-        let is_told = self.coverage.has(Source::MarkVictim);
-        OomTotals {
-            kills: is_told.then_some(total.oom_kills),
-        }
-    }
-
-    /// What the programs that run here counted, if they did.
-    fn counted(&self, total: &SlotTotals, did: bool) -> CpuTotals {
-        let counters = &total.counters;
-        // Switches are seen also where they tell CPU time alone.
-        let is_told = did && self.coverage.is_on(Family::Sched);
-        let from = |source, value: u64| (is_told && self.coverage.has(source)).then_some(value);
-        let switches = |value| from(Source::SchedSwitch, value);
-        CpuTotals {
-            run_ns: did.then_some(counters.run_ns),
-            voluntary_switches: switches(counters.voluntary_switches),
-            involuntary_switches: switches(counters.involuntary_switches),
-            wait_ns: switches(counters.wait_ns),
-            wait_histogram: switches(0).map(|_| Box::new(WaitHistogram(total.waits))),
-            migrations: from(Source::SchedMigrateTask, counters.migrations),
-            forks: from(Source::SchedProcessFork, counters.forks),
-            execs: from(Source::SchedProcessExec, counters.execs),
-            exits: from(Source::SchedProcessExit, counters.exits),
-            ..CpuTotals::default()
-        }
-    }
-
-    /// An entry's CPU time, of which its slots counted `counted_ns`.
-    fn run_ns(&mut self, id: CgroupId, counted_ns: u64, readable: bool) -> Option<u64> {
-        let usage_ns = |roster: &Roster| roster.usage(id).map(|usage| usage.run_ns);
-        match self.coverage.source_of(&catalog::CPU_USAGE)? {
-            Source::SchedStatRuntime | Source::SchedSwitch => {}
-            _ => return usage_ns(&self.roster),
-        }
-        if id == self.roster.root() {
-            return Some(self.overflow.host_ns(counted_ns));
-        }
-        if !self.overflow.contains(id) {
-            return Some(counted_ns);
-        }
-        if !self.roster.has_subtree_to_itself(id) {
-            self.overflow.share(id);
-        }
-        let usage_ns = readable.then(|| usage_ns(&self.roster)).flatten();
-        self.overflow.total_ns(id, counted_ns, usage_ns)
     }
 }
