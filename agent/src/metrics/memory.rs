@@ -31,7 +31,7 @@ pub(super) fn add(samples: &mut Vec<Sample>, memory: &MemoryTotals) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Value;
+    use crate::metrics::tests::assert_counts_through;
 
     #[test]
     fn every_value_has_its_metric_in_catalog_order_and_what_is_not_known_has_none() {
@@ -63,11 +63,7 @@ mod tests {
         let catalog = catalog::container().filter(|metric| {
             metric.measurement == "container_mem" && **metric != catalog::OOM_KILLS
         });
-        let expected: Vec<Sample> = catalog
-            .zip(1..)
-            .map(|(metric, value)| Sample::new(metric, Value::Integer(value)))
-            .collect();
-        assert_eq!(samples, expected);
+        assert_counts_through(catalog, &samples);
         samples.clear();
         add(&mut samples, &MemoryTotals::default());
         assert_eq!(samples, []);

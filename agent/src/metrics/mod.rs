@@ -168,3 +168,20 @@ impl Batch {
         (batch, nameless)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Metric, Sample, Value};
+
+    /// Claims that these are samples of the integers from 1 on, one for each of the metrics in their order.
+    pub(super) fn assert_counts_through(
+        metrics: impl Iterator<Item = &'static Metric>,
+        samples: &[Sample],
+    ) {
+        let expected: Vec<Sample> = metrics
+            .zip(1..)
+            .map(|(metric, value)| Sample::new(metric, Value::Integer(value)))
+            .collect();
+        assert_eq!(samples, expected);
+    }
+}

@@ -16,7 +16,7 @@ pub(super) fn add(samples: &mut Vec<Sample>, pids: &PidsTotals) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Value;
+    use crate::metrics::tests::assert_counts_through;
 
     #[test]
     fn every_value_has_its_metric_in_catalog_order_and_what_is_not_known_has_none() {
@@ -29,11 +29,7 @@ mod tests {
         let mut samples = Vec::new();
         add(&mut samples, &everything);
         let catalog = catalog::container().filter(|metric| metric.measurement == "container_pids");
-        let expected: Vec<Sample> = catalog
-            .zip(1..)
-            .map(|(metric, value)| Sample::new(metric, Value::Integer(value)))
-            .collect();
-        assert_eq!(samples, expected);
+        assert_counts_through(catalog, &samples);
         samples.clear();
         add(&mut samples, &PidsTotals::default());
         assert_eq!(samples, []);

@@ -19,7 +19,7 @@ pub(super) fn add(samples: &mut Vec<Sample>, pressure: &PressureTotals) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Value;
+    use crate::metrics::tests::assert_counts_through;
     use crate::snapshot::Stalls;
 
     #[test]
@@ -39,11 +39,7 @@ mod tests {
         let mut samples = Vec::new();
         add(&mut samples, &everything);
         let catalog = catalog::container().filter(|metric| metric.measurement == "container_psi");
-        let expected: Vec<Sample> = catalog
-            .zip(1..)
-            .map(|(metric, value)| Sample::new(metric, Value::Integer(value)))
-            .collect();
-        assert_eq!(samples, expected);
+        assert_counts_through(catalog, &samples);
         samples.clear();
         add(&mut samples, &PressureTotals::default());
         assert_eq!(samples, []);
