@@ -7,13 +7,17 @@
 //! other end's address is looked for. Needs root and `ip`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+#[path = "shared/figures.rs"]
+mod figures;
+#[path = "shared/pair.rs"]
+mod pair;
+#[path = "shared/unified.rs"]
+mod unified;
+
 use std::{
     collections::HashSet,
-    env,
     fs::{self, File},
     net::{IpAddr, UdpSocket},
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
     process::Command,
     thread,
 };
@@ -22,41 +26,25 @@ use aya::{
     Ebpf, EbpfLoader, include_bytes_aligned,
     programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType},
 };
-use cgflux::{
-    container::CgroupId,
-    kernel::{Anchor, Kernel, Options, Role, StorageKind},
-    metrics::catalog::Families,
-};
-use nix::{
-    sched::{CloneFlags, CpuSet, sched_setaffinity, setns},
-    time::{ClockId, clock_gettime},
-    unistd::Pid,
-};
+use cgflux::kernel::{Kernel, Options, Role, StorageKind};
+use nix::sched::{CloneFlags, setns};
+
+use pair::{Pair, Rounds, cpu_ns, enter, pin};
 
 static FLOOR: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/floor.o"));
 
-const UNIFIED: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 const NAMESPACES: [&str; 2] = ["cgflux-bench-a", "cgflux-bench-b"];
 const ADDRESSES: [&str; 2] = ["10.213.1.1", "10.213.1.2"];
 const PAYLOAD: [u8; 64] = [0; 64];
 
 fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let rounds = arguments.first().map_or(Ok(31), |rounds| rounds.parse())?;
-    let packets = arguments
-        .get(1)
-        .map_or(Ok(100_000), |packets| packets.parse())?;
-    let mut cpus = CpuSet::new();
-    cpus.set(0)?;
-    sched_setaffinity(Pid::from_raw(0), &cpus)?;
+    let (rounds, packets) = figures::rounds_of(100_000)?;
+    pin()?;
     let bench = Bench::new(packets)?;
     println!(
         "{rounds} rounds of {packets} datagrams each; ns of CPU time per datagram sent and received, median [quartiles]"
     );
-    println!(
-        "{:<12} {:<10} {:>20} {:>20} {:>20} {:>20}",
-        "slots", "over", "no programs", "empty programs", "above none", "above empty"
-    );
+    println!("{:<12} {:<10}{}", "slots", "over", Rounds::HEADS);
     for (over, places) in [("loopback", [0, 0]), ("a wire", [0, 1])] {
         for storage in [StorageKind::CgrpStorage, StorageKind::Hash] {
             bench.chain(storage, over, places, rounds)?;
@@ -66,8 +54,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 struct Bench {
-    root: PathBuf,
-    cgroups: [PathBuf; 2],
+    pair: Pair,
     packets: u64,
     _wire: Wire,
 }
@@ -77,15 +64,8 @@ struct Wire;
 
 impl Bench {
     fn new(packets: u64) -> anyhow::Result<Self> {
-        let root = UNIFIED
-            .map(PathBuf::from)
-            .into_iter()
-            .find(|path| path.join("cgroup.procs").exists())
-            .ok_or_else(|| anyhow::anyhow!("no unified cgroup hierarchy is mounted"))?;
-        let cgroups = ["a", "b"].map(|name| root.join(format!("cgflux-bench-{name}")));
         Ok(Self {
-            root,
-            cgroups,
+            pair: Pair::find()?,
             packets,
             _wire: Wire::new()?,
         })
@@ -98,25 +78,15 @@ impl Bench {
         places: [usize; 2],
         rounds: usize,
     ) -> anyhow::Result<()> {
-        let (mut none, mut empty, mut above_none, mut above_empty) =
-            (vec![], vec![], vec![], vec![]);
+        let mut found = Rounds::default();
         for _ in 0..rounds {
-            let without = self.measure(places, || Ok(()))?;
-            let floor = self.measure(places, || self.floor())?;
-            let with = self.measure(places, || self.kernel(storage))?;
-            none.push(without);
-            empty.push(floor);
-            above_none.push(with - without);
-            above_empty.push(with - floor);
+            found.add(
+                self.measure(places, || Ok(()))?,
+                self.measure(places, || self.floor())?,
+                self.measure(places, || self.kernel(storage))?,
+            );
         }
-        println!(
-            "{:<12} {over:<10} {:>20} {:>20} {:>20} {:>20}",
-            storage.as_str(),
-            spread(none),
-            spread(empty),
-            spread(above_none),
-            spread(above_empty)
-        );
+        println!("{:<12} {over:<10}{found}", storage.as_str());
         Ok(())
     }
 
@@ -128,13 +98,7 @@ impl Bench {
         set_up: impl Fn() -> anyhow::Result<T>,
     ) -> anyhow::Result<f64> {
         let programs = set_up()?;
-        for cgroup in &self.cgroups {
-            fs::create_dir(cgroup)?;
-        }
-        let result = self.exchange(places);
-        for cgroup in &self.cgroups {
-            fs::remove_dir(cgroup)?;
-        }
+        let result = self.pair.with(|| self.exchange(places));
         drop(programs);
         result
     }
@@ -142,10 +106,13 @@ impl Bench {
     fn exchange(&self, places: [usize; 2]) -> anyhow::Result<f64> {
         let own = fs::read_to_string("/proc/self/cgroup")?;
         let own = own.lines().find_map(|line| line.strip_prefix("0::"));
-        let own = self.root.join(own.unwrap_or("/").trim_start_matches('/'));
+        let own = self
+            .pair
+            .root
+            .join(own.unwrap_or("/").trim_start_matches('/'));
         let mut sockets = Vec::new();
-        for (cgroup, place) in self.cgroups.iter().zip(places) {
-            enter(cgroup)?;
+        for (cgroup, place) in self.pair.cgroups.iter().zip(places) {
+            enter(cgroup, 0)?;
             let address = if places[0] == places[1] {
                 "127.0.0.1"
             } else {
@@ -153,7 +120,7 @@ impl Bench {
             };
             sockets.push(socket_in(NAMESPACES[place], address)?);
         }
-        enter(&own)?;
+        enter(&own, 0)?;
         let [one, other] = &sockets[..] else {
             anyhow::bail!("two sockets were made")
         };
@@ -167,19 +134,17 @@ impl Bench {
         for _ in 0..100 {
             pass(one, other)?;
         }
-        let before = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?;
+        let before = cpu_ns()?;
         for _ in 0..self.packets / 2 {
             pass(one, other)?;
             pass(other, one)?;
         }
-        let used = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)? - before;
-        let used_ns = used.tv_sec() * 1_000_000_000 + used.tv_nsec();
-        Ok(used_ns as f64 / self.packets as f64)
+        Ok((cpu_ns()? - before) as f64 / self.packets as f64)
     }
 
     fn floor(&self) -> anyhow::Result<Ebpf> {
         let mut ebpf = EbpfLoader::new().load(FLOOR)?;
-        let root = File::open(&self.root)?;
+        let root = File::open(&self.pair.root)?;
         for (name, direction) in [
             ("network_ingress", CgroupSkbAttachType::Ingress),
             ("network_egress", CgroupSkbAttachType::Egress),
@@ -196,18 +161,8 @@ impl Bench {
 
     fn kernel(&self, storage: StorageKind) -> anyhow::Result<Kernel> {
         let mut kernel = Kernel::load(&Options {
-            slots: 64,
-            exact: true,
-            anchor: Anchor::Unified,
-            hierarchy: 0,
-            root: CgroupId(fs::metadata(&self.root)?.ino()),
-            io_hierarchy: None,
-            memory_hierarchy: None,
-            by_address: true,
             network: true,
-            mount: self.root.clone(),
-            families: Families::ALL,
-            storage: Some(storage),
+            ..self.pair.options(storage)?
         })?;
         let addresses: HashSet<IpAddr> = ADDRESSES
             .iter()
@@ -219,11 +174,6 @@ impl Bench {
         kernel.attach(Role::counts_packets)?;
         Ok(kernel)
     }
-}
-
-/// Makes this process's next sockets the cgroup's.
-fn enter(cgroup: &Path) -> std::io::Result<()> {
-    fs::write(cgroup.join("cgroup.procs"), "0")
 }
 
 /// A socket of a namespace.
@@ -274,11 +224,4 @@ fn ip(arguments: &[&str]) -> anyhow::Result<()> {
     let status = Command::new("ip").args(arguments).status()?;
     anyhow::ensure!(status.success(), "ip {arguments:?}");
     Ok(())
-}
-
-/// Median and quartiles.
-fn spread(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
-    format!("{:.0} [{:.0}, {:.0}]", at(2), at(1), at(3))
 }

@@ -6,8 +6,10 @@
 //! Statistics cost some 20 ns of each call, the empty program's too. Needs root and `losetup`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+#[path = "shared/figures.rs"]
+mod figures;
+
 use std::{
-    env,
     fs::{self, File, OpenOptions},
     os::{
         fd::OwnedFd,
@@ -30,6 +32,8 @@ use cgflux::{
 };
 use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
 
+use figures::spread;
+
 static FLOOR: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/floor.o"));
 
 /// Of one request; one such block is left out between two, so that no requests are merged.
@@ -49,11 +53,7 @@ enum Load {
 }
 
 fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let rounds = arguments.first().map_or(Ok(31), |rounds| rounds.parse())?;
-    let requests = arguments
-        .get(1)
-        .map_or(Ok(10_000), |requests| requests.parse())?;
+    let (rounds, requests) = figures::rounds_of(10_000)?;
     let bench = Bench::new(requests)?;
     println!(
         "{rounds} rounds of {requests} requests each; ns per request, median [quartiles]\n{:<20} {:>24} {:>20} {:>20} {:>20}",
@@ -75,10 +75,10 @@ fn main() -> anyhow::Result<()> {
         }
         println!(
             "{name:<20} {:>24} {:>20} {:>20} {:>20}",
-            spread(none),
-            spread(empty),
-            spread(ours),
-            spread(above)
+            spread(&none),
+            spread(&empty),
+            spread(&ours),
+            spread(&above)
         );
     }
     Ok(())
@@ -312,10 +312,3 @@ impl Drop for LoopDevice {
 /// Memory as direct I/O wants it: aligned to a whole block.
 #[repr(align(4096))]
 struct Block([u8; BLOCK]);
-
-/// Median and quartiles.
-fn spread(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
-    format!("{:.0} [{:.0}, {:.0}]", at(2), at(1), at(3))
-}

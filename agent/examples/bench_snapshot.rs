@@ -5,19 +5,18 @@
 //! its descriptor kept open. Medians of the rounds. Needs root.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+#[path = "shared/unified.rs"]
+mod unified;
+
 use std::{
     fs::{self, File},
     hint::black_box,
-    os::unix::fs::{FileExt as _, MetadataExt as _},
-    path::{Path, PathBuf},
+    os::unix::fs::FileExt as _,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
-use cgflux::{
-    container::CgroupId,
-    kernel::{Anchor, Event, Kernel, Options},
-    metrics::catalog::Families,
-};
+use cgflux::kernel::{Event, Kernel};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 const SIZES: [u32; 3] = [100, 1_000, 10_000];
@@ -85,27 +84,8 @@ struct Forest {
 
 impl Forest {
     fn plant(size: u32) -> anyhow::Result<Self> {
-        let root = [
-            Path::new("/sys/fs/cgroup/unified"),
-            Path::new("/sys/fs/cgroup"),
-        ]
-        .into_iter()
-        .find(|path| path.join("cgroup.procs").exists())
-        .ok_or_else(|| anyhow::anyhow!("no unified cgroup hierarchy is mounted"))?;
-        let mut kernel = Kernel::load(&Options {
-            slots: size + 64,
-            exact: true,
-            anchor: Anchor::Unified,
-            hierarchy: 0,
-            root: CgroupId(fs::metadata(root)?.ino()),
-            mount: root.to_owned(),
-            io_hierarchy: None,
-            memory_hierarchy: None,
-            by_address: true,
-            network: false,
-            families: Families::ALL,
-            storage: None,
-        })?;
+        let root = unified::root()?;
+        let mut kernel = Kernel::load(&unified::options(&root, size + 64)?)?;
         kernel.attach(|_| true)?;
         let parent = root.join("cgflux-bench-snapshot");
         fs::create_dir(&parent)?;

@@ -10,30 +10,28 @@
     reason = "a benchmark prints its figures"
 )]
 
+#[path = "shared/figures.rs"]
+mod figures;
+#[path = "shared/pair.rs"]
+mod pair;
+#[path = "shared/unified.rs"]
+mod unified;
+
 use std::{
     env,
-    fs::{self, File},
+    fs::File,
     io::{PipeReader, PipeWriter, Read as _, Write as _, pipe},
-    os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned, programs::BtfTracePoint};
-use cgflux::{
-    container::CgroupId,
-    kernel::{Anchor, Kernel, Options, StorageKind},
-    metrics::catalog::Families,
-};
-use nix::{
-    sched::{CpuSet, sched_setaffinity},
-    time::{ClockId, clock_gettime},
-    unistd::Pid,
-};
+use cgflux::kernel::{Kernel, Options, StorageKind};
+
+use pair::{Pair, Rounds, cpu_ns, enter, pin};
 
 static FLOOR: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/floor.o"));
 
-const UNIFIED: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 /// Slot storage and whether run time is charged exactly.
 const CHAINS: [(StorageKind, bool); 4] = [
     (StorageKind::CgrpStorage, true),
@@ -51,24 +49,18 @@ fn main() -> anyhow::Result<()> {
     {
         return play(role == "ping", rounds.parse()?);
     }
-    let rounds = arguments.first().map_or(Ok(31), |rounds| rounds.parse())?;
-    let trips = arguments
-        .get(1)
-        .map_or(Ok(100_000), |trips| trips.parse())?;
+    let (rounds, trips) = figures::rounds_of(100_000)?;
     let bench = Bench::new(trips)?;
     println!(
         "{rounds} rounds of {} switches each; ns of CPU time per switch, median [quartiles]",
         trips * 2
     );
     println!(
-        "{:<12} {:<11} {:<12} {:>20} {:>20} {:>20} {:>20}",
+        "{:<12} {:<11} {:<12}{}",
         "slots",
         "run time",
         "processes in",
-        "no programs",
-        "empty programs",
-        "above none",
-        "above empty"
+        Rounds::HEADS
     );
     for (place, cgroups) in PLACES {
         for (storage, exact) in CHAINS {
@@ -79,23 +71,15 @@ fn main() -> anyhow::Result<()> {
 }
 
 struct Bench {
-    root: PathBuf,
-    cgroups: [PathBuf; 2],
+    pair: Pair,
     trips: u64,
     btf: Btf,
 }
 
 impl Bench {
     fn new(trips: u64) -> anyhow::Result<Self> {
-        let root = UNIFIED
-            .map(PathBuf::from)
-            .into_iter()
-            .find(|path| path.join("cgroup.procs").exists())
-            .ok_or_else(|| anyhow::anyhow!("no unified cgroup hierarchy is mounted"))?;
-        let cgroups = ["a", "b"].map(|name| root.join(format!("cgflux-bench-{name}")));
         Ok(Self {
-            root,
-            cgroups,
+            pair: Pair::find()?,
             trips,
             btf: Btf::from_sys_fs()?,
         })
@@ -109,26 +93,16 @@ impl Bench {
         cgroups: [usize; 2],
         rounds: usize,
     ) -> anyhow::Result<()> {
-        let (mut none, mut empty, mut above_none, mut above_empty) =
-            (vec![], vec![], vec![], vec![]);
+        let mut found = Rounds::default();
         for _ in 0..rounds {
-            let without = self.measure(cgroups, || Ok(()))?;
-            let floor = self.measure(cgroups, || self.floor(exact))?;
-            let with = self.measure(cgroups, || self.kernel(storage, exact))?;
-            none.push(without);
-            empty.push(floor);
-            above_none.push(with - without);
-            above_empty.push(with - floor);
+            found.add(
+                self.measure(cgroups, || Ok(()))?,
+                self.measure(cgroups, || self.floor(exact))?,
+                self.measure(cgroups, || self.kernel(storage, exact))?,
+            );
         }
-        println!(
-            "{:<12} {:<11} {place:<12} {:>20} {:>20} {:>20} {:>20}",
-            storage.as_str(),
-            if exact { "exact" } else { "switch-only" },
-            spread(none),
-            spread(empty),
-            spread(above_none),
-            spread(above_empty)
-        );
+        let charged = if exact { "exact" } else { "switch-only" };
+        println!("{:<12} {charged:<11} {place:<12}{found}", storage.as_str());
         Ok(())
     }
 
@@ -140,13 +114,7 @@ impl Bench {
         set_up: impl Fn() -> anyhow::Result<T>,
     ) -> anyhow::Result<f64> {
         let programs = set_up()?;
-        for cgroup in &self.cgroups {
-            fs::create_dir(cgroup)?;
-        }
-        let result = self.play_both(cgroups);
-        for cgroup in &self.cgroups {
-            fs::remove_dir(cgroup)?;
-        }
+        let result = self.pair.with(|| self.play_both(cgroups));
         drop(programs);
         result
     }
@@ -154,8 +122,8 @@ impl Bench {
     fn play_both(&self, cgroups: [usize; 2]) -> anyhow::Result<f64> {
         let (from_ping, to_pong) = pipe()?;
         let (from_pong, to_ping) = pipe()?;
-        let ping = self.player("ping", &self.cgroups[cgroups[0]], from_pong, to_pong)?;
-        let pong = self.player("pong", &self.cgroups[cgroups[1]], from_ping, to_ping)?;
+        let ping = self.player("ping", &self.pair.cgroups[cgroups[0]], from_pong, to_pong)?;
+        let pong = self.player("pong", &self.pair.cgroups[cgroups[1]], from_ping, to_ping)?;
         let mut cpu_ns = 0_u64;
         for player in [ping, pong] {
             let output = player.wait_with_output()?;
@@ -182,7 +150,7 @@ impl Bench {
             .stdout(output)
             .stderr(Stdio::piped())
             .spawn()?;
-        fs::write(cgroup.join("cgroup.procs"), child.id().to_string())?;
+        enter(cgroup, child.id())?;
         Ok(child)
     }
 
@@ -206,18 +174,8 @@ impl Bench {
 
     fn kernel(&self, storage: StorageKind, exact: bool) -> anyhow::Result<Kernel> {
         let mut kernel = Kernel::load(&Options {
-            slots: 64,
             exact,
-            anchor: Anchor::Unified,
-            hierarchy: 0,
-            root: CgroupId(fs::metadata(&self.root)?.ino()),
-            mount: self.root.clone(),
-            io_hierarchy: None,
-            memory_hierarchy: None,
-            by_address: true,
-            network: false,
-            families: Families::ALL,
-            storage: Some(storage),
+            ..self.pair.options(storage)?
         })?;
         kernel.attach(|_| true)?;
         Ok(kernel)
@@ -226,9 +184,7 @@ impl Bench {
 
 /// One player: pinned, it passes the byte on `trips` times and says what CPU time that took.
 fn play(serves: bool, trips: u64) -> anyhow::Result<()> {
-    let mut cpus = CpuSet::new();
-    cpus.set(0)?;
-    sched_setaffinity(Pid::from_raw(0), &cpus)?;
+    pin()?;
     let mut input = File::open("/dev/stdin")?;
     let mut output = File::options().write(true).open("/dev/stdout")?;
     let mut byte = [0_u8];
@@ -245,18 +201,10 @@ fn play(serves: bool, trips: u64) -> anyhow::Result<()> {
     for _ in 0..100 {
         pass(serves)?;
     }
-    let before = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?;
+    let before = cpu_ns()?;
     for _ in 0..trips {
         pass(serves)?;
     }
-    let used = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)? - before;
-    eprintln!("{}", used.tv_sec() * 1_000_000_000 + used.tv_nsec());
+    eprintln!("{}", cpu_ns()? - before);
     Ok(())
-}
-
-/// Median and quartiles.
-fn spread(mut values: Vec<f64>) -> String {
-    values.sort_by(f64::total_cmp);
-    let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
-    format!("{:.0} [{:.0}, {:.0}]", at(2), at(1), at(3))
 }
