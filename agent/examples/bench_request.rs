@@ -220,7 +220,7 @@ impl Bench {
             root: accounting.id_of("/")?,
             io_hierarchy: self.layout.with("blkio").map(|it| it.id),
             memory_hierarchy: self.layout.with("memory").map(|it| it.id),
-            by_address: true,
+            skip: Vec::new(),
             network: false,
             families: Families::ALL,
             mount: accounting.mount.clone(),

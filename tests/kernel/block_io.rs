@@ -190,9 +190,21 @@ fn a_container_older_than_the_agent_and_cgroups_inside_it_count_for_it() {
 
 #[test]
 fn cgroup_files_tell_what_the_throttle_counts() {
-    let Some((docker, disk)) = here() else { return };
     let home = Home::new();
-    let agent = home.start(&["--source", "files"]);
+    agrees_with_the_throttle(&home.start(&["--source", "files"]));
+}
+
+#[test]
+fn without_the_program_alone_cgroup_files_tell_it_beside_the_others() {
+    let home = Home::with(
+        "[collect]\nskip_programs = [\"block_rq_complete\", \"block_rq_complete_by_bio\"]\n",
+    );
+    agrees_with_the_throttle(&home.start(&["--source", "kernel"]));
+}
+
+/// An agent that reads block I/O from files.
+fn agrees_with_the_throttle(agent: &AgentProcess) {
+    let Some((docker, disk)) = here() else { return };
     let limit = format!("{}:1tb", disk.path.display());
     let container = docker.run(
         &["--device-write-bps", &limit],
@@ -201,7 +213,7 @@ fn cgroup_files_tell_what_the_throttle_counts() {
             SIZE / MIB
         ),
     );
-    let (written, _) = io_at_least(&agent, &container, &disk, "write_bytes", SIZE);
+    let (written, _) = io_at_least(agent, &container, &disk, "write_bytes", SIZE);
     let throttled = throttled(&container, &disk);
     println!("asked={SIZE} written={written} throttle file (read, write)={throttled:?}");
     if let Some((_, throttled)) = throttled {

@@ -11,15 +11,21 @@ use std::{
 
 use agent_ebpf::block_io::WRITE;
 use cgflux::{
+    config::Collect,
     container::CgroupId,
     host::cgroup_tree::{Hierarchy, Layout},
     kernel::{Anchor, Event, Kernel, KernelError, Options, StorageKind},
     metrics::catalog::Families,
+    source,
 };
 
 use crate::harness::{cgroup, disk_folder, eventually, skip};
 
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Programs that read kernel memory by its address. Without them, as where lockdown=confidentiality refuses them,
+/// cgroups are born without paths, and block I/O is told by bios alone.
+const BY_ADDRESS: [&str; 2] = ["cgroup_mkdir", "block_rq_complete"];
 
 /// Forks, blocks and computes.
 const LOAD: &str =
@@ -37,22 +43,28 @@ fn each_chain_agrees_with_the_kernels_own_counter() {
     }
     for (anchor, hierarchy, file) in hierarchies {
         for storage in [StorageKind::CgrpStorage, StorageKind::Hash] {
-            for exact in [true, false] {
+            // Without the program that charges exactly, switches serve.
+            for (wanted, skipped) in [
+                (true, None),
+                (false, None),
+                (true, Some("sched_stat_runtime")),
+            ] {
+                let exact = wanted && skipped.is_none();
                 let options = Options {
                     slots: 1024,
-                    exact,
+                    exact: wanted,
                     anchor,
                     hierarchy: hierarchy.id,
                     root: CgroupId(fs::metadata(&hierarchy.mount).unwrap().ino()),
                     mount: hierarchy.mount.clone(),
                     io_hierarchy: layout.with("blkio").map(|it| it.id),
                     memory_hierarchy: layout.with("memory").map(|it| it.id),
-                    by_address: true,
+                    skip: skipped.map(str::to_owned).into_iter().collect(),
                     network: false,
                     families: Families::ALL,
                     storage: Some(storage),
                 };
-                let chain = format!("{anchor:?} {storage:?} exact={exact}");
+                let chain = format!("{anchor:?} {storage:?} exact={wanted} without {skipped:?}");
                 let kernel = match Kernel::load(&options) {
                     Ok(kernel) => kernel,
                     // Before Linux 6.2 there is no cgroup storage; later ones want a processor that has cx16.
@@ -67,6 +79,20 @@ fn each_chain_agrees_with_the_kernels_own_counter() {
             }
         }
     }
+}
+
+#[test]
+fn without_any_program_that_tells_cpu_time_the_kernel_programs_are_not_used() {
+    let layout = Layout::find().unwrap();
+    let mut collect = Collect::default();
+    for skipped in ["sched_switch", "sched_stat_runtime"] {
+        collect.skip_programs.push(skipped.to_owned());
+    }
+    let options = source::options(&collect, &layout).unwrap();
+    let refused = Kernel::load(&options).map(|_| ()).unwrap_err();
+    let reason =
+        "kernel program sched_stat_runtime is not available: collect.skip_programs names it";
+    assert_eq!(refused.to_string(), reason);
 }
 
 #[test]
@@ -91,7 +117,11 @@ fn block_io_finds_the_slot_of_the_same_path_with_and_without_reading_by_address(
                 root: accounting.id_of("/").unwrap(),
                 io_hierarchy: Some(blkio.id),
                 memory_hierarchy: layout.with("memory").map(|it| it.id),
-                by_address,
+                skip: if by_address {
+                    Vec::new()
+                } else {
+                    BY_ADDRESS.map(str::to_owned).into()
+                },
                 network: false,
                 mount: accounting.mount.clone(),
                 families: Families::ALL,

@@ -200,9 +200,20 @@ fn containers_that_share_a_namespace_are_told_apart() {
 
 #[test]
 fn without_programs_the_interfaces_of_a_namespace_stand_in() {
-    let Some(docker) = Docker::here() else { return };
     let home = Home::with(OFTEN);
-    let agent = home.start(&["--source", "files"]);
+    interfaces_stand_in(&home.start(&["--source", "files"]));
+}
+
+#[test]
+fn without_those_on_packets_alone_they_stand_in_beside_the_other_programs() {
+    let home = Home::with(&format!(
+        "{OFTEN}skip_programs = [\"network_ingress\", \"network_egress\"]\n"
+    ));
+    interfaces_stand_in(&home.start(&["--source", "kernel"]));
+}
+
+fn interfaces_stand_in(agent: &AgentProcess) {
+    let Some(docker) = Docker::here() else { return };
     let alone = docker.run(
         &["--network", "none"],
         "sleep 1000 | nc -l -p 7000 >/dev/null",

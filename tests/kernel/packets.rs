@@ -209,7 +209,7 @@ fn options(mount: PathBuf, storage: Option<StorageKind>) -> Options {
         root: CgroupId(fs::metadata(root).unwrap().ino()),
         io_hierarchy: None,
         memory_hierarchy: None,
-        by_address: true,
+        skip: Vec::new(),
         network: true,
         mount,
         families: Families::ALL,

@@ -34,7 +34,7 @@ pub(crate) fn options(root: &Path, slots: u32) -> anyhow::Result<Options> {
         mount: root.to_owned(),
         io_hierarchy: None,
         memory_hierarchy: None,
-        by_address: true,
+        skip: Vec::new(),
         network: false,
         families: Families::ALL,
         storage: None,

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     container::Rule,
+    kernel::PROGRAMS,
     metrics::catalog::{Families, Family},
     text::is_unprintable,
 };
@@ -85,7 +86,28 @@ fn collect(reader: &mut Reader) -> Collect {
         ),
         source: reader.setting(&Key::of("collect.source"), default.source, any),
         exact: reader.setting(&Key::of("collect.exact"), default.exact, any),
+        skip_programs: reader.setting(
+            &Key::of("collect.skip_programs"),
+            default.skip_programs,
+            programs,
+        ),
         families: families(reader),
+    }
+}
+
+#[expect(
+    clippy::ptr_arg,
+    reason = "a setting's check is given the setting as it is typed"
+)]
+fn programs(names: &Vec<String>) -> Result<(), String> {
+    let known = PROGRAMS.each_ref().map(|program| program.name);
+    match names.iter().find(|name| !known.contains(&name.as_str())) {
+        Some(name) => Err(format!(
+            "holds {}, and there is no such program; there are: {}",
+            name.value(),
+            known.join(", ")
+        )),
+        None => distinct(names),
     }
 }
 

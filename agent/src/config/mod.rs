@@ -122,6 +122,8 @@ pub struct Collect {
     pub source: SourceChoice,
     /// Whether run time is taken at `sched_stat_runtime`, exactly, or at switches only.
     pub exact: bool,
+    /// Kernel programs that are not to be loaded, by name; what they count comes from the next source.
+    pub skip_programs: Vec<String>,
     /// What is measured.
     pub families: Families,
 }
@@ -301,6 +303,7 @@ impl Default for Collect {
             slots: 4096,
             source: SourceChoice::Auto,
             exact: true,
+            skip_programs: Vec::new(),
             families: Families::ALL,
         }
     }

@@ -70,9 +70,8 @@ pub struct Options {
     pub io_hierarchy: Option<u32>,
     /// Number of the hierarchy with the memory controller, if there is one: there a page's cgroup is.
     pub memory_hierarchy: Option<u32>,
-    /// Whether to try programs that read kernel memory by its address. Where lockdown=confidentiality refuses them, and
-    /// without this, cgroups are born without paths and block I/O is told by bios alone.
-    pub by_address: bool,
+    /// Programs that are not to be loaded, by name.
+    pub skip: Vec<String>,
     /// Whether the sockets are to be counted. The accounting hierarchy must be the unified one then.
     pub network: bool,
     /// What is to be measured. What a program counts for none of these, it is not loaded for; its maps are made all the
@@ -395,8 +394,8 @@ impl<'a> Loader<'a> {
             ProgramState::NotNeeded("block_rq_complete looks at pages too")
         } else if spec.role == Role::Metric(Source::SchedStatRuntime) && !exact {
             ProgramState::NotNeeded("run time is charged at switches")
-        } else if !self.options.by_address && [MKDIR, BLOCK_IO].contains(&spec.name) {
-            ProgramState::NotNeeded("nothing is to be read by address")
+        } else if self.options.skip.iter().any(|name| name == spec.name) {
+            ProgramState::Skipped
         } else if let Err(reason) = self.has_hook(spec) {
             ProgramState::Unsupported(reason)
         } else if let Some(reason) = self.lacks(spec.name) {
@@ -464,21 +463,37 @@ fn is_of_sockets(source: Source) -> bool {
     )
 }
 
-/// The kernel source needs every program of the lifecycle; of the two births, one.
+/// The kernel source needs every program of the lifecycle, of the two births one, and one that tells CPU time.
 fn require(programs: &[ProgramReport]) -> Result<(), KernelError> {
-    for report in programs
+    programs
         .iter()
         .filter(|report| report.spec.role == Role::Lifecycle)
-    {
-        if let ProgramState::Unsupported(reason) | ProgramState::Refused(reason) = &report.state {
-            return Err(KernelError::Program {
-                program: report.spec.name,
-                reason: reason.clone(),
-                forbidden: report.forbidden,
-            });
-        }
+        .try_for_each(is_there)?;
+    let tells_time = |spec: &ProgramSpec| {
+        let time = [Source::SchedStatRuntime, Source::SchedSwitch];
+        spec.role.source().is_some_and(|it| time.contains(&it))
+    };
+    if is_loaded(programs, tells_time) {
+        return Ok(());
     }
-    Ok(())
+    programs
+        .iter()
+        .filter(|report| tells_time(report.spec))
+        .try_for_each(is_there)
+}
+
+/// Whether the program is loaded, or not needed; the error says why it cannot be had.
+fn is_there(report: &ProgramReport) -> Result<(), KernelError> {
+    let reason = match &report.state {
+        ProgramState::Loaded | ProgramState::NotNeeded(_) => return Ok(()),
+        ProgramState::Skipped => "collect.skip_programs names it".to_owned(),
+        ProgramState::Unsupported(reason) | ProgramState::Refused(reason) => reason.clone(),
+    };
+    Err(KernelError::Program {
+        program: report.spec.name,
+        reason,
+        forbidden: report.forbidden,
+    })
 }
 
 fn is_loaded(programs: &[ProgramReport], which: impl Fn(&ProgramSpec) -> bool) -> bool {

@@ -159,6 +159,8 @@ pub enum ProgramState {
     Loaded,
     /// Not wanted with these settings, or another one does its work.
     NotNeeded(&'static str),
+    /// Not wanted: the settings name it.
+    Skipped,
     /// The kernel lacks what it needs.
     Unsupported(String),
     /// The kernel refused it.

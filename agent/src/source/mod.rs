@@ -297,7 +297,7 @@ pub fn options(collect: &Collect, layout: &Layout) -> Result<Options, SourceErro
         root: accounting.id_of("/").map_err(SourceError::Root)?,
         mount: accounting.mount.clone(),
         io_hierarchy: layout.with("blkio").map(|it| it.id),
-        by_address: true,
+        skip: collect.skip_programs.clone(),
         memory_hierarchy: layout.with("memory").map(|it| it.id),
         // What sockets do is known by the cgroup of the unified hierarchy that made them.
         network: layout.unified().is_some(),

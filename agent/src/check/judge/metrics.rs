@@ -116,9 +116,20 @@ fn is_given_up(facts: &Facts, source: Source) -> bool {
     match facts.collect.source {
         SourceChoice::Files => true,
         SourceChoice::Auto | SourceChoice::Kernel => {
-            source == Source::SchedStatRuntime && !facts.collect.exact
+            let is_inexact = source == Source::SchedStatRuntime && !facts.collect.exact;
+            is_inexact || is_skipped(facts, source)
         }
     }
+}
+
+fn is_skipped(facts: &Facts, source: Source) -> bool {
+    let Programs::Attached { reports, .. } = &facts.programs else {
+        return false;
+    };
+    let mut its = reports
+        .iter()
+        .filter(|report| report.spec.role == Role::Metric(source));
+    its.any(|report| report.state == ProgramState::Skipped)
 }
 
 fn not_in_use(facts: &Facts, source: Source) -> String {
@@ -139,6 +150,7 @@ fn not_in_use(facts: &Facts, source: Source) -> String {
             format!("{word} is not for this kernel: {reason}")
         }
         Some(ProgramState::Refused(reason)) => format!("{word} was refused: {reason}"),
+        Some(ProgramState::Skipped) => format!("{word} is skipped: collect.skip_programs names it"),
         // A program that counts is left out only where another one does its work.
         Some(ProgramState::NotNeeded(reason)) => format!("{word} is not in use: {reason}"),
         Some(ProgramState::Loaded) | None => format!("{word} is not in use"),

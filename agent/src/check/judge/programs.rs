@@ -79,6 +79,11 @@ fn program(facts: &Facts, report: &ProgramReport) -> Item {
             let finding = format!("not needed: {reason}");
             return Item::pass(name, finding).detail("state", "not_needed");
         }
+        ProgramState::Skipped => {
+            return Item::note(name, "skipped: collect.skip_programs names it")
+                .because(without(report))
+                .detail("state", "skipped");
+        }
         ProgramState::Unsupported(reason) => {
             return Item::warn(name, format!("not for this kernel: {reason}"))
                 .because(without(report))

@@ -372,6 +372,17 @@ fn what_each_program_takes_with_it_is_told_by_its_metrics() {
         it.collect.exact = false;
         lacking(exact, not_needed)(it);
     });
+    check("metrics/usage_ns", Level::Pass, Verdict::Ready, |it| {
+        lacking(exact, ProgramState::Skipped)(it);
+    });
+    check(
+        "programs/sched_stat_runtime",
+        Level::Note,
+        Verdict::Ready,
+        |it| {
+            lacking(exact, ProgramState::Skipped)(it);
+        },
+    );
     check("programs/cgroup_mkdir", warn, degraded, |it| {
         programs(it)[0].state = ProgramState::Refused("Operation not permitted".to_owned());
     });

@@ -3,9 +3,8 @@
 use super::{KernelSource, ended::Ended};
 use crate::{
     container::CgroupId,
-    metrics::catalog::{self, Family, Source},
+    metrics::catalog::{Family, Source},
     snapshot::{BlockSums, CpuTotals, DeviceIo, OomTotals, SlotTotals, Totals, WaitHistogram},
-    source::roster::Roster,
 };
 
 impl KernelSource {
@@ -61,11 +60,6 @@ impl KernelSource {
 
     /// An entry's CPU time, of which its slots counted `counted_ns`.
     fn run_ns(&mut self, id: CgroupId, counted_ns: u64, readable: bool) -> Option<u64> {
-        let usage_ns = |roster: &Roster| roster.usage(id).map(|usage| usage.run_ns);
-        match self.coverage.source_of(&catalog::CPU_USAGE)? {
-            Source::SchedStatRuntime | Source::SchedSwitch => {}
-            _ => return usage_ns(&self.roster),
-        }
         if id == self.roster.root() {
             return Some(self.overflow.host_ns(counted_ns));
         }
@@ -75,8 +69,9 @@ impl KernelSource {
         if !self.roster.has_subtree_to_itself(id) {
             self.overflow.share(id);
         }
-        let usage_ns = readable.then(|| usage_ns(&self.roster)).flatten();
-        self.overflow.total_ns(id, counted_ns, usage_ns)
+        let usage = readable.then(|| self.roster.usage(id)).flatten();
+        self.overflow
+            .total_ns(id, counted_ns, usage.map(|it| it.run_ns))
     }
 
     /// What is told of an entry's block I/O; `last` says that it is published for the last time.
