@@ -2,7 +2,9 @@
 
 mod accuracy;
 mod block_io;
+mod block_latencies;
 mod block_restart;
+mod block_sums;
 mod chains;
 mod churn;
 mod environment;
