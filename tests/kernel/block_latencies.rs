@@ -21,22 +21,18 @@ fn each_operation_is_once_in_its_histogram_and_sums_are_the_total_times() {
         ),
     );
     wait_for_done(&docker, &container);
-    let busy = |batch: &crate::harness::Batch| {
-        let entry = batch.container(&container.id)?;
-        ["read_bytes", "write_bytes"]
-            .map(|field| entry.io(&disk.name, field))
-            .into()
-    };
     // Counters and histograms are read one after the other: what is done meanwhile is in one and not in the other.
     let entry = eventually(PATIENCE, "the container is at rest", || {
-        let batch = agent.next_batch();
-        let next = agent.next_batch();
-        let (before, after): (Option<[Option<u64>; 2]>, _) = (busy(&batch), busy(&next));
-        let is_done = after.is_some_and(|it| it[1] >= Some(32 * MIB));
-        let entry = next.container(&container.id).cloned();
-        entry
-            .filter(|_| is_done && before == after)
-            .ok_or(format!("{before:?}, then {after:?}"))
+        let [before, after] = [agent.next_batch(), agent.next_batch()]
+            .map(|batch| batch.container(&container.id).cloned());
+        let (before, after) = before.zip(after).ok_or("not listed")?;
+        let io = |field| [&before, &after].map(|entry| entry.io(&disk.name, field));
+        let (reads, writes) = (io("read_bytes"), io("write_bytes"));
+        let rests = reads[0] == reads[1] && writes[0] == writes[1];
+        let is_done = writes[1] >= Some(32 * MIB);
+        (rests && is_done)
+            .then_some(after)
+            .ok_or(format!("{reads:?} {writes:?}"))
     });
     let [reads, writes] = entry.latencies(&disk.name);
     assert!(

@@ -12,7 +12,7 @@ use nix::{
 
 use crate::harness::{AgentProcess, Container, Docker, Entry, Home, eventually, skip};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Beside which a task has to wait for its CPU.
 const BUSY: &str = "while :; do :; done";

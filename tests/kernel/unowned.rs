@@ -71,23 +71,22 @@ fn the_other_ends_goodbye_to_a_closed_connection_is_nobodys() {
 #[test]
 fn late_data_for_a_closed_connection_and_its_refusal_are_nobodys() {
     const CLOSED: u64 = 100;
-    const LATE_BYTES: u64 = 500;
     let Some((pair, _home, agent)) = told_pair() else {
         return;
     };
+    let late = [7; 500];
+    let late_bytes = late.len() as u64;
     let mut servers = closed_by_client(&pair, CLOSED);
     for server in &mut servers {
-        server
-            .write_all(&[7; LATE_BYTES as usize])
-            .expect("it is open still");
+        server.write_all(&late).expect("it is open still");
     }
-    let late = Interface {
-        rx_bytes: CLOSED * (HEADERS + LATE_BYTES),
+    let expected = Interface {
+        rx_bytes: CLOSED * (HEADERS + late_bytes),
         rx_packets: CLOSED,
         tx_bytes: CLOSED * RESET_BYTES,
         tx_packets: CLOSED,
     };
-    has_unowned(&pair, &agent, [late, Interface::default()]);
+    has_unowned(&pair, &agent, [expected, Interface::default()]);
 }
 
 /// Two namespaces that an agent knows, whose traffic so far is all told.

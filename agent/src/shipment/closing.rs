@@ -50,7 +50,7 @@ fn samples(totals: u64, now: u64) -> Vec<Sample> {
 
 /// What does not add up over entries: a limit is nobody else's.
 fn is_limit(sample: &Sample) -> bool {
-    std::ptr::eq(sample.metric, &catalog::MEMORY_LIMIT)
+    *sample.metric == catalog::MEMORY_LIMIT
 }
 
 /// An entry for each way to be published, by the power of two that all it tells is a multiple of.
