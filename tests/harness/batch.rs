@@ -1,6 +1,6 @@
 //! What the API says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -109,10 +109,26 @@ impl Entry {
 
     /// A total of block I/O on this device.
     pub(crate) fn io(&self, device: &str, field: &str) -> Option<u64> {
+        self.io_value(device, field)?.as_u64()
+    }
+
+    /// The same of any kind.
+    pub(crate) fn io_value(&self, device: &str, field: &str) -> Option<&Json> {
         let samples = self.families.get("io")?.get(field)?.as_array()?;
         let mut samples = samples.iter();
         let sample = samples.find(|sample| sample["labels"]["device"] == device)?;
-        sample["value"].as_u64()
+        Some(&sample["value"])
+    }
+
+    /// The devices that it did any block I/O on.
+    pub(crate) fn io_devices(&self) -> BTreeSet<&str> {
+        let fields = self.families.get("io").and_then(Json::as_object);
+        let samples = fields
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, it)| it.as_array());
+        let devices = samples.flatten().map(|it| &it["labels"]["device"]);
+        devices.filter_map(Json::as_str).collect()
     }
 
     /// A total of the network family; `None` where this source does not give it.

@@ -9,6 +9,7 @@ mod browser;
 pub(crate) mod cgroup;
 mod docker;
 mod influxdb;
+mod latencies;
 mod lines;
 mod mounts;
 mod netns;

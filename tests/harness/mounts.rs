@@ -31,7 +31,14 @@ impl LoopFilesystem {
     /// One of 32 MiB at a mount point of this name; `None` where no such can be made.
     #[track_caller]
     pub(crate) fn new(name: &str) -> Option<Self> {
-        let (folder, point) = place(name);
+        Self::within(tempfile::tempdir().unwrap(), name)
+    }
+
+    /// The same with its file and its mount point in this folder.
+    #[track_caller]
+    pub(crate) fn within(folder: TempDir, name: &str) -> Option<Self> {
+        let point = folder.path().join(name);
+        fs::create_dir(&point).unwrap();
         let image = folder.path().join("image");
         File::create(&image).unwrap().set_len(32 << 20).unwrap();
         let made = Command::new("mkfs.ext4").arg("-q").arg(&image).status();

@@ -1,27 +1,23 @@
-//! Block I/O: a container's own, against what it asked for and the kernel's throttle counter; all of it, against the
-//! disk's own counters.
+//! Block I/O: a container's own, against what it asked for and the kernel's throttle counter.
 
 use std::{
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::Command,
-    thread,
     time::Duration,
 };
 
 use agent_ebpf::block_io::{device, major_minor};
 
-use crate::harness::{AgentProcess, Batch, Container, Docker, Home, cgroup, eventually, skip};
+use crate::harness::{AgentProcess, Container, Docker, Home, cgroup, eventually, skip};
 
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) const MIB: u64 = 1 << 20;
 /// What the tests write and read.
-const SIZE: u64 = 32 * MIB;
+pub(super) const SIZE: u64 = 32 * MIB;
 /// What a file system writes beside the data.
 pub(super) const METADATA: u64 = MIB;
-/// Sectors of `/proc/diskstats`, whatever the device's are.
-const SECTOR: u64 = 512;
 
 /// The disk that containers' files are on.
 pub(super) struct Disk {
@@ -30,16 +26,6 @@ pub(super) struct Disk {
     /// As in `/dev`.
     pub(super) path: PathBuf,
     number: (u32, u32),
-}
-
-/// A disk's own counters.
-#[derive(Clone, Copy, Debug)]
-struct DiskStats {
-    reads: u64,
-    read_bytes: u64,
-    writes: u64,
-    write_bytes: u64,
-    discard_bytes: u64,
 }
 
 #[test]
@@ -237,95 +223,6 @@ fn agrees_with_the_throttle(agent: &AgentProcess) {
     }
 }
 
-/// The kernel of some virtual machines does not call the programs for each request it counts (README, what falls
-/// short), so a round may lack a few; what we leave out ourselves lacks in every round. None may have too much.
-#[test]
-fn all_entries_together_are_the_disks_own_counters() {
-    const ROUNDS: usize = 3;
-    let Some((docker, disk)) = here() else { return };
-    let is_whole = (0..ROUNDS).any(|_| lacks(docker.clone(), &disk).is_empty());
-    assert!(is_whole, "each round lacked something");
-}
-
-/// What our sums have less than 99.9 % of, for work in containers and on the host.
-fn lacks(docker: Docker, disk: &Disk) -> Vec<String> {
-    let home = Home::new();
-    let agent = home.start::<&str>(&[]);
-    let before = disk.stats();
-    let first = agent.next_batch();
-    let after = disk.stats();
-    let start = (before, after);
-    let size_mib = SIZE / MIB;
-    let script = format!(
-        "dd if=/dev/zero of=/a bs=1M count={size_mib} oflag=direct; \
-         dd if=/dev/zero of=/b bs=64k count={} conv=fsync; \
-         dd if=/a of=/dev/null bs=1M iflag=direct; rm /a; sync",
-        size_mib * 16
-    );
-    let root = docker.command(&["info", "--format", "{{.DockerRootDir}}"]);
-    let work = thread::spawn(move || {
-        let lives = docker.run(&[], &format!("{script}; sleep 1000"));
-        // One that comes and goes: its last values are in the sum.
-        docker.run_to_its_end(&["--rm"], &script);
-        // And something of the host's.
-        let folder = tempfile::tempdir_in(root).unwrap();
-        let data = vec![7; usize::try_from(SIZE).unwrap()];
-        fs::write(folder.path().join("host"), data).unwrap();
-        sync();
-        lives
-    });
-    // Last values stand in one batch only, so none may be missed.
-    let mut batches = vec![first];
-    while let Some(before) = batches.last()
-        && !work.is_finished()
-    {
-        batches.push(agent.batch_after(before));
-    }
-    let _lives = work.join().unwrap();
-    // The end of the one that is gone is told two seconds later at most.
-    for _ in 0..3 {
-        let last = &batches[batches.len() - 1];
-        batches.push(agent.batch_after(last));
-    }
-    let before = disk.stats();
-    // The first of these was perhaps read before that.
-    for _ in 0..2 {
-        let last = &batches[batches.len() - 1];
-        batches.push(agent.batch_after(last));
-    }
-    let after = disk.stats();
-    let ours = |field| grown(&batches, &disk.name, field);
-    let mut lacking = Vec::new();
-    for (name, ours, kernel) in [
-        (
-            "read_bytes",
-            ours("read_bytes"),
-            (|it| it.read_bytes) as fn(&DiskStats) -> u64,
-        ),
-        ("write_bytes", ours("write_bytes"), |it| it.write_bytes),
-        ("discard_bytes", ours("discard_bytes"), |it| {
-            it.discard_bytes
-        }),
-        ("reads", ours("reads"), |it| it.reads),
-        // The kernel counts flushes among writes.
-        ("writes", ours("writes") + ours("flushes"), |it| it.writes),
-    ] {
-        let least = kernel(&before) - kernel(&start.1);
-        let most = kernel(&after) - kernel(&start.0);
-        let facts = format!("{name}: ours={ours} kernel={least}..{most}");
-        println!("{facts}");
-        assert!(ours as f64 <= most as f64 * 1.001, "{facts}");
-        if (ours as f64) < least as f64 * 0.999 {
-            lacking.push(facts);
-        }
-    }
-    assert_eq!(
-        batches[batches.len() - 1].losses("block_records_exhausted"),
-        0
-    );
-    lacking
-}
-
 /// The Docker daemon and its disk.
 #[track_caller]
 pub(super) fn here() -> Option<(Docker, Disk)> {
@@ -339,7 +236,7 @@ pub(super) fn here() -> Option<(Docker, Disk)> {
 
 impl Disk {
     /// The whole disk under the file system at `path`.
-    fn of(path: &Path) -> Option<Self> {
+    pub(super) fn of(path: &Path) -> Option<Self> {
         let number = fs::metadata(path).ok()?.dev();
         let (major, minor) = (nix::sys::stat::major(number), nix::sys::stat::minor(number));
         let folder = fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")).ok()?;
@@ -358,23 +255,6 @@ impl Disk {
             name,
             number,
         })
-    }
-
-    fn stats(&self) -> DiskStats {
-        let text = fs::read_to_string("/proc/diskstats").unwrap();
-        let line = text
-            .lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>())
-            .find(|line| line[2] == self.name)
-            .unwrap();
-        let number = |at: usize| line[at].parse::<u64>().unwrap();
-        DiskStats {
-            reads: number(3),
-            read_bytes: number(5) * SECTOR,
-            writes: number(7),
-            write_bytes: number(9) * SECTOR,
-            discard_bytes: number(16) * SECTOR,
-        }
     }
 }
 
@@ -402,7 +282,7 @@ pub(super) fn io_at_least(
 }
 
 #[track_caller]
-fn wait_for_done(docker: &Docker, container: &Container) {
+pub(super) fn wait_for_done(docker: &Docker, container: &Container) {
     eventually(PATIENCE, "the script is done", || {
         let listed = docker.command(&["exec", &container.id, "ls", "/"]);
         listed.contains("done").then_some(()).ok_or(listed)
@@ -427,17 +307,7 @@ pub(super) fn throttled(container: &Container, disk: &Disk) -> Option<(u64, u64)
     Some((of("Read")?, of("Write")?))
 }
 
-/// What all entries together did from the first to the last of these batches.
-fn grown(batches: &[Batch], disk: &str, field: &str) -> u64 {
-    let of = |batch: &Batch, alive| -> u64 {
-        let entries = batch.containers.iter().filter(|it| it.alive == alive);
-        entries.filter_map(|it| it.io(disk, field)).sum()
-    };
-    let finals: u64 = batches[1..].iter().map(|batch| of(batch, false)).sum();
-    of(&batches[batches.len() - 1], true) + finals - of(&batches[0], true)
-}
-
-fn sync() {
+pub(super) fn sync() {
     assert!(Command::new("sync").status().unwrap().success());
 }
 

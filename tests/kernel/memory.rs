@@ -180,6 +180,12 @@ fn told_by_files(path: &str) -> BTreeMap<&'static str, Option<u64>> {
             ("sock_bytes", None),
             ("swap_bytes", stat("total_swap")),
             ("limit_bytes", number("memory.limit_in_bytes")),
+            (
+                "swap_limit_bytes",
+                number("memory.memsw.limit_in_bytes")
+                    .zip(number("memory.limit_in_bytes"))
+                    .map(|(both, memory)| both - memory),
+            ),
             ("high_bytes", None),
             ("peak_bytes", number("memory.max_usage_in_bytes")),
             ("pgfault", stat("total_pgfault")),
@@ -207,6 +213,7 @@ fn told_by_files(path: &str) -> BTreeMap<&'static str, Option<u64>> {
             ("sock_bytes", stat("sock")),
             ("swap_bytes", number("memory.swap.current")),
             ("limit_bytes", number("memory.max")),
+            ("swap_limit_bytes", number("memory.swap.max")),
             ("high_bytes", number("memory.high")),
             ("peak_bytes", number("memory.peak")),
             ("pgfault", stat("pgfault")),

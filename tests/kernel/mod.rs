@@ -1,8 +1,11 @@
 //! What the kernel counts and what the agent says of it, side by side.
 
 mod accuracy;
+mod bandwidth;
 mod block_io;
+mod block_latencies;
 mod block_restart;
+mod block_sums;
 mod chains;
 mod churn;
 mod environment;
@@ -20,6 +23,8 @@ mod pids;
 mod pressure;
 mod remains;
 mod restart;
+mod scheduling;
 mod slots;
 mod space;
 mod sums;
+mod unowned;

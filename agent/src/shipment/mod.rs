@@ -108,4 +108,6 @@ impl<'a> Shipment<'a> {
 }
 
 #[cfg(test)]
+mod closing;
+#[cfg(test)]
 mod tests;

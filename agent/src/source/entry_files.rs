@@ -194,3 +194,96 @@ pub(super) fn cpu_files(layout: &Layout, path: &str) -> io::Result<CpuFiles> {
         folder(layout.legacy_with("cpuacct")).as_deref(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRIES: u64 = 100;
+    const TICKS: u64 = 10;
+
+    /// Entries that arrived one after the other, all with the files of the root, and a pass that has not begun.
+    fn entries() -> (Vec<EntryFiles>, Layout, Pass) {
+        let layout = Layout::find().expect("cgroups are mounted");
+        let pass = Pass::of(TICKS);
+        let open = |arrival| EntryFiles::open(&layout, "/", pass, arrival, false).unwrap();
+        ((0..ENTRIES).map(open).collect(), layout, pass)
+    }
+
+    /// Which have their turn.
+    fn due(entries: &[EntryFiles], pass: Pass) -> Vec<usize> {
+        let places = entries.iter().enumerate();
+        let due = places.filter(|(_, entry)| entry.has_turn(pass));
+        due.map(|(place, _)| place).collect()
+    }
+
+    #[test]
+    fn of_a_hundred_entries_ten_have_their_turn_a_tick_and_each_once_in_a_pass() {
+        let (entries, _, mut pass) = entries();
+        pass.advance();
+        assert_eq!(due(&entries, pass).len(), 100, "all are new");
+        for _ in 0..5 {
+            let mut in_a_pass = Vec::new();
+            for _ in 0..TICKS {
+                pass.advance();
+                let now = due(&entries, pass);
+                assert_eq!(now.len(), 10, "{now:?}");
+                in_a_pass.extend(now);
+            }
+            in_a_pass.sort_unstable();
+            assert!(in_a_pass.into_iter().eq(0..100));
+        }
+    }
+
+    #[test]
+    fn one_that_comes_within_a_pass_is_read_at_once_and_then_in_its_turn() {
+        let (_, layout, mut pass) = entries();
+        for _ in 0..13 {
+            pass.advance();
+        }
+        let entry = EntryFiles::open(&layout, "/", pass, 26, false).unwrap();
+        let mut read_at = Vec::new();
+        for tick in 14..40 {
+            pass.advance();
+            if entry.has_turn(pass) {
+                read_at.push((tick, entry.age(pass)));
+            }
+        }
+        assert_eq!(read_at, [(14, 0), (16, 2), (26, 12), (36, 22)]);
+    }
+
+    #[test]
+    fn a_hastened_one_is_read_in_the_next_tick_once_and_keeps_its_turn() {
+        let (mut entries, layout, mut pass) = entries();
+        for _ in 0..12 {
+            pass.advance();
+        }
+        let place = 7;
+        entries[place].hasten();
+        let mut read_at = Vec::new();
+        for tick in 13..30 {
+            pass.advance();
+            let entry = &mut entries[place];
+            if entry.has_turn(pass) {
+                entry.read_slowly(&layout, "/");
+                read_at.push(tick);
+            }
+        }
+        assert_eq!(read_at, [13, 17, 27]);
+    }
+
+    #[test]
+    fn a_pass_begins_with_the_first_tick_and_once_in_its_length() {
+        let begins = |length| {
+            let mut pass = Pass::of(length);
+            let ticks = (1..=25).filter(|_| {
+                pass.advance();
+                pass.begins()
+            });
+            ticks.collect::<Vec<u64>>()
+        };
+        assert_eq!(begins(TICKS), [1, 10, 20]);
+        let always: Vec<u64> = (1..=25).collect();
+        assert_eq!((begins(1), begins(0)), (always.clone(), always));
+    }
+}

@@ -302,4 +302,23 @@ mod tests {
         assert_eq!(most_with_files(1_024), FEWEST_WITH_FILES);
         assert!(most_with_files(u64::MAX) > 100_000);
     }
+
+    #[test]
+    fn an_entry_is_looked_at_each_tick_while_it_is_young_and_then_in_its_turn() {
+        let layout = Layout::find().expect("cgroups are mounted");
+        let mut readings = Readings::new(20);
+        let ids = || (1..=100).map(CgroupId);
+        for id in ids() {
+            readings.open(&layout, id, "/");
+        }
+        let mut due = || {
+            readings.tick(&layout);
+            ids().filter(|id| readings.is_due(*id)).count()
+        };
+        let young: Vec<usize> = (0..=YOUNG_TICKS).map(|_| due()).collect();
+        assert!(young.iter().all(|due| *due == 100), "{young:?}");
+        let grown: Vec<usize> = (0..40).map(|_| due()).collect();
+        assert!(grown.iter().all(|due| *due == 5), "{grown:?}");
+        assert!(!readings.is_due(CgroupId(101)), "nobody");
+    }
 }

@@ -68,6 +68,8 @@ fn direct_reads_and_writes_are_what_the_kernel_counts_and_what_was_asked_for() {
         assert!(total_ns > operations * 1_000, "{entry:?}");
         assert!(device_ns <= total_ns, "{entry:?}");
     }
+    let counted = entry.latencies(disk::NAME);
+    assert!(counted.iter().all(|count| *count >= 32), "{counted:?}");
 }
 
 #[test]
