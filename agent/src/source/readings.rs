@@ -2,7 +2,7 @@
 //!
 //! Knows no names and no processes: who is there and where is told by the roster.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, io};
 
 use super::{
     entry_files::{EntryFiles, Pass},
@@ -19,6 +19,7 @@ use crate::{
     },
     metrics::catalog::{Families, Family},
     snapshot::{OomTotals, Split, Totals},
+    text::printable,
 };
 
 /// Ticks after its birth in which an entry is looked at each tick, since it is still being set up.
@@ -46,6 +47,10 @@ const DESCRIPTORS_AN_ENTRY: u64 = 3;
 /// The files of all entries, and what they told last.
 pub(super) struct Readings {
     files: HashMap<CgroupId, EntryFiles>,
+    /// Paths of entries whose files are there and could not be opened; tried again at the next pass.
+    unopened: HashMap<CgroupId, String>,
+    /// Whether it was told that there are such.
+    told_of_unopened: bool,
     /// Entries that had files so far; spreads the slow ones evenly over a pass.
     arrivals: u64,
     /// Entries whose slow files stay open.
@@ -72,6 +77,8 @@ impl Readings {
     pub(super) fn new(ticks_per_pass: u64) -> Self {
         Self {
             files: HashMap::new(),
+            unopened: HashMap::new(),
+            told_of_unopened: false,
             arrivals: 0,
             kept_open: 0,
             most_with_files: most_with_files(process::most_descriptors()),
@@ -129,17 +136,33 @@ impl Readings {
             return;
         }
         let kept_open = self.kept_open < KEPT_OPEN;
-        if let Ok(mut files) = EntryFiles::open(layout, path, self.pass, self.arrivals, kept_open) {
-            files.switch(self.families);
-            self.arrivals += 1;
-            self.kept_open += usize::from(kept_open);
-            self.subtrees.add(path);
-            self.files.insert(id, files);
+        match EntryFiles::open(layout, path, self.pass, self.arrivals, kept_open) {
+            Ok(mut files) => {
+                files.switch(self.families);
+                self.arrivals += 1;
+                self.kept_open += usize::from(kept_open);
+                self.subtrees.add(path);
+                self.files.insert(id, files);
+            }
+            // It is gone already.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                if !self.told_of_unopened {
+                    tracing::warn!(
+                        %error,
+                        path = printable(path).as_ref(),
+                        "an entry's files cannot be opened, and will be tried again"
+                    );
+                }
+                self.told_of_unopened = true;
+                self.unopened.insert(id, path.to_owned());
+            }
         }
     }
 
     /// Forgets an entry.
     pub(super) fn forget(&mut self, id: CgroupId) {
+        self.unopened.remove(&id);
         if let Some(files) = self.files.remove(&id)
             && files.are_kept_open()
         {
@@ -150,9 +173,15 @@ impl Readings {
         }
     }
 
-    /// Counts a tick, and brings up to date what the files tell.
+    /// Counts a tick, tries again what could not be opened, and brings up to date what the files tell.
     pub(super) fn tick(&mut self, layout: &Layout) {
         self.pass.advance();
+        if self.pass.begins() {
+            for (id, path) in std::mem::take(&mut self.unopened) {
+                self.open(layout, id, &path);
+            }
+            self.told_of_unopened = !self.unopened.is_empty();
+        }
         self.flush(layout);
     }
 
