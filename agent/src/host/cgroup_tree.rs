@@ -62,6 +62,13 @@ pub struct Walk {
     pub unreadable: u64,
 }
 
+impl Walk {
+    /// Whether what is not among them is not there.
+    pub fn is_complete(&self) -> bool {
+        !self.truncated && self.unreadable == 0
+    }
+}
+
 /// Why the hierarchies could not be found.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {

@@ -35,6 +35,13 @@ pub(super) struct FileSource {
     block: BlockFiles,
 }
 
+/// The entries that were seen in the tree.
+struct There {
+    entries: Vec<CgroupId>,
+    /// Whether what is not among them has ended.
+    is_all: bool,
+}
+
 impl FileSource {
     /// Takes in what is there, with its totals.
     pub(super) fn start(roster: Roster) -> Self {
@@ -48,7 +55,7 @@ impl FileSource {
             finished: Vec::new(),
             block: BlockFiles::default(),
         };
-        for cgroup in source.look() {
+        for cgroup in source.look().entries {
             if !source.enclosing.contains(&cgroup) {
                 let usage = source.roster.usage(cgroup);
                 let entry = live(cgroup, ran(usage.map(|it| it.run_ns)));
@@ -72,16 +79,21 @@ impl FileSource {
             }
             self.namespaces.look_at_interfaces();
         }
-        let mut entries = Vec::with_capacity(there.len() + 1);
+        let mut entries = Vec::with_capacity(there.entries.len() + 1);
         let mut grown_ns = 0;
-        let mut now = HashMap::with_capacity(there.len());
-        for cgroup in &there {
+        let mut now = HashMap::with_capacity(there.entries.len());
+        for cgroup in &there.entries {
             let before = self.last.remove(cgroup);
             // What an enclosing cgroup uses itself is left to the host.
             if self.enclosing.contains(cgroup) {
                 continue;
             }
             let Some(usage) = self.roster.usage(*cgroup) else {
+                // Removed since the walk, or not to be read for once: as it was last, until the tree says more.
+                if let Some(before) = before {
+                    now.insert(*cgroup, Arc::clone(&before));
+                    entries.push(before);
+                }
                 continue;
             };
             let mut totals = self.roster.read(*cgroup, Some(usage.run_ns), true);
@@ -100,6 +112,11 @@ impl FileSource {
             entries.push(entry);
         }
         for (cgroup, last) in std::mem::replace(&mut self.last, now) {
+            if !there.is_all {
+                self.last.insert(cgroup, Arc::clone(&last));
+                entries.push(last);
+                continue;
+            }
             self.roster.ended(cgroup);
             self.namespaces.end(cgroup, &NetworkCounters::default());
             self.finished.push(cgroup);
@@ -120,17 +137,20 @@ impl FileSource {
 
     /// The entries in the tree. A unit or plain cgroup around other entries is remembered as enclosing, for good: its
     /// file counts for those too, also for those that are gone.
-    fn look(&mut self) -> Vec<CgroupId> {
+    fn look(&mut self) -> There {
         let mut there = Vec::new();
         let mut around = HashSet::new();
-        for (cgroup, path) in self.roster.walk() {
+        let walk = self.roster.walk();
+        let is_all = walk.is_complete();
+        for (cgroup, path) in walk.cgroups {
             if self.roster.arrive(cgroup, &path) == cgroup {
                 around.extend(ancestors(&path).map(str::to_owned));
                 there.push((cgroup, path));
             }
         }
         let ids: HashSet<CgroupId> = there.iter().map(|(cgroup, _)| *cgroup).collect();
-        for gone in self.enclosing.extract_if(|cgroup| !ids.contains(cgroup)) {
+        let is_gone = |cgroup: &CgroupId| is_all && !ids.contains(cgroup);
+        for gone in self.enclosing.extract_if(is_gone) {
             self.roster.forget(gone);
         }
         for (cgroup, path) in &there {
@@ -139,7 +159,10 @@ impl FileSource {
                 self.enclosing.insert(*cgroup);
             }
         }
-        there.into_iter().map(|(cgroup, _)| cgroup).collect()
+        There {
+            entries: there.into_iter().map(|(cgroup, _)| cgroup).collect(),
+            is_all,
+        }
     }
 
     /// Forgets the entries whose final values have been published.

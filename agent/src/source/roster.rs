@@ -18,7 +18,7 @@ use crate::{
     host::{
         Runtimes,
         block_files::{self, DeviceUses},
-        cgroup_tree::{Hierarchy, Layout, first_process},
+        cgroup_tree::{Hierarchy, Layout, Walk, first_process},
         cpu_files::{CpuFiles, Usage},
     },
     metrics::{
@@ -41,6 +41,8 @@ pub(super) struct Roster {
     /// The root's own counter; absent where it cannot be read.
     root_files: Option<CpuFiles>,
     due: Vec<Due>,
+    /// Whether the last walk saw all cgroups.
+    walks_whole: bool,
 }
 
 /// An entry that is to be looked at in this tick, through a process in it.
@@ -66,6 +68,7 @@ impl Roster {
             readings: Readings::new(ticks_per_pass),
             root,
             due: Vec::new(),
+            walks_whole: true,
         })
     }
 
@@ -127,24 +130,29 @@ impl Roster {
         self.directory.owner_of(cgroup).unwrap_or(self.root)
     }
 
-    /// All cgroups there are, but the root; parents first. What cannot be listed is told and left out.
-    pub(super) fn walk(&self) -> Vec<(CgroupId, String)> {
-        let mut walk = match self.layout.accounting().walk(MAX_CGROUPS) {
-            Ok(walk) => walk,
-            Err(error) => {
-                tracing::warn!(%error, "the cgroup tree cannot be walked");
-                return Vec::new();
+    /// All cgroups there are, but the root; parents first. Where not all can be listed, the walk says so.
+    pub(super) fn walk(&mut self) -> Walk {
+        let walk = self.layout.accounting().walk(MAX_CGROUPS);
+        let mut walk = walk.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the cgroup tree cannot be walked");
+            Walk {
+                unreadable: 1,
+                ..Walk::default()
             }
-        };
-        if walk.truncated || walk.unreadable > 0 {
+        });
+        let is_complete = walk.is_complete();
+        if !is_complete && self.walks_whole {
             tracing::warn!(
                 truncated = walk.truncated,
                 unreadable = walk.unreadable,
-                "not all of the cgroup tree could be walked"
+                "not all of the cgroup tree can be walked: cgroups may be missed, and ends of cgroups told late"
             );
+        } else if is_complete && !self.walks_whole {
+            tracing::info!("all of the cgroup tree can be walked again");
         }
+        self.walks_whole = is_complete;
         walk.cgroups.retain(|(id, _)| *id != self.root);
-        walk.cgroups
+        walk
     }
 
     /// Number of the accounting hierarchy.
@@ -182,13 +190,6 @@ impl Roster {
     /// The directory of the cgroup at `path`.
     pub(super) fn folder(&self, path: &str) -> PathBuf {
         self.layout.accounting().folder(path)
-    }
-
-    /// The path of a new cgroup of which only the id is known; `None` if it is gone.
-    pub(super) fn find(&self, id: CgroupId) -> Option<String> {
-        self.walk()
-            .into_iter()
-            .find_map(|(found, path)| (found == id).then_some(path))
     }
 
     /// Where Docker keeps its files, as its API tells.

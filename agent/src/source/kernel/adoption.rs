@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use agent_ebpf::slot::SlotEntry;
 
-use super::{super::readings::FLUSHED_FOR, KernelSource, ended::Ended};
+use super::{super::readings::FLUSHED_FOR, KernelSource, Look, ended::Ended};
 use crate::{
     clock,
     container::{CgroupId, Kind},
@@ -59,7 +59,7 @@ impl KernelSource {
     /// Adopts every cgroup that is not known yet.
     fn adopt_unknown(&mut self, old: &HashMap<CgroupId, Saved>) {
         let mut entries = Vec::new();
-        for (cgroup, path) in self.roster.walk() {
+        for (cgroup, path) in self.roster.walk().cgroups {
             if self.roster.knows(cgroup) {
                 continue;
             }
@@ -167,7 +167,8 @@ impl KernelSource {
 
     fn not_joined(&mut self, path: &str, error: &KernelError) {
         self.health.mishap();
-        tracing::warn!(%error, path = printable(path).as_ref(), "block I/O may count for the cgroup above");
+        // Of each cgroup, where the programs have no room for more.
+        tracing::debug!(%error, path = printable(path).as_ref(), "block I/O may count for the cgroup above");
     }
 
     /// Sets what `entry` had used before its slot took effect.
@@ -253,7 +254,14 @@ impl KernelSource {
         self.resyncing = true;
         self.adopt_unknown(&HashMap::new());
         self.resyncing = false;
-        let there: HashSet<CgroupId> = self.roster.walk().into_iter().map(|(id, _)| id).collect();
+        let walk = self.roster.walk();
+        if !walk.is_complete() {
+            // What was not seen may be there: to take its slot would give its time to another.
+            self.look = Look::NextPass;
+            return;
+        }
+        self.look = Look::Never;
+        let there: HashSet<CgroupId> = walk.cgroups.into_iter().map(|(id, _)| id).collect();
         let now = clock::boot_ns();
         let gone: Vec<CgroupId> = self
             .holders

@@ -2,7 +2,7 @@
 
 use agent_ebpf::slot::SlotEntry;
 
-use super::{Holding, KernelSource};
+use super::{Holding, KernelSource, Look, paths::Place};
 use crate::{
     container::{CgroupId, Exit, Kind},
     kernel::{Event, KernelError},
@@ -13,12 +13,22 @@ impl KernelSource {
     pub(super) fn act(&mut self, event: Event) -> Result<(), KernelError> {
         match event {
             Event::Born { cgroup, slot, path } => {
-                // Gone before its name was known: what it used is the host's.
                 let is_joined = path.is_some();
-                let path = path.or_else(|| self.roster.find(cgroup));
+                let path = match path {
+                    Some(path) => Some(path),
+                    None => match self.paths.find(cgroup, &mut self.roster) {
+                        Place::At(path) => Some(path),
+                        Place::Gone => None,
+                        Place::Unknown => {
+                            self.look = Look::NextTick;
+                            return Ok(());
+                        }
+                    },
+                };
                 if let (false, Some(path), Some(slot)) = (is_joined, &path, slot) {
                     self.join_everywhere(cgroup, path, slot);
                 }
+                // Of one that is gone before its name was known, what it used is the host's.
                 let owner = path
                     .as_deref()
                     .map_or(self.roster.root(), |path| self.roster.arrive(cgroup, path));

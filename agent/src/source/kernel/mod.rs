@@ -10,6 +10,7 @@ mod events;
 mod health;
 mod network;
 mod overflow;
+mod paths;
 mod told;
 mod victims;
 
@@ -39,6 +40,7 @@ use block_io::BlockIo;
 use ended::Ended;
 use health::{Health, Lost};
 use overflow::Overflow;
+use paths::Paths;
 use victims::Victims;
 
 /// How long after its end an entry's values may still change: the kernel says when nothing can be charged any more,
@@ -70,7 +72,10 @@ pub(super) struct KernelSource {
     unreleased: HashMap<CgroupId, u64>,
     /// Cgroups whose slots were taken before the kernel let go of them.
     released_early: HashSet<CgroupId>,
-    /// Whether the tree is being looked through because events were lost.
+    paths: Paths,
+    /// When the tree is to be looked through for what no event told.
+    look: Look,
+    /// Whether that is being done.
     resyncing: bool,
     /// What entries without a series of their own used that ended.
     ended: Ended,
@@ -85,6 +90,14 @@ pub(super) struct KernelSource {
     disowned: Vec<CgroupId>,
     victims: Victims,
     health: Health,
+}
+
+/// When to look through the tree.
+#[derive(Clone, Copy)]
+enum Look {
+    Never,
+    NextTick,
+    NextPass,
 }
 
 /// A slot that counts on behalf of a cgroup, for an entry.
@@ -122,6 +135,8 @@ impl KernelSource {
             finished: Vec::new(),
             unreleased: HashMap::new(),
             released_early: HashSet::new(),
+            paths: Paths::default(),
+            look: Look::Never,
             resyncing: false,
             ended: Ended::go_on_from(old),
             block: BlockIo::go_on_from(block),
@@ -162,8 +177,17 @@ impl KernelSource {
         self.take_events();
         self.roster.tick();
         if self.health.read(&self.kernel, taken) == Lost::Events {
+            self.look = Look::NextTick;
+        }
+        let is_due = match self.look {
+            Look::Never => false,
+            Look::NextTick => true,
+            Look::NextPass => self.roster.pass_begins(),
+        };
+        if is_due {
             self.look_through_tree();
         }
+        self.paths.forget();
         self.release_unreleased(taken.boot_ns);
         if let Err(error) = self.kernel.find_block_records() {
             self.health.mishap();
