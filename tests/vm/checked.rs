@@ -61,6 +61,12 @@ impl Report {
             .1
     }
 
+    /// Whether a kernel program is in use.
+    pub(crate) fn is_attached(&self, program: &str) -> bool {
+        let mut programs = self.section("programs");
+        programs.any(|(name, item)| name == program && item["details"]["state"] == "attached")
+    }
+
     /// An item is not as it should be, says so with these words, and says what to do with these.
     #[track_caller]
     pub(crate) fn complains(&self, section: &str, name: &str, words: &str, fix: &str) {

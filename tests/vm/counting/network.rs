@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::{
+    checked::check,
     harness::{Batch, Interface, eventually},
     lab::{Lab, PATIENCE, lab},
     machine::machine,
@@ -19,7 +20,7 @@ const MORE_TO_OPEN: u64 = 8;
 
 #[test]
 fn what_two_groups_exchange_is_what_their_interface_carried() {
-    if machine().has_unified() {
+    if is_counted() {
         is_counted_by_socket(&lab());
     } else {
         is_told_by_the_interface(&lab());
@@ -28,7 +29,7 @@ fn what_two_groups_exchange_is_what_their_interface_carried() {
 
 #[test]
 fn a_connection_is_counted_on_both_ends_where_sockets_have_a_cgroup() {
-    let tells = machine().has_unified();
+    let tells = is_counted();
     let lab = lab();
     all_has_passed();
     eventually(PATIENCE, "the connection is told", || {
@@ -46,6 +47,14 @@ fn a_connection_is_counted_on_both_ends_where_sockets_have_a_cgroup() {
         let facts = format!("asking, serving: {told:?}");
         (told == wanted).then(|| println!("{facts}")).ok_or(facts)
     });
+}
+
+/// Whether the programs on packets count; they do where the unified hierarchy is mounted.
+fn is_counted() -> bool {
+    let is_counted = check().is_attached("network_ingress");
+    let has_programs = check().is_attached("sched_switch");
+    assert_eq!(is_counted, machine().has_unified() && has_programs);
+    is_counted
 }
 
 fn is_counted_by_socket(lab: &Lab) {

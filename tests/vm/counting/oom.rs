@@ -42,8 +42,8 @@ fn a_kill_is_an_event_where_the_kernel_tells_whom() {
     }
     let lab = lab();
     lab.rests();
-    let program = &check().item("programs", "mark_victim")["details"]["state"];
-    let wanted = if *program == "attached" { KILLS } else { 0 };
+    let is_told = check().is_attached("mark_victim");
+    let wanted = if is_told { KILLS } else { 0 };
     let told = || {
         let lines = parse(&fs::read_to_string(POINTS).unwrap());
         let kills = lines.iter().filter(|line| line.tag("event") == "oom");
@@ -60,7 +60,7 @@ fn a_kill_is_an_event_where_the_kernel_tells_whom() {
         let count = kills.len() as u64;
         (count >= wanted).then_some(kills).ok_or(count)
     });
-    println!("mark_victim {program}: {kills:?}");
+    println!("mark_victim attached={is_told}: {kills:?}");
     assert_eq!(kills.len() as u64, wanted);
     let batch = lab.agent.next_batch();
     let name = &lab.entry(&batch, "starved").name;

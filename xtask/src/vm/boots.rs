@@ -100,7 +100,14 @@ pub(crate) const ALL: [Boot; 11] = [
         name: "no-btf",
         command_line: "",
         processor: None,
-        claims: &["lacking::no_btf", COMPARED, FILES],
+        claims: &[
+            "lacking::no_btf",
+            COMPARED,
+            FILES,
+            "counting::block_io",
+            "counting::network",
+            "counting::oom",
+        ],
         series: &["6.12"],
     },
 ];
