@@ -148,6 +148,7 @@ mod tests {
             comm: "x".to_owned(),
         }];
         events.record(&batch);
+        assert_eq!(told(&events), ["Exit c2", "Start c3", "Start c4", "Oom c4"]);
     }
 
     #[test]

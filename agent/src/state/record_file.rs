@@ -13,6 +13,7 @@ use std::{
 };
 
 use memmap2::{MmapOptions, MmapRaw};
+use nix::fcntl::posix_fallocate;
 
 /// Where the kernel tells the boot's id.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -80,7 +81,11 @@ impl<const KEY: usize, const WORDS: usize> RecordFile<KEY, WORDS> {
         head[..8].copy_from_slice(&magic);
         let id = &boot_id.as_bytes()[..boot_id.len().min(HEAD_BYTES - 8)];
         head[8..8 + id.len()].copy_from_slice(id);
-        let old = fs::read(path).unwrap_or_default();
+        let old = match fs::read(path) {
+            Ok(old) => old,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
         let saved = if old.starts_with(&head) {
             records(&old[HEAD_BYTES..])
         } else {
@@ -95,7 +100,9 @@ impl<const KEY: usize, const WORDS: usize> RecordFile<KEY, WORDS> {
             .truncate(true)
             .open(&new)?;
         let length = HEAD_BYTES + capacity * Self::RECORD_BYTES;
-        file.set_len(length as u64)?;
+        // Not a hole: on a disk that is full, to store to one through the mapping would end the process.
+        let size = i64::try_from(length).map_err(io::Error::other)?;
+        posix_fallocate(&file, 0, size)?;
         let map = MmapOptions::new().len(length).map_raw(&file)?;
         // SAFETY: the mapping is longer than the head, and nobody else has it yet.
         unsafe { std::ptr::copy_nonoverlapping(head.as_ptr(), map.as_mut_ptr(), HEAD_BYTES) };
@@ -189,6 +196,8 @@ fn records<const WORDS: usize>(bytes: &[u8]) -> Vec<[u64; WORDS]> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
 
     const MAGIC: [u8; 8] = *b"testing1";
@@ -235,6 +244,29 @@ mod tests {
         records.remove([1, 0]);
         records.save([1, 1], [1, 1].into_iter());
         assert_eq!(records.unsaved(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_an_error_since_totals_never_go_backwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let unreadable = Records::open_file(folder.path(), MAGIC, "boot-1", 2);
+        assert_eq!(
+            unreadable.map(|_| ()).unwrap_err().kind(),
+            io::ErrorKind::IsADirectory
+        );
+    }
+
+    #[test]
+    fn its_room_on_the_disk_is_taken_before_anything_is_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records");
+        let capacity = 10_000;
+        let _records = open(&path, "boot-1", capacity);
+        let taken = fs::metadata(&path).unwrap().blocks() * 512;
+        assert!(
+            taken >= (capacity * Records::RECORD_BYTES) as u64,
+            "{taken}"
+        );
     }
 
     #[test]
