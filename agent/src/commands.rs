@@ -13,7 +13,7 @@ use cgflux::{
     encode::Tagging,
     estimate::Estimate,
     exit::Exit,
-    logging, preview, stat, surroundings,
+    kernel, logging, preview, stat, surroundings,
 };
 use clap::CommandFactory as _;
 
@@ -22,7 +22,9 @@ use clap::CommandFactory as _;
 pub(crate) fn resolve(global: &Global, run: &RunArgs) -> anyhow::Result<Resolved> {
     let mut flags = global.settings();
     flags.extend(run.settings()?);
-    Ok(surroundings::resolve(global.config.as_deref(), flags)?)
+    let resolved = surroundings::resolve(global.config.as_deref(), flags)?;
+    kernel::check_skipped(&resolved)?;
+    Ok(resolved)
 }
 
 /// `cgflux check`

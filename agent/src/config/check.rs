@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     container::Rule,
-    kernel::PROGRAMS,
     metrics::catalog::{Families, Family},
     text::is_unprintable,
 };
@@ -89,25 +88,9 @@ fn collect(reader: &mut Reader) -> Collect {
         skip_programs: reader.setting(
             &Key::of("collect.skip_programs"),
             default.skip_programs,
-            programs,
+            |names| distinct(names),
         ),
         families: families(reader),
-    }
-}
-
-#[expect(
-    clippy::ptr_arg,
-    reason = "a setting's check is given the setting as it is typed"
-)]
-fn programs(names: &Vec<String>) -> Result<(), String> {
-    let known = PROGRAMS.each_ref().map(|program| program.name);
-    match names.iter().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(format!(
-            "holds {}, and there is no such program; there are: {}",
-            name.value(),
-            known.join(", ")
-        )),
-        None => distinct(names),
     }
 }
 

@@ -274,12 +274,8 @@ fn every_complaint_names_key_place_and_remedy() {
             "collect.source (cgflux.toml:2): is \"ebpf\"; write one of \"auto\", \"kernel\", \"files\"",
         ),
         (
-            "[collect]\nskip_programs = [\"sched_switch\", \"x\"]",
-            "collect.skip_programs (cgflux.toml:2): holds \"x\", and there is no such program; there are: cgroup_mkdir, \
-             cgroup_mkdir_pathless, cgroup_rmdir, cgroup_release, cgroup_attach_task, sched_stat_runtime, sched_switch, \
-             sched_migrate_task, sched_process_fork, sched_process_exec, sched_process_exit, \
-             block_rq_complete, block_rq_complete_by_bio, network_ingress, network_egress, inet_sock_set_state, \
-             tcp_retransmit_skb, tcp_retransmit_synack, mark_victim",
+            "[collect]\nskip_programs = [\"sched_switch\", \"sched_switch\"]",
+            "collect.skip_programs (cgflux.toml:2): holds \"sched_switch\" twice",
         ),
         (
             "[collect]\nexact = \"yes\"",

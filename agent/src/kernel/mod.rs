@@ -43,7 +43,7 @@ pub use btf::{BtfError, VMLINUX};
 pub use events::Event;
 pub use layout::Anchor;
 pub use load::{Options, stripes_for};
-pub use programs::{Direction, Hook, PROGRAMS, ProgramSpec, Role};
+pub use programs::{Direction, Hook, PROGRAMS, ProgramSpec, Role, check_skipped};
 pub use slots::StorageKind;
 
 use crate::{

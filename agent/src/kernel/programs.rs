@@ -1,6 +1,10 @@
 //! The table of kernel programs: which hook each needs, what each gives.
 
-use crate::metrics::catalog::Source;
+use crate::{
+    config::{Complaints, Key, Resolved},
+    metrics::catalog::Source,
+    text::printable,
+};
 
 /// One kernel program.
 #[derive(Debug)]
@@ -204,5 +208,38 @@ const fn packets(name: &'static str, direction: Direction) -> ProgramSpec {
         name,
         hook: Hook::Packets(direction),
         role: Role::Metric(Source::CgroupSkb),
+    }
+}
+
+/// Complains about a name in `collect.skip_programs` that no program has.
+pub fn check_skipped(resolved: &Resolved) -> Result<(), Complaints> {
+    let known = PROGRAMS.each_ref().map(|program| program.name);
+    let mut names = resolved.config.collect.skip_programs.iter();
+    let Some(unknown) = names.find(|name| !known.contains(&name.as_str())) else {
+        return Ok(());
+    };
+    let problem = format!(
+        "holds \"{}\", and there is no such program; there are: {}",
+        printable(unknown),
+        known.join(", ")
+    );
+    Err(resolved.complaint(&Key::of("collect.skip_programs"), problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::fixture::resolved;
+
+    #[test]
+    fn only_programs_there_are_can_be_skipped() {
+        let skip = |name: &str| resolved(&format!("[collect]\nskip_programs = [{name:?}]"));
+        assert!(check_skipped(&skip("sched_switch")).is_ok());
+        let complaint = check_skipped(&skip("x")).unwrap_err().to_string();
+        assert!(
+            complaint.contains("collect.skip_programs (cgflux.toml:2): holds \"x\"")
+                && complaint.contains("block_rq_complete"),
+            "{complaint}"
+        );
     }
 }
