@@ -26,8 +26,8 @@ Exit status:
 
 /// What every container on this host does, exactly and for almost nothing.
 ///
-/// cgflux counts CPU time and waiting of each container in the kernel, shows them live on a page, and ships them to
-/// InfluxDB.
+/// cgflux counts CPU time and waiting, block I/O and network traffic of each container in the kernel, reads memory,
+/// pressure, tasks and limits beside it, and the host as a whole; shows them live on a page, and ships them to InfluxDB.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cgflux", version, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {

@@ -249,12 +249,8 @@ impl Collector {
                 .count();
             samples.push(integer(&catalog::AGENT_ENTRIES, of_kind as u64).labelled("kind", word));
         }
-        for (reason, count) in [
-            ("regressions", self.regressions),
-            ("nameless", self.nameless),
-        ] {
-            samples.push(integer(&catalog::AGENT_LOSSES, count).labelled("reason", reason));
-        }
+        samples.push(Sample::lost("regressions", self.regressions));
+        samples.push(Sample::lost("nameless", self.nameless));
         samples.extend(self.measured.samples());
         samples.extend(metrics::host::reconciliation(&self.sums));
         samples.extend(self.source.samples());

@@ -23,9 +23,6 @@ use crate::{
 /// Length of a container's name, an image, a label's value: what Compose and registries make of ordinary names.
 const NAME_LENGTH: usize = 20;
 
-/// Reasons for losses that the agent publishes; one point each.
-const LOSS_REASONS: usize = 12;
-
 /// What the host as a whole usually has, one series each: a few disks, interfaces and filesystems.
 const DEVICES: [(&str, &[&str]); 3] = [
     ("host_disk", &["sda", "dm-0"]),
@@ -299,7 +296,7 @@ fn own_samples(config: &Config) -> Vec<Sample> {
             let kinds = ["container", "unit", "cgroup"].into_iter();
             samples.extend(kinds.map(|kind| sample.clone().labelled("kind", kind)));
         } else if *metric == catalog::AGENT_LOSSES {
-            let reasons = (0..LOSS_REASONS).map(|reason| format!("{reason:-<15}"));
+            let reasons = catalog::LOSS_REASONS.into_iter();
             samples.extend(reasons.map(|reason| sample.clone().labelled("reason", reason)));
         } else if of_sinks.contains(&metric) {
             let sinks = config.sinks.iter();

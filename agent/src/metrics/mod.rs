@@ -88,6 +88,12 @@ impl Sample {
         }
     }
 
+    /// How much could not be recorded, for one of [`catalog::LOSS_REASONS`].
+    pub(crate) fn lost(reason: &'static str, count: u64) -> Self {
+        debug_assert!(catalog::LOSS_REASONS.contains(&reason), "{reason}");
+        Self::new(&catalog::AGENT_LOSSES, Value::Integer(count)).labelled("reason", reason)
+    }
+
     /// Samples of the integers that are known.
     fn integers<const N: usize>(
         values: [(&'static Metric, Option<u64>); N],

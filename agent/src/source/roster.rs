@@ -200,10 +200,9 @@ impl Roster {
     /// What the roster says of itself.
     pub(super) fn samples(&self) -> Vec<Sample> {
         let collisions = Value::Integer(self.directory.collisions());
-        let failures = Value::Integer(self.runtimes.failures());
         vec![
             Sample::new(&catalog::AGENT_NAME_COLLISIONS, collisions),
-            Sample::new(&catalog::AGENT_LOSSES, failures).labelled("reason", "runtime_files"),
+            Sample::lost("runtime_files", self.runtimes.failures()),
         ]
     }
 

@@ -634,3 +634,12 @@ fn a_sink_that_takes_no_points_does_not_stop_the_daemon() {
         it.sinks.clear();
     });
 }
+
+#[test]
+fn a_budget_that_cannot_see_the_programs_says_so() {
+    check("families/cpu budget", Level::Pass, Verdict::Ready, |_| {});
+    let blind = check("families/cpu budget", Level::Note, Verdict::Ready, |it| {
+        it.privileges.effective = Some(without(Capability::SYS_ADMIN));
+    });
+    assert!(blind.finding.ends_with("of the daemon alone"), "{blind:?}");
+}

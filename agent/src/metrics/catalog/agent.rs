@@ -36,6 +36,24 @@ const AGENT_METRIC: Metric = Metric {
     ..NO_METRIC
 };
 
+/// The reasons by which [`AGENT_LOSSES`] are told apart; the README says what each means.
+pub const LOSS_REASONS: [&str; 14] = [
+    "slots_exhausted",
+    "events_lost",
+    "unslotted_charges",
+    "unslotted_packets",
+    "unlisted_addresses",
+    "unseen_switch_ins",
+    "block_records_exhausted",
+    "paths_exhausted",
+    "recursion_misses",
+    "event_mishaps",
+    "runtime_files",
+    "unsaved_totals",
+    "regressions",
+    "nameless",
+];
+
 /// CPU time the agent used itself.
 pub static AGENT_CPU: Metric = Metric {
     field: "cpu_ns",

@@ -160,9 +160,7 @@ impl Health {
             ("event_mishaps", self.mishaps),
         ]
         .into_iter()
-        .map(|(reason, count)| {
-            Sample::new(&catalog::AGENT_LOSSES, Value::Integer(count)).labelled("reason", reason)
-        })
+        .map(|(reason, count)| Sample::lost(reason, count))
         .collect();
         if let Some(cpus) = self.programs_cpus {
             samples.push(Sample::new(&catalog::AGENT_PROGRAMS, Value::Float(cpus)));

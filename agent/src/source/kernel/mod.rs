@@ -356,11 +356,10 @@ impl KernelSource {
     pub(super) fn samples(&self) -> Vec<Sample> {
         let integer = |metric, value| Sample::new(metric, Value::Integer(value));
         let unsaved = self.saved.unsaved() + self.block.unsaved();
-        let unsaved = integer(&catalog::AGENT_LOSSES, unsaved);
         let mut samples = vec![
             integer(&catalog::AGENT_MAPPED, self.kernel.mapped_bytes() as u64),
             integer(&catalog::AGENT_SLOTS, self.in_use.len() as u64),
-            unsaved.labelled("reason", "unsaved_totals"),
+            Sample::lost("unsaved_totals", unsaved),
         ];
         samples.extend(self.health.samples());
         samples
