@@ -89,6 +89,7 @@ pub static SHMEM: Metric = Metric {
 pub static KERNEL_MEMORY: Metric = Metric {
     field: "kernel_bytes",
     prometheus: "cgflux_container_memory_kernel_bytes",
+    since: Some("5.18; any on v1"),
     help: "Memory that the kernel itself holds for it; v2 tells it since Linux 5.18.",
     ..USED
 };
@@ -138,6 +139,7 @@ pub static SWAP_LIMIT: Metric = Metric {
 pub static MEMORY_PEAK: Metric = Metric {
     field: "peak_bytes",
     prometheus: "cgflux_container_memory_peak_bytes",
+    since: Some("5.19; any on v1"),
     help: "The most memory ever charged; v2 tells it since Linux 5.19.",
     ..BYTES
 };

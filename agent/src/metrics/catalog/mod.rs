@@ -83,6 +83,8 @@ pub struct Metric {
     pub resolution: Resolution,
     /// Where it can come from, best first.
     pub sources: &'static [Source],
+    /// From which Linux on its best source tells it, where that is not all that cgflux can run on.
+    pub since: Option<&'static str>,
     /// What it means, in one sentence.
     pub help: &'static str,
 }
@@ -163,7 +165,27 @@ pub enum Source {
     Agent,
 }
 
+impl Metric {
+    /// On which versions of Linux its best source tells it.
+    pub fn kernels(&self) -> &'static str {
+        let is_counted = self.sources.first().is_some_and(|best| best.is_program());
+        match self.since {
+            Some(since) => since,
+            None if is_counted => "5.8",
+            None => "any",
+        }
+    }
+}
+
 impl Source {
+    /// Whether kernel programs tell it, which need Linux 5.8.
+    fn is_program(self) -> bool {
+        !matches!(
+            self,
+            Self::CgroupFile | Self::ProcFile | Self::Statfs | Self::Agent
+        )
+    }
+
     /// The word used in `cgflux check`, labels and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -196,6 +218,7 @@ const NO_METRIC: Metric = Metric {
     adds_up: false,
     resolution: Resolution::Tick,
     sources: &[],
+    since: None,
     help: "",
 };
 
@@ -222,12 +245,13 @@ mod tests {
             };
             writeln!(
                 table,
-                "| `{}` | `{}` | {exposed} | {:?}, {:?} | {} | {:?} | {} |",
+                "| `{}` | `{}` | {exposed} | {:?}, {:?} | {} | {} | {:?} | {} |",
                 metric.measurement,
                 metric.field,
                 metric.unit,
                 metric.kind,
                 sources.join(", "),
+                metric.kernels(),
                 metric.resolution,
                 metric.help
             )

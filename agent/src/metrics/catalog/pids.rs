@@ -32,6 +32,7 @@ pub static PIDS_LIMIT: Metric = Metric {
 pub static PIDS_PEAK: Metric = Metric {
     field: "pids_peak",
     prometheus: "cgflux_container_pids_peak",
+    since: Some("6.1"),
     help: "The most tasks there ever were at once, where the kernel tells it.",
     ..NUMBER
 };

@@ -18,6 +18,7 @@ const PRESSURE: Metric = Metric {
     unit: Unit::Nanoseconds,
     resolution: Resolution::Files,
     sources: &[Source::CgroupFile],
+    since: Some("4.20"),
     ..NO_METRIC
 };
 
@@ -32,6 +33,7 @@ pub static CPU_SOME: Metric = Metric {
 pub static CPU_FULL: Metric = Metric {
     field: "cpu_full_ns",
     prometheus: "cgflux_container_pressure_cpu_full_seconds_total",
+    since: Some("5.13"),
     help: "Time in which all tasks that were not idle waited for a CPU; since Linux 5.13.",
     ..PRESSURE
 };
@@ -67,6 +69,7 @@ pub static IO_FULL: Metric = Metric {
 pub static IRQ_FULL: Metric = Metric {
     field: "irq_full_ns",
     prometheus: "cgflux_container_pressure_irq_full_seconds_total",
+    since: Some("6.1"),
     help: "Time in which interrupts held up all tasks; since Linux 6.1, if the kernel accounts interrupts.",
     ..PRESSURE
 };

@@ -98,6 +98,7 @@ pub static HOST_DISK_WRITE_TIME: Metric = Metric {
 pub static HOST_DISK_DISCARDS: Metric = Metric {
     field: "discards",
     prometheus: "cgflux_host_disk_discards_total",
+    since: Some("4.18"),
     help: "Discards that the device completed.",
     ..TOTAL
 };
@@ -106,6 +107,7 @@ pub static HOST_DISK_DISCARD_BYTES: Metric = Metric {
     field: "discard_bytes",
     prometheus: "cgflux_host_disk_discard_bytes_total",
     unit: Unit::Bytes,
+    since: Some("4.18"),
     help: "Bytes discarded.",
     ..TOTAL
 };
@@ -114,6 +116,7 @@ pub static HOST_DISK_DISCARD_TIME: Metric = Metric {
     field: "discard_ns",
     prometheus: "cgflux_host_disk_discard_seconds_total",
     unit: Unit::Nanoseconds,
+    since: Some("4.18"),
     help: "Time that all discards took, added up.",
     ..TOTAL
 };
@@ -121,6 +124,7 @@ pub static HOST_DISK_DISCARD_TIME: Metric = Metric {
 pub static HOST_DISK_FLUSHES: Metric = Metric {
     field: "flushes",
     prometheus: "cgflux_host_disk_flushes_total",
+    since: Some("5.5"),
     help: "Flushes that the device completed.",
     ..TOTAL
 };
@@ -129,6 +133,7 @@ pub static HOST_DISK_FLUSH_TIME: Metric = Metric {
     field: "flush_ns",
     prometheus: "cgflux_host_disk_flush_seconds_total",
     unit: Unit::Nanoseconds,
+    since: Some("5.5"),
     help: "Time that all flushes took, added up.",
     ..TOTAL
 };

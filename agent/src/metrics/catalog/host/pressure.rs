@@ -17,6 +17,7 @@ pub(super) static PRESSURE_METRICS: &[&Metric] = &[
 
 const TOTAL: Metric = Metric {
     measurement: "host_psi",
+    since: Some("4.20"),
     ..COUNTER
 };
 
@@ -65,6 +66,7 @@ pub static HOST_PSI_IRQ_FULL: Metric = Metric {
     field: "irq_full_ns",
     prometheus: "cgflux_host_psi_irq_full_seconds_total",
     unit: Unit::Nanoseconds,
+    since: Some("6.1"),
     help: "Time in which interrupts kept all tasks from running; kernels that account it, from 6.1 on.",
     ..TOTAL
 };
