@@ -1,15 +1,17 @@
 //! Where the runtimes of this machine keep their state: asked of their running daemons' command lines and their
-//! configuration first, the documented defaults last. Nothing is assumed.
+//! configuration first, the documented defaults last. What runs in a container is not asked: whoever is root there could
+//! have this machine's containers named as they please.
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
 };
 
-use procfs::process::all_processes_with_root;
+use procfs::process::{Process, all_processes_with_root};
 use serde::Deserialize;
 
 use super::state_file::StateFiles;
+use crate::container::{Kind, identify};
 
 /// What a search found.
 #[derive(Debug, Default)]
@@ -34,8 +36,10 @@ pub(super) struct Places {
 /// Searches the machine whose `/` is at `root`.
 pub(super) fn find(root: &Path, files: &mut StateFiles) -> Found {
     let mut found = Found::default();
-    for (uid, command) in command_lines(root) {
-        if let Some(mut told) = Told::by(&command) {
+    for (process, uid, command) in command_lines(root) {
+        if let Some(mut told) = Told::by(&command)
+            && !is_in_container(&process)
+        {
             let container = told.take_container();
             found
                 .names
@@ -257,12 +261,26 @@ fn storage_of(bundle: &Path) -> Option<PathBuf> {
 }
 
 /// Owner and arguments of each process. The owner matters: anyone may run a program by the name of `dockerd`.
-fn command_lines(root: &Path) -> impl Iterator<Item = (u32, Vec<String>)> {
+fn command_lines(root: &Path) -> impl Iterator<Item = (Process, u32, Vec<String>)> {
     all_processes_with_root(below(root, "/proc"))
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|process| Some((process.uid().ok()?, process.cmdline().ok()?)))
+        .filter_map(|process| {
+            let (uid, command) = (process.uid().ok()?, process.cmdline().ok()?);
+            Some((process, uid, command))
+        })
+}
+
+/// Also of one whose cgroups cannot be told.
+fn is_in_container(process: &Process) -> bool {
+    process.cgroups().map_or(true, |cgroups| {
+        cgroups.into_iter().any(|it| is_of_container(&it.pathname))
+    })
+}
+
+fn is_of_container(cgroup: &str) -> bool {
+    identify(cgroup).runtime.kind() == Kind::Container
 }
 
 /// The user's home by `/etc/passwd`. Users known to other services only are found by their monitors' command lines.
@@ -281,6 +299,26 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn daemons_and_monitors_of_the_machine_are_asked_and_those_in_containers_are_not() {
+        let id = "0123456789abcdef".repeat(4);
+        for path in [
+            "/",
+            "/system.slice/docker.service",
+            "/user.slice/user-1000.slice/user@1000.service/user.slice/docker.service",
+            &format!("/machine.slice/libpod-conmon-{id}.scope"),
+        ] {
+            assert!(!is_of_container(path), "{path}");
+        }
+        for path in [
+            format!("/docker/{id}"),
+            format!("/system.slice/docker-{id}.scope/docker/0"),
+            format!("/kubepods/besteffort/pod0d7a8a3a-f4c6-4d6c-a9e1-0f2e1a6f3f3f/{id}"),
+        ] {
+            assert!(is_of_container(&path), "{path}");
+        }
+    }
 
     #[test]
     fn dockers_data_root_is_on_its_command_line_in_any_form() {
