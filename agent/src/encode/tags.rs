@@ -16,19 +16,31 @@ use crate::{
     text::printable,
 };
 
-/// Tags of a container's points. `event` stands on `container_event` only; `namespace` and `pod` on Kubernetes only.
-const CONTAINER_TAGS: [&str; 7] = [
+/// Tags of a container's points. `event` stands on `container_event` only; `device` and `peer` on block I/O and network;
+/// `namespace` and `pod` on Kubernetes only.
+const CONTAINER_TAGS: [&str; 9] = [
     "container",
+    "device",
     "event",
     "host",
     "image",
     "namespace",
+    "peer",
     "pod",
     "runtime",
 ];
 
 /// Tags of the agent's own points; on those a static tag stands too.
-const AGENT_TAGS: [&str; 5] = ["kind", "metric", "reason", "sink", "source"];
+const AGENT_TAGS: [&str; 8] = [
+    "family",
+    "kind",
+    "measurement",
+    "metric",
+    "reason",
+    "sink",
+    "source",
+    "state",
+];
 
 /// Tags of the points of the host as a whole; on those a static tag stands too.
 const HOST_TAGS: [&str; 4] = ["device", "fstype", "interface", "mount"];
@@ -215,6 +227,10 @@ impl Tagging {
     ) -> String {
         tags.push("host", self.host.as_str());
         for (key, value) in extra {
+            debug_assert!(
+                is_taken(key),
+                "{key} is no tag that operators are kept from"
+            );
             tags.push(key, clean_tag(value));
         }
         for (key, value) in &self.fixed {
@@ -236,7 +252,7 @@ impl Tagging {
 }
 
 fn check(key: &str, value: &str) -> Result<(), TagError> {
-    if is_containers(key) || is_hosts(key) || is_agents(key) {
+    if is_taken(key) {
         return Err(TagError::Taken {
             key: key.to_owned(),
         });
@@ -274,6 +290,10 @@ fn problem_of(text: &str) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+fn is_taken(key: &str) -> bool {
+    is_containers(key) || is_hosts(key) || is_agents(key)
 }
 
 /// Whether `key` is taken on the points of containers.
