@@ -72,14 +72,23 @@ fn an_excluded_container_is_no_series_and_all_its_cpu_is_in_other() {
     assert!(totals.is_sorted(), "{totals:?}");
 }
 
+/// The kernel of some virtual machines leaves out a call of a program now and then (README, what falls short): then it
+/// is not known how a container ended, and nothing is told of it. What is told is never wrong.
 #[test]
 fn what_happens_to_containers_stands_in_influxdb() {
+    const ROUNDS: usize = 3;
     let Some(docker) = Docker::here() else { return };
     let Some(server) = InfluxServer::start() else {
         return;
     };
     let home = Home::new();
     let _agent = home.start(&["--influx", &server.url(), "--database", DATABASE]);
+    let is_known = (0..ROUNDS).any(|_| killed_twice(&docker, &server));
+    assert!(is_known, "of no round it was known how the container ended");
+}
+
+/// Runs a container out of memory twice; whether it is told how it ended.
+fn killed_twice(docker: &Docker, server: &InfluxServer) -> bool {
     let name = cgroup::unique("greedy");
     let options = [
         "--rm",
@@ -93,7 +102,7 @@ fn what_happens_to_containers_stands_in_influxdb() {
     docker.run_to_any_end(&options, "tail /dev/zero; exec tail /dev/zero");
     // A batch becomes readable series by series.
     let events = eventually(PATIENCE, "all that happened is stored", || {
-        let mut events = stored(&server);
+        let mut events = stored(server);
         events.retain(|it| it.measurement == "container_event" && it.tag("container") == name);
         events.sort_by_key(|it| it.wall_ns);
         let words: Vec<&str> = events.iter().map(|it| it.tag("event")).collect();
@@ -104,14 +113,18 @@ fn what_happens_to_containers_stands_in_influxdb() {
     println!("{events:?}");
     assert_eq!(events[1].fields["comm"], "tail");
     assert_ne!(events[1].integer("pid"), events[2].integer("pid"));
-    let exit = &events[3].fields;
-    let told = ["oom", "exit_code", "signal"].map(|field| exit[field].as_str());
-    assert_eq!(told, ["true", "137", "9"]);
     let query = format!("SELECT last(oom_kills) FROM container_mem WHERE container = '{name}'");
     eventually(PATIENCE, "its last values are stored", || {
         let kills = server.value(DATABASE, &query);
         (kills == 2).then_some(()).ok_or(kills)
     });
+    let exit = &events[3].fields;
+    let told = ["oom", "exit_code", "signal"].map(|field| exit.get(field).map(String::as_str));
+    if told == [None; 3] {
+        return false;
+    }
+    assert_eq!(told, [Some("true"), Some("137"), Some("9")]);
+    true
 }
 
 /// Waits until `_other` has all that the kernel counted, but what cannot be more than a part in 500.
