@@ -154,6 +154,16 @@ impl Layout {
         with(&self.legacy, controller)
     }
 
+    /// Whether this kernel has a controller, of v1 or v2, whether or not it is enabled for any cgroup yet.
+    pub fn has(&self, controller: &str) -> bool {
+        let of_unified = || {
+            let root = self.unified.as_ref()?.mount.join("cgroup.controllers");
+            fs::read_to_string(root).ok()
+        };
+        self.legacy_with(controller).is_some()
+            || of_unified().is_some_and(|all| all.split_whitespace().any(|it| it == controller))
+    }
+
     /// The hierarchy in which a controller's files are: that of v1 where it is mounted, else the unified one, where
     /// the files may be missing if the controller is not enabled.
     pub fn with(&self, controller: &str) -> Option<&Hierarchy> {

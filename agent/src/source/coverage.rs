@@ -17,6 +17,8 @@ pub struct Coverage {
     available: Vec<Source>,
     /// What is wanted of it.
     families: Families,
+    /// Measurements of which cgroups have no files here.
+    without_files: Vec<&'static str>,
 }
 
 impl Coverage {
@@ -44,6 +46,7 @@ impl Coverage {
         Self {
             available,
             families,
+            without_files: Vec::new(),
         }
     }
 
@@ -52,6 +55,16 @@ impl Coverage {
         Self {
             available: FILES.to_vec(),
             families,
+            without_files: Vec::new(),
+        }
+    }
+
+    /// The same where cgroups have no files of these measurements.
+    #[must_use]
+    pub fn without_files(self, measurements: Vec<&'static str>) -> Self {
+        Self {
+            without_files: measurements,
+            ..self
         }
     }
 
@@ -67,8 +80,9 @@ impl Coverage {
 
     /// The best of a metric's sources that is in use; `None` if the metric is absent here.
     pub fn source_of(&self, metric: &Metric) -> Option<Source> {
+        let has_files = !self.without_files.contains(&metric.measurement);
         let mut sources = metric.sources.iter().copied();
-        let best = sources.find(|source| self.has(*source));
+        let best = sources.find(|it| self.has(*it) && (has_files || *it != Source::CgroupFile));
         best.filter(|_| self.families.cover(metric))
     }
 

@@ -33,6 +33,8 @@ pub(super) struct FileSource {
     /// Entries whose final values stand in the last snapshot.
     finished: Vec<CgroupId>,
     block: BlockFiles,
+    /// See [`Coverage::without_files`].
+    without_files: Vec<&'static str>,
 }
 
 /// The entries that were seen in the tree.
@@ -46,6 +48,7 @@ impl FileSource {
     /// Takes in what is there, with its totals.
     pub(super) fn start(roster: Roster) -> Self {
         let mut source = Self {
+            without_files: roster.without_files(),
             roster,
             last: HashMap::new(),
             enclosing: HashSet::new(),
@@ -132,7 +135,7 @@ impl FileSource {
 
     /// Which metric comes from where.
     pub(super) fn coverage(&self) -> Coverage {
-        Coverage::files(self.roster.families())
+        Coverage::files(self.roster.families()).without_files(self.without_files.clone())
     }
 
     /// The entries in the tree. A unit or plain cgroup around other entries is remembered as enclosing, for good: its

@@ -1,7 +1,7 @@
 //! Who is there: every cgroup with its entry and its name, and where its files are.
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -80,6 +80,26 @@ impl Roster {
     /// What is measured.
     pub(super) fn families(&self) -> Families {
         self.readings.families()
+    }
+
+    /// Measurements of which cgroups have no files here: this kernel lacks the controller, or accounts no pressure.
+    pub(super) fn without_files(&self) -> Vec<&'static str> {
+        let has_pressure = || fs::read("/proc/pressure/cpu").is_ok();
+        [
+            (&catalog::MEMORY_USAGE, self.layout.has("memory")),
+            (&catalog::PIDS, self.layout.has("pids")),
+            (
+                &catalog::READ_BYTES,
+                self.layout.has("blkio") || self.layout.has("io"),
+            ),
+            (
+                &catalog::CPU_SOME,
+                self.layout.unified().is_some() && has_pressure(),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(metric, is_there)| (!is_there).then_some(metric.measurement))
+        .collect()
     }
 
     /// The host entry.

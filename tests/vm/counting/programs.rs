@@ -67,10 +67,7 @@ fn each_metric_comes_from_the_best_source_that_this_machine_has_and_check_says_s
             let (_, rest) = line.split_once(&labels)?;
             rest.split('"').next()
         });
-        // Whether a controller is there shows in the values; the agent's own table tells what it would read.
-        if source.is_some() {
-            assert_eq!(published, source, "{metric}");
-        }
+        assert_eq!(published, source, "{metric}");
         if source.is_none() {
             assert_eq!(item["finding"], "absent", "{item}");
         }

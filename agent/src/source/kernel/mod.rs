@@ -117,7 +117,9 @@ impl KernelSource {
         old: &HashMap<CgroupId, Saved>,
         block: (SavedBlockIo, HashMap<CgroupId, BlockSums>),
     ) -> Result<Self, KernelError> {
-        let coverage = Coverage::of(kernel.programs(), options.families);
+        let without_files = roster.without_files();
+        let coverage =
+            Coverage::of(kernel.programs(), options.families).without_files(without_files);
         if coverage.has(Source::MarkVictim) {
             roster.leave_oom_kills();
         }
@@ -322,7 +324,8 @@ impl KernelSource {
                 "kernel programs of families that are on again could not be loaded; files tell of those, or nobody"
             );
         }
-        self.coverage = Coverage::of(self.kernel.programs(), families);
+        self.coverage = Coverage::of(self.kernel.programs(), families)
+            .without_files(self.roster.without_files());
         self.roster.switch(families);
         if self.coverage.has(Source::MarkVictim) {
             self.roster.leave_oom_kills();
