@@ -15,12 +15,17 @@ use crate::{
     text::printable,
 };
 
-/// How long after a cgroup was removed its slot is given back though the kernel did not let go of it, or was not seen
-/// to. Pages, sockets and dead processes that nobody waits for can keep a cgroup for ever, but no task runs in it.
-const UNRELEASED_NS: u64 = 30_000_000_000;
-
 /// How often to read a baseline again when the cgroup was charged meanwhile.
 const BASELINE_READINGS: usize = 8;
+
+/// What is known of cgroups that are not known yet.
+#[derive(Clone, Copy)]
+enum Before<'a> {
+    /// The programs were not there: this is what a former process saved.
+    Saved(&'a HashMap<CgroupId, Saved>),
+    /// They were made under the programs, and their events were lost.
+    Counted,
+}
 
 impl KernelSource {
     /// Adopts every cgroup there is, parents first.
@@ -36,7 +41,7 @@ impl KernelSource {
         self.kernel
             .assign(&folder, root, SlotEntry { slot: 0, flags: 0 })?;
         self.add_other_paths();
-        self.adopt_unknown(old);
+        self.adopt_unknown(Before::Saved(old));
         let gone: Vec<CgroupId> = self
             .saved
             .entries()
@@ -57,7 +62,7 @@ impl KernelSource {
     }
 
     /// Adopts every cgroup that is not known yet.
-    fn adopt_unknown(&mut self, old: &HashMap<CgroupId, Saved>) {
+    fn adopt_unknown(&mut self, before: Before<'_>) {
         let mut entries = Vec::new();
         for (cgroup, path) in self.roster.walk().cgroups {
             if self.roster.knows(cgroup) {
@@ -65,8 +70,7 @@ impl KernelSource {
             }
             let folder = self.roster.folder(&path);
             let adopted = match self.kernel.slot(&folder, cgroup) {
-                // Made since the programs run, and its event was lost.
-                Ok(Some(given)) if self.resyncing => {
+                Ok(Some(given)) if matches!(before, Before::Counted) => {
                     let owner = self.roster.arrive(cgroup, &path);
                     if given.own_slot() != 0 && self.roster.kind(cgroup) == Some(Kind::Container) {
                         self.own_subtree(cgroup, &path, given.slot);
@@ -94,7 +98,11 @@ impl KernelSource {
             if at.is_multiple_of(FLUSHED_FOR) {
                 self.roster.flush();
             }
-            self.begin_with(entry, old.get(&entry));
+            let saved = match before {
+                Before::Saved(old) => old.get(&entry),
+                Before::Counted => None,
+            };
+            self.begin_with(entry, saved);
         }
     }
 
@@ -251,9 +259,7 @@ impl KernelSource {
 
     /// Finds births and deaths in the tree, where events were lost.
     pub(super) fn look_through_tree(&mut self) {
-        self.resyncing = true;
-        self.adopt_unknown(&HashMap::new());
-        self.resyncing = false;
+        self.adopt_unknown(Before::Counted);
         let walk = self.roster.walk();
         if !walk.is_complete() {
             // What was not seen may be there: to take its slot would give its time to another.
@@ -263,13 +269,7 @@ impl KernelSource {
         self.look = Look::Never;
         let there: HashSet<CgroupId> = walk.cgroups.into_iter().map(|(id, _)| id).collect();
         let now = clock::boot_ns();
-        let gone: Vec<CgroupId> = self
-            .holders
-            .keys()
-            .copied()
-            .filter(|id| !there.contains(id))
-            .collect();
-        for cgroup in gone {
+        for cgroup in self.holders.missing_in(&there) {
             self.remove(cgroup, now);
         }
     }
@@ -278,27 +278,18 @@ impl KernelSource {
     /// may outlive their cgroup's tasks: they lose the slot a tick before it is taken, so that no program that had just
     /// looked it up still counts there.
     pub(super) fn release_unreleased(&mut self, now_ns: u64) {
-        let disowned = std::mem::take(&mut self.disowned);
+        let disowned = self.holders.take_disowned();
         if !disowned.is_empty() {
             self.kernel.forget_recent();
         }
         for cgroup in disowned {
-            // Released in between after all.
-            if !self.holders.contains_key(&cgroup) {
-                continue;
-            }
-            self.released_early.insert(cgroup);
             if let Err(error) = self.release(cgroup, None) {
                 self.health.mishap();
                 tracing::debug!(error = %error, "a slot could not be given back");
             }
         }
-        let due = self
-            .unreleased
-            .extract_if(|_, since| now_ns.saturating_sub(*since) >= UNRELEASED_NS);
-        for (cgroup, _) in due {
+        for cgroup in self.holders.disown_overdue(now_ns) {
             self.kernel.disown_sockets(cgroup);
-            self.disowned.push(cgroup);
         }
     }
 }

@@ -2,7 +2,11 @@
 
 use agent_ebpf::slot::SlotEntry;
 
-use super::{Holding, KernelSource, Look, paths::Place};
+use super::{
+    KernelSource, Look,
+    holders::{Held, Holding},
+    paths::Place,
+};
 use crate::{
     container::{CgroupId, Exit, Kind},
     kernel::{Event, KernelError},
@@ -84,13 +88,12 @@ impl KernelSource {
         if slot.is_none() && cgroup == owner {
             self.overflow.insert(owner);
         }
-        let Some(slot) = slot.filter(|slot| !self.in_use.contains(slot)) else {
-            return Ok(());
-        };
-        self.kernel.hold(slot)?;
-        self.holders.insert(cgroup, Holding { slot, owner });
-        self.in_use.insert(slot);
-        self.ledger.add_slot(owner, slot);
+        if let Some(slot) = slot
+            && self.holders.insert(cgroup, Holding { slot, owner })
+        {
+            self.kernel.hold(slot)?;
+            self.ledger.add_slot(owner, slot);
+        }
         Ok(())
     }
 
@@ -107,11 +110,9 @@ impl KernelSource {
     }
 
     pub(super) fn remove(&mut self, cgroup: CgroupId, boot_ns: u64) {
-        if self.holders.contains_key(&cgroup) {
-            self.unreleased.entry(cgroup).or_insert(boot_ns);
-        }
+        self.holders.removed(cgroup, boot_ns);
         if self.roster.kind(cgroup).is_some() {
-            self.ending.entry(cgroup).or_insert(boot_ns);
+            self.endings.begin(cgroup, boot_ns);
             self.roster.ended(cgroup);
         } else {
             self.roster.forget(cgroup);
@@ -125,22 +126,21 @@ impl KernelSource {
         cgroup: CgroupId,
         own: Option<u32>,
     ) -> Result<(), KernelError> {
-        self.unreleased.remove(&cgroup);
-        let Some(Holding { slot, owner }) = self.holders.remove(&cgroup) else {
-            let early = self.released_early.remove(&cgroup);
-            let Some(slot) = own.filter(|slot| !early && !self.in_use.contains(slot)) else {
-                return Ok(());
-            };
-            self.kernel.hold(slot)?;
-            self.ledger
-                .add_base(self.roster.root(), &self.kernel.totals(slot));
-            self.settle_block_io(slot, None)?;
-            return self.kernel.give_back(slot, cgroup);
-        };
-        self.settle_block_io(slot, Some(owner))?;
-        self.ledger.settle(owner, slot, &self.kernel.totals(slot));
-        self.in_use.remove(&slot);
-        self.kernel.give_back(slot, cgroup)
+        match self.holders.release(cgroup, own) {
+            Held::Slot(Holding { slot, owner }) => {
+                self.settle_block_io(slot, Some(owner))?;
+                self.ledger.settle(owner, slot, &self.kernel.totals(slot));
+                self.kernel.give_back(slot, cgroup)
+            }
+            Held::Unseen(slot) => {
+                self.kernel.hold(slot)?;
+                self.ledger
+                    .add_base(self.roster.root(), &self.kernel.totals(slot));
+                self.settle_block_io(slot, None)?;
+                self.kernel.give_back(slot, cgroup)
+            }
+            Held::Nothing => Ok(()),
+        }
     }
 
     /// A slot is about to be given back.

@@ -6,19 +6,17 @@
 mod adoption;
 mod block_io;
 mod ended;
+mod endings;
 mod events;
 mod health;
+mod holders;
 mod network;
 mod overflow;
 mod paths;
 mod told;
 mod victims;
 
-use std::{
-    collections::{HashMap, HashSet},
-    os::fd::BorrowedFd,
-    sync::Arc,
-};
+use std::{collections::HashMap, os::fd::BorrowedFd, sync::Arc};
 
 use super::{Coverage, block_files::BlockFiles, netns::Namespaces, roster::Roster};
 use crate::{
@@ -38,14 +36,12 @@ use crate::{
 };
 use block_io::BlockIo;
 use ended::Ended;
+use endings::{Endings, Phase};
 use health::{Health, Lost};
+use holders::Holders;
 use overflow::Overflow;
 use paths::Paths;
 use victims::Victims;
-
-/// How long after its end an entry's values may still change: the kernel says when nothing can be charged any more,
-/// but some cgroups linger, held by a page or a socket.
-const LINGER_NS: u64 = 2_000_000_000;
 
 /// Events taken in at once; a user who makes and removes cgroups without end must not hold up the ticks.
 const EVENTS_AT_ONCE: usize = 16_384;
@@ -60,23 +56,11 @@ pub(super) struct KernelSource {
     ledger: Ledger,
     overflow: Overflow,
     saved: SavedTotals,
-    /// Cgroups that have a slot of their own.
-    holders: HashMap<CgroupId, Holding>,
-    /// Slots in use; a new cgroup that has one of these has inherited it.
-    in_use: HashSet<u32>,
-    /// Entries whose cgroup was removed, with the time of it, until their final values are taken.
-    ending: HashMap<CgroupId, u64>,
-    /// Entries whose final values stand in the last snapshot.
-    finished: Vec<CgroupId>,
-    /// Cgroups with a slot that were removed, with the time of it, until the kernel lets go of them.
-    unreleased: HashMap<CgroupId, u64>,
-    /// Cgroups whose slots were taken before the kernel let go of them.
-    released_early: HashSet<CgroupId>,
+    holders: Holders,
+    endings: Endings,
     paths: Paths,
     /// When the tree is to be looked through for what no event told.
     look: Look,
-    /// Whether that is being done.
-    resyncing: bool,
     /// What entries without a series of their own used that ended.
     ended: Ended,
     block: BlockIo,
@@ -86,8 +70,6 @@ pub(super) struct KernelSource {
     namespaces: Namespaces,
     /// Whether what the programs on packets remember is out of date for good by now.
     forget_recent: bool,
-    /// Cgroups whose slots are to be taken at the next tick, before the kernel let go of them.
-    disowned: Vec<CgroupId>,
     victims: Victims,
     health: Health,
 }
@@ -98,13 +80,6 @@ enum Look {
     Never,
     NextTick,
     NextPass,
-}
-
-/// A slot that counts on behalf of a cgroup, for an entry.
-#[derive(Clone, Copy)]
-struct Holding {
-    slot: u32,
-    owner: CgroupId,
 }
 
 impl KernelSource {
@@ -131,21 +106,15 @@ impl KernelSource {
             ledger: Ledger::default(),
             overflow: Overflow::default(),
             saved,
-            holders: HashMap::new(),
-            in_use: HashSet::from([0]),
-            ending: HashMap::new(),
-            finished: Vec::new(),
-            unreleased: HashMap::new(),
-            released_early: HashSet::new(),
+            holders: Holders::default(),
+            endings: Endings::default(),
             paths: Paths::default(),
             look: Look::Never,
-            resyncing: false,
             ended: Ended::go_on_from(old),
             block: BlockIo::go_on_from(block),
             block_files: BlockFiles::default(),
             namespaces: Namespaces::default(),
             forget_recent: false,
-            disowned: Vec::new(),
             victims: Victims::default(),
             health: Health::default(),
         };
@@ -212,17 +181,12 @@ impl KernelSource {
     /// One entry's counters. What ended stands in one snapshot more, once nothing can be charged to it.
     fn entry(&mut self, id: CgroupId, now_ns: u64) -> Option<Entry> {
         let counted = self.ledger.total(id, |slot| self.kernel.totals(slot))?;
-        let ended = self.ending.get(&id).copied();
-        let last = ended.is_some_and(|at| {
-            !self.holders.contains_key(&id) || now_ns.saturating_sub(at) >= LINGER_NS
-        });
+        let phase = self.endings.phase(id, now_ns, self.holders.contains(id));
+        let (readable, last) = (phase == Phase::Alive, phase == Phase::Final);
         self.namespaces.own(id, &counted.network);
-        let mut totals = self.told(id, &counted, ended.is_none());
-        totals.block_io = self.told_of_blocks(id, ended.is_none(), last);
+        let mut totals = self.told(id, &counted, readable);
+        totals.block_io = self.told_of_blocks(id, readable, last);
         self.save(id, counted, &totals.cpu);
-        if last {
-            self.finished.push(id);
-        }
         Some(Entry {
             cgroup: id,
             alive: !last,
@@ -254,8 +218,7 @@ impl KernelSource {
 
     /// Forgets the entries whose final values have been published.
     pub(super) fn forget_finished(&mut self) {
-        for id in std::mem::take(&mut self.finished) {
-            self.ending.remove(&id);
+        for id in self.endings.take_final() {
             if let Some(totals) = self.ledger.total(id, |slot| self.kernel.totals(slot)) {
                 self.namespaces.end(id, &totals.network);
                 self.ended
@@ -361,7 +324,7 @@ impl KernelSource {
         let unsaved = self.saved.unsaved() + self.block.unsaved();
         let mut samples = vec![
             integer(&catalog::AGENT_MAPPED, self.kernel.mapped_bytes() as u64),
-            integer(&catalog::AGENT_SLOTS, self.in_use.len() as u64),
+            integer(&catalog::AGENT_SLOTS, self.holders.slots_in_use() as u64),
             Sample::lost("unsaved_totals", unsaved),
         ];
         samples.extend(self.health.samples());
