@@ -86,7 +86,7 @@ impl Forest {
     fn plant(size: u32) -> anyhow::Result<Self> {
         let root = unified::root()?;
         let mut kernel = Kernel::load(&unified::options(&root, size + 64)?)?;
-        kernel.attach(|_| true)?;
+        kernel.attach_all()?;
         let parent = root.join("cgflux-bench-snapshot");
         fs::create_dir(&parent)?;
         let mut forest = Self {

@@ -177,7 +177,7 @@ impl Bench {
             exact,
             ..self.pair.options(storage)?
         })?;
-        kernel.attach(|_| true)?;
+        kernel.attach_all()?;
         Ok(kernel)
     }
 }

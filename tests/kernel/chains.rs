@@ -137,7 +137,7 @@ fn block_io_finds_the_slot_of_the_same_path_with_and_without_reading_by_address(
                 }
                 Err(error) => panic!("{storage:?}: {error}"),
             };
-            kernel.attach(|_| true).unwrap();
+            kernel.attach_all().unwrap();
             let path = format!("/{}", cgroup::unique("block"));
             // The other hierarchy's first: the order is not to matter.
             let io = Removed(blkio.folder(&path));
@@ -189,7 +189,7 @@ fn block_io_finds_the_slot_of_the_same_path_with_and_without_reading_by_address(
 }
 
 fn agrees(mut kernel: Kernel, exact: bool, mount: &Path, file: &str, chain: &str) {
-    kernel.attach(|_| true).unwrap();
+    kernel.attach_all().unwrap();
     let folder = Removed(mount.join(cgroup::unique("chain")));
     fs::create_dir(&folder.0).unwrap();
     let slot = eventually(PATIENCE, "the birth is told", || {

@@ -107,7 +107,7 @@ fn a_packet_finds_its_slot_wherever_slots_are_kept() {
             Err(KernelError::Object { .. }) if storage == StorageKind::CgrpStorage => continue,
             Err(error) => panic!("{storage:?}: {error}"),
         };
-        kernel.attach(|_| true).unwrap();
+        kernel.attach_all().unwrap();
         let cgroup = Cgroup::new("slot");
         let slot = eventually(PATIENCE, "its birth is told", || {
             match kernel.next_event() {
@@ -136,7 +136,7 @@ fn where_somebody_allows_no_others_all_the_rest_is_counted() {
     let _foreign = Foreign::on(held.path(), NO_OTHERS, Way::Sent, Verdict::Pass);
     // As if it were the root: what holds there is not for a test to forbid others.
     let mut kernel = Kernel::load(&options(cgroup::folder(held.path()), None)).unwrap();
-    kernel.attach(|_| true).unwrap();
+    kernel.attach_all().unwrap();
     let reports = kernel.programs().iter();
     let lost: Vec<_> = reports
         .filter(|it| it.state != ProgramState::Loaded)

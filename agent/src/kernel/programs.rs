@@ -79,21 +79,28 @@ const CGROUP: Option<&str> = Some("cgroup");
 const REQUEST: Option<&str> = Some("request");
 const SOCKET: Option<&str> = Some("sock");
 
-/// Births, with the path.
-pub(super) const MKDIR: &str = "cgroup_mkdir";
-/// Births, without the path.
-pub(super) const MKDIR_PATHLESS: &str = "cgroup_mkdir_pathless";
+/// Programs that do the same as another one, which does more but is not for every kernel: each with the better one,
+/// which stands before it in the table.
+const COPIES: [(&str, &str); 2] = [
+    // Births without their paths, which take a `probe_read` that lockdown forbids.
+    ("cgroup_mkdir_pathless", "cgroup_mkdir"),
+    // Block I/O without a look at the pages for whom a buffered write is of.
+    ("block_rq_complete_by_bio", "block_rq_complete"),
+];
 
-/// Block I/O, with a look at pages for whom a buffered write is of.
-pub(super) const BLOCK_IO: &str = "block_rq_complete";
-/// Block I/O, without it.
-pub(super) const BLOCK_IO_BY_BIO: &str = "block_rq_complete_by_bio";
+impl ProgramSpec {
+    /// The program beside which this one is not needed.
+    pub(super) fn better(&self) -> Option<&'static str> {
+        let (_, better) = COPIES.iter().find(|(copy, _)| *copy == self.name)?;
+        Some(better)
+    }
+}
 
 /// Every program, lifecycle first: that is the order of attachment.
 pub const PROGRAMS: [ProgramSpec; 19] = [
-    spec(MKDIR, "cgroup_mkdir", &[CGROUP, None], Role::Path),
+    spec("cgroup_mkdir", "cgroup_mkdir", &[CGROUP, None], Role::Path),
     spec(
-        MKDIR_PATHLESS,
+        "cgroup_mkdir_pathless",
         "cgroup_mkdir",
         &[CGROUP, None],
         Role::Lifecycle,
@@ -148,13 +155,13 @@ pub const PROGRAMS: [ProgramSpec; 19] = [
         Role::Metric(Source::SchedProcessExit),
     ),
     spec(
-        BLOCK_IO,
+        "block_rq_complete",
         "block_rq_complete",
         &[REQUEST, None, None],
         Role::Metric(Source::BlockRqComplete),
     ),
     spec(
-        BLOCK_IO_BY_BIO,
+        "block_rq_complete_by_bio",
         "block_rq_complete",
         &[REQUEST, None, None],
         Role::Instead(Source::BlockRqComplete),

@@ -22,7 +22,7 @@ use crate::{
         Runtimes,
         cgroup_tree::{Layout, LayoutError},
     },
-    kernel::{Anchor, Kernel, KernelError, Options, ProgramReport, Role},
+    kernel::{Anchor, Kernel, KernelError, Options, ProgramReport},
     metrics::{Sample, catalog::Families},
     snapshot::{OomKill, Snapshot, Timestamp, Totals},
     state::{SavedBlockIo, SavedTotals, TotalsError},
@@ -273,12 +273,17 @@ impl Source {
     }
 }
 
-/// The kernel programs, loaded and attached. Births first, then counting: a cgroup made from here on has its slot
-/// before its first task runs.
+/// The kernel programs, loaded and attached.
 fn attached(options: &Options) -> Result<Kernel, KernelError> {
     let mut kernel = Kernel::load(options)?;
-    kernel.attach(|role| !role.counts())?;
-    kernel.attach(Role::counts)?;
+    kernel.attach_all()?;
+    if let Some(error) = kernel.passed_over() {
+        tracing::info!(
+            reason = chain(error),
+            "slots are kept in a hash, which costs a little more a switch: this kernel has no storage that belongs to \
+             a cgroup"
+        );
+    }
     Ok(kernel)
 }
 

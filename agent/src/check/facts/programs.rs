@@ -3,7 +3,7 @@
 use crate::{
     config::{Collect, SourceChoice},
     host::cgroup_tree::Layout,
-    kernel::{Kernel, KernelError, Obstacle, Options, ProgramReport, Role, StorageKind},
+    kernel::{Kernel, KernelError, Obstacle, ProgramReport, StorageKind},
     source::{self, SourceError},
     text::chain,
 };
@@ -53,36 +53,16 @@ pub(super) fn attach(collect: &Collect, layout: Option<&Layout>) -> Programs {
                 obstacle: Obstacle::Other,
             },
         })
-        .and_then(|options| load(&options))
-        .and_then(|(mut kernel, passed_over)| {
-            attach_all(&mut kernel).map_err(|error| Refusal::of(&error))?;
+        .and_then(|options| {
+            let mut kernel = Kernel::load(&options).map_err(|error| Refusal::of(&error))?;
+            kernel.attach_all().map_err(|error| Refusal::of(&error))?;
             Ok(Programs::Attached {
                 storage: kernel.storage(),
-                passed_over,
+                passed_over: kernel.passed_over().map(Refusal::of),
                 reports: kernel.programs().to_vec(),
             })
         });
     tried.unwrap_or_else(Programs::Refused)
-}
-
-/// Loads as [`Kernel::load`] does, keeping the reason why the best storage was passed over.
-fn load(options: &Options) -> Result<(Kernel, Option<Refusal>), Refusal> {
-    let with = |storage| {
-        let options = Options {
-            storage: Some(storage),
-            ..options.clone()
-        };
-        Kernel::load(&options).map_err(|error| Refusal::of(&error))
-    };
-    match with(StorageKind::CgrpStorage) {
-        Ok(kernel) => Ok((kernel, None)),
-        Err(refusal) => Ok((with(StorageKind::Hash)?, Some(refusal))),
-    }
-}
-
-fn attach_all(kernel: &mut Kernel) -> Result<(), KernelError> {
-    kernel.attach(|role| !role.counts())?;
-    kernel.attach(Role::counts)
 }
 
 impl Refusal {

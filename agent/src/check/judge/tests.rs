@@ -8,7 +8,7 @@ use crate::{
     },
     config::{Budget, Collect},
     host::cgroup_tree::Mode,
-    kernel::{Obstacle, PROGRAMS, ProgramReport, ProgramState, Role, StorageKind},
+    kernel::{NotNeeded, Obstacle, PROGRAMS, ProgramReport, ProgramState, Role, StorageKind},
     metrics::catalog::Source,
     snapshot::Totals,
 };
@@ -367,7 +367,7 @@ fn what_each_program_takes_with_it_is_told_by_its_metrics() {
         lacking(exact, unsupported()),
     );
     assert_eq!(item.details[0], ("source", "sched_switch".to_owned()));
-    let not_needed = ProgramState::NotNeeded("run time is charged at switches");
+    let not_needed = ProgramState::NotNeeded(NotNeeded::ChargedAtSwitches);
     check("metrics/usage_ns", Level::Pass, Verdict::Ready, |it| {
         it.collect.exact = false;
         lacking(exact, not_needed)(it);
