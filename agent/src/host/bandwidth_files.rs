@@ -113,14 +113,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-
-    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            fs::write(folder.path().join(name), text).unwrap();
-        }
-        folder
-    }
+    use crate::host::cgroup_file::fixture::folder;
 
     // Captured: Linux 6.12, cgroup v2, Docker 26, `--cpus 0.5`, trimmed.
     const V2_STAT: &str = "usage_usec 284756\nnr_periods 12\nnr_throttled 7\nthrottled_usec 401\n";

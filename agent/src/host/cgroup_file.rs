@@ -110,7 +110,19 @@ pub(super) fn digits(text: &[u8]) -> Option<u64> {
 /// Captured files, for the tests of those who read them.
 #[cfg(test)]
 pub(super) mod fixture {
-    use std::path::{Path, PathBuf};
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
+
+    /// A folder with these files in it, each a name and a text.
+    pub(in crate::host) fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
 
     /// The folder of a cgroup of that version and kernel.
     pub(in crate::host) fn captured(cgroup: &str) -> PathBuf {

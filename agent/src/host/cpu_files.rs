@@ -91,17 +91,8 @@ fn lacks(what: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
-
-    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            fs::write(folder.path().join(name), text).unwrap();
-        }
-        folder
-    }
+    use crate::host::cgroup_file::fixture::folder;
 
     // Captured: Linux 6.12, cgroup v2, Docker 26, trimmed.
     const V2_STAT: &str =

@@ -258,15 +258,7 @@ mod tests {
     use std::{fs, path::PathBuf};
 
     use super::*;
-    use crate::host::cgroup_file::fixture::captured;
-
-    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            fs::write(folder.path().join(name), text).unwrap();
-        }
-        folder
-    }
+    use crate::host::cgroup_file::fixture::{captured, folder};
 
     #[test]
     fn v1_tells_the_subtree_and_splits_the_limit_of_memory_and_swap() {
