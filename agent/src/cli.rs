@@ -91,8 +91,11 @@ pub enum Command {
     Check(CheckArgs),
     /// Print the current numbers: those of the running daemon, else measured here
     ///
-    /// In the table CPU%, USER% and SYS% are of one CPU, WAIT% is of one task that waits for a CPU all the time, TOTAL
-    /// and THROTTLED are since the beginning of each container (of the host: of measuring); - is what is not given here.
+    /// In the table CPU%, USER% and SYS% are of one CPU, WAIT% is of one task that waits for a CPU all the time,
+    /// SWITCHES/s are the context switches of all its tasks, TOTAL (of CPU time) and THROTTLED are since the beginning of
+    /// each container (of the host: of measuring). MEM is what it has in use, in bytes, without page cache that was not
+    /// used lately. READ/s and WRITE/s are bytes from and to all disks, RX/s and TX/s bytes of its sockets from and to
+    /// all peers. - is what is not given here. Columns that find no room are left out.
     Stat(StatArgs),
     /// Print what a shell needs to complete this program's command line
     ///

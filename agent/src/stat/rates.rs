@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::HashMap};
 use super::choice::choose;
 use crate::{
     container::{CgroupId, Container},
-    metrics::{Batch, Metric, Subject, catalog, integer},
+    metrics::{Batch, Metric, Sample, Subject, Value, catalog, integer},
 };
 
 /// One entry between two batches. What is not given by this kernel is `None`.
@@ -29,6 +29,21 @@ pub(super) struct Row<'b> {
     pub(super) total_ns: Option<u64>,
     /// Memory in use without page cache not used lately, in bytes; the memory charged where that is not known.
     pub(super) memory_bytes: Option<u64>,
+    /// Bytes per second.
+    pub(super) traffic: Traffic,
+}
+
+/// Bytes per second to and from the outside of an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Traffic {
+    /// Read from all disks.
+    pub(super) read: Option<u64>,
+    /// Written to all disks.
+    pub(super) write: Option<u64>,
+    /// Received by its sockets from all peers, itself included.
+    pub(super) received: Option<u64>,
+    /// Sent by its sockets to all peers, itself included.
+    pub(super) sent: Option<u64>,
 }
 
 /// The live entries meant by `name`, the busiest first.
@@ -73,6 +88,14 @@ fn row<'b>(subject: &'b Subject, earlier: Option<&Subject>, elapsed_ns: u64) -> 
             .map_or(Some(0), |then| integer(then, metric))?;
         (elapsed_ns > 0).then(|| now.saturating_sub(then) as f64 / elapsed_ns as f64)
     };
+    let bytes = |metric: &Metric| {
+        let now = sum(&now, metric)?;
+        // A disk is told from its first byte on.
+        let then = then.as_ref().and_then(|then| sum(then, metric));
+        let done = now.saturating_sub(then.unwrap_or_default());
+        let a_second = (u128::from(done) * 1_000_000_000).checked_div(u128::from(elapsed_ns))?;
+        u64::try_from(a_second).ok()
+    };
     let voluntary = rate(&catalog::VOLUNTARY_SWITCHES);
     let switches = rate(&catalog::INVOLUNTARY_SWITCHES)
         .zip(voluntary)
@@ -88,16 +111,29 @@ fn row<'b>(subject: &'b Subject, earlier: Option<&Subject>, elapsed_ns: u64) -> 
         total_ns: integer(&now, &catalog::CPU_USAGE),
         memory_bytes: integer(&now, &catalog::WORKING_SET)
             .or_else(|| integer(&now, &catalog::MEMORY_USAGE)),
+        traffic: Traffic {
+            read: bytes(&catalog::READ_BYTES),
+            write: bytes(&catalog::WRITE_BYTES),
+            received: bytes(&catalog::NET_RX_BYTES),
+            sent: bytes(&catalog::NET_TX_BYTES),
+        },
     }
+}
+
+/// The sum of a metric over all its disks, or peers; `None` if there is none of it.
+fn sum(samples: &[Sample], metric: &Metric) -> Option<u64> {
+    let values = samples.iter().filter(|it| std::ptr::eq(it.metric, metric));
+    let values = values.filter_map(|it| match it.value {
+        Value::Integer(value) => Some(value),
+        _ => None,
+    });
+    values.reduce(u64::saturating_add)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        encode::fixture::{container, subject_of, tick_of},
-        metrics::{Sample, Value},
-    };
+    use crate::encode::fixture::{container, subject_of, tick_of};
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -144,5 +180,29 @@ mod tests {
         for before in [None, Some(&batch)] {
             assert_eq!(rows(before, &batch, None)[0].cpus, None);
         }
+    }
+
+    #[test]
+    fn bytes_are_of_all_disks_and_a_new_one_counts_from_its_first_byte() {
+        let read = |disks: &[(&'static str, u64)]| {
+            let sample = |(disk, value): &(&'static str, u64)| {
+                let mut sample = Sample::new(&catalog::READ_BYTES, Value::Integer(*value));
+                sample.labels.push(("device", (*disk).into()));
+                sample
+            };
+            subject_of(container(1, "web"), disks.iter().map(sample).collect())
+        };
+        let rate = |before: &[_], after: &[_]| {
+            let before = tick_of(10, vec![read(before)]);
+            let after = tick_of(12, vec![read(after)]);
+            rows(Some(&before), &after, None)[0].traffic.read
+        };
+        assert_eq!(rate(&[("vda", 100)], &[("vda", 300)]), Some(100));
+        assert_eq!(
+            rate(&[("vda", 100)], &[("vda", 300), ("vdb", 50)]),
+            Some(125)
+        );
+        assert_eq!(rate(&[], &[("vda", 30)]), Some(15));
+        assert_eq!(rate(&[], &[]), None);
     }
 }

@@ -24,7 +24,7 @@ struct Column {
 }
 
 /// All but name and image, which take what is left.
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 13] = [
     column("KIND", 6, true, |row| kind(row).to_owned()),
     column("CPU%", 0, false, |row| percent(row.cpus)),
     column("USER%", 7, false, |row| percent(row.user)),
@@ -34,6 +34,10 @@ const COLUMNS: [Column; 9] = [
     column("THROTTLED", 4, false, |row| time(row.throttled_ns)),
     column("TOTAL", 2, false, |row| time(row.total_ns)),
     column("MEM", 1, false, |row| bytes(row.memory_bytes)),
+    column("READ/s", 9, false, |row| bytes(row.traffic.read)),
+    column("WRITE/s", 9, false, |row| bytes(row.traffic.write)),
+    column("RX/s", 10, false, |row| bytes(row.traffic.received)),
+    column("TX/s", 10, false, |row| bytes(row.traffic.sent)),
 ];
 
 const fn column(head: &'static str, rank: u8, left: bool, cell: fn(&Row<'_>) -> String) -> Column {
@@ -198,7 +202,7 @@ fn time(ns: Option<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::rates::Traffic, *};
     use crate::{
         container::Container,
         encode::fixture::{HOSTILE, container},
@@ -215,6 +219,12 @@ mod tests {
             throttled_ns: Some(0),
             total_ns: Some(3_661_000_000_000),
             memory_bytes: Some(47 << 20),
+            traffic: Traffic {
+                read: None,
+                write: Some(1536),
+                received: Some(0),
+                sent: Some(3_000_000_000),
+            },
         }
     }
 
@@ -227,9 +237,9 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "NAME  KIND         CPU%  USER%  SYS%  WAIT%  SWITCHES/s  THROTTLED  TOTAL    MEM  IMAGE",
-                "web   container  1250.0   50.0     -    0.0        1234      0.00s  1h01m  47.0M  nginx:1",
-                "容器  container    25.0   50.0     -    0.0        1234      0.00s  1h01m  47.0M  -",
+                "NAME  KIND         CPU%  USER%  SYS%  WAIT%  SWITCHES/s  THROTTLED  TOTAL    MEM  READ/s  WRITE/s  RX/s  TX/s  IMAGE",
+                "web   container  1250.0   50.0     -    0.0        1234      0.00s  1h01m  47.0M       -     1.5K    0B  2.8G  nginx:1",
+                "容器  container    25.0   50.0     -    0.0        1234      0.00s  1h01m  47.0M       -     1.5K    0B  2.8G  -",
             ]
         );
     }
