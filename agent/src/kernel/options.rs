@@ -29,7 +29,7 @@ pub struct Options {
     /// Whether the sockets are to be counted. The accounting hierarchy must be the unified one then.
     pub network: bool,
     /// What is to be measured. What a program counts for none of these, it is not loaded for; its maps are made all the
-    /// same, so that [`Kernel::switch`] can load it later.
+    /// same, so that [`Kernel::switch`](super::Kernel::switch) can load it later.
     pub families: Families,
     /// Where to keep slots; `None` for the best that loads.
     pub storage: Option<StorageKind>,
