@@ -178,9 +178,10 @@ impl Collector {
         if slow {
             process::trim_memory();
         }
-        let agent_ns = process::cpu_ns().unwrap_or_default();
-        let programs_cpus = self.source.programs_cpus();
-        self.measured.tick(taken.boot_ns, agent_ns, programs_cpus);
+        if let Some(agent_ns) = process::cpu_ns() {
+            let programs_cpus = self.source.programs_cpus();
+            self.measured.tick(taken.boot_ns, agent_ns, programs_cpus);
+        }
         if self.orders.has_changed().unwrap_or(false) {
             self.measured.take(*self.orders.borrow_and_update());
         }

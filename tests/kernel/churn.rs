@@ -11,9 +11,10 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Rounds after which histories and pools, which are bounded, are full.
 const WARMING_ROUNDS: usize = 2;
 const ROUNDS: usize = 4;
-/// What an agent that keeps nothing may grow by over those rounds: 520 bytes a cgroup, less than an entry and its name
-/// take. The heap itself is one or two megabytes larger or smaller, as the ticks fell.
-const GROWTH_BYTES: u64 = 4 << 20;
+/// What an agent that keeps nothing may grow by over those rounds: 786 bytes a cgroup, less than an entry with its
+/// files, its samples and its name takes. The heap itself is larger or smaller by some megabytes, as the ticks fell: up
+/// to 4.7 MB were seen to stay, once in twenty runs.
+const GROWTH_BYTES: u64 = 6 << 20;
 
 #[test]
 fn of_two_thousand_cgroups_at_full_speed_none_is_lost_and_nothing_is_left() {
