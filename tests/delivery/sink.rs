@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cgflux::{
     config::Influxdb,
     container::{CgroupId, Container, Runtime},
-    encode::{LineEncoder, Payload, Tagging},
+    encode::{LineEncoder, Payload, Tagging, Times},
     metrics::{Batch, Sample, Subject, Value, catalog},
     self_stats::SinkStats,
     shipment::Shipper,
@@ -58,8 +58,10 @@ impl Delivery {
     }
 
     fn offer(&self, lines: &str) {
-        self.sink
-            .offer(Payload::new(Bytes::copy_from_slice(lines.as_bytes())));
+        self.sink.offer(Payload::new(
+            Bytes::copy_from_slice(lines.as_bytes()),
+            Times::at(0),
+        ));
     }
 
     /// Returns once all that was offered is sent or dropped.

@@ -3,15 +3,21 @@
 use bytes::Bytes;
 
 use super::{
-    MAX_PAYLOAD_BYTES, MAX_PAYLOAD_LINES, Payload,
+    MAX_PAYLOAD_BYTES, MAX_PAYLOAD_LINES, Payload, Times,
     escape::{clean_string, push_string},
 };
+
+/// No payload has points of two hours. A server divides time into shards, by the hour at the finest, and tells only of
+/// the first that refuses something; in one shard that is all there is to tell.
+const SHARD_NS: i64 = 3_600_000_000_000;
 
 /// Lines on their way into payloads. The buffer is kept from one shipment to the next.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     text: Vec<u8>,
     lines: usize,
+    /// Of the lines in `text`; absent without any.
+    times: Option<Times>,
     full: Vec<Payload>,
 }
 
@@ -34,10 +40,15 @@ impl Page {
         std::mem::take(&mut self.full)
     }
 
-    fn ended(&mut self, start: usize) {
-        if self.text.len() > MAX_PAYLOAD_BYTES {
+    /// Takes in the line that begins at `start`.
+    fn ended(&mut self, start: usize, wall_ns: i64) {
+        let is_same_hour =
+            |times: Times| times.oldest_ns.div_euclid(SHARD_NS) == wall_ns.div_euclid(SHARD_NS);
+        if self.text.len() > MAX_PAYLOAD_BYTES || !self.times.is_none_or(is_same_hour) {
             self.cut(start);
         }
+        let times = Times::at(wall_ns);
+        self.times = Some(self.times.map_or(times, |before| before.and(times)));
         self.lines += 1;
         if self.lines == MAX_PAYLOAD_LINES {
             self.cut(self.text.len());
@@ -45,12 +56,10 @@ impl Page {
     }
 
     fn cut(&mut self, at: usize) {
-        if self.lines > 0 {
-            // Copied rather than moved: a queue of payloads must not hold spare capacity.
-            self.full.push(Payload {
-                lines: Bytes::copy_from_slice(&self.text[..at]),
-                points: self.lines,
-            });
+        if let Some(times) = self.times.take() {
+            // Copied rather than moved: what waits must not hold spare capacity.
+            let lines = Bytes::copy_from_slice(&self.text[..at]);
+            self.full.push(Payload::counted(lines, self.lines, times));
             self.text.drain(..at);
             self.lines = 0;
         }
@@ -125,7 +134,7 @@ impl Line<'_> {
         text.push(b' ');
         text.extend_from_slice(itoa::Buffer::new().format(wall_ns).as_bytes());
         text.push(b'\n');
-        self.page.ended(self.start);
+        self.page.ended(self.start, wall_ns);
     }
 
     fn key(&mut self, key: &str) {
@@ -216,6 +225,25 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_ends_at_a_full_hour() {
+        let mut page = Page::default();
+        for wall_ns in [SHARD_NS - 2, SHARD_NS - 1, SHARD_NS, SHARD_NS + 1] {
+            let mut line = page.line("m", "");
+            line.integer("i", 1);
+            line.end(wall_ns);
+        }
+        let times: Vec<_> = page.finish().iter().map(Payload::times).collect();
+        let times: Vec<_> = times
+            .iter()
+            .map(|it| (it.oldest_ns, it.newest_ns))
+            .collect();
+        assert_eq!(
+            times,
+            [(SHARD_NS - 2, SHARD_NS - 1), (SHARD_NS, SHARD_NS + 1)]
+        );
+    }
+
+    #[test]
     fn a_payload_ends_at_its_byte_limit_but_for_a_single_longer_line() {
         let mut page = Page::default();
         for length in [600_000, 400_000, 400_000, 2_000_000, 10] {
@@ -227,7 +255,10 @@ mod tests {
         let points: Vec<usize> = payloads.iter().map(Payload::points).collect();
         assert_eq!(points, [2, 1, 1, 1]);
         for payload in &payloads {
-            assert_eq!(payload, &Payload::new(payload.lines().clone()));
+            assert_eq!(
+                payload,
+                &Payload::new(payload.lines().clone(), Times::at(7))
+            );
             assert!(payload.points() == 1 || payload.lines().len() <= MAX_PAYLOAD_BYTES);
         }
     }

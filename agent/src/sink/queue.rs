@@ -199,9 +199,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::encode::Times;
 
     fn payload(lines: usize) -> Payload {
-        Payload::new(Bytes::from("a v=1i 1\n".repeat(lines)))
+        Payload::new(Bytes::from("a v=1i 1\n".repeat(lines)), Times::at(0))
     }
 
     fn queue(payloads: usize, bytes: usize) -> Queue {

@@ -74,9 +74,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::encode::Times;
 
     fn payload(text: &'static str) -> Payload {
-        Payload::new(Bytes::from_static(text.as_bytes()))
+        Payload::new(Bytes::from_static(text.as_bytes()), Times::at(0))
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use tokio::{
 use super::{Bounds, Ended, Sink, Target, Worker, influxdb::Client, open, worker::Pace};
 use crate::{
     config::{Credentials, Influxdb, Secret},
-    encode::Payload,
+    encode::{Payload, Times},
     self_stats::SinkStats,
 };
 
@@ -122,7 +122,7 @@ impl Fixture {
 }
 
 fn payload(lines: &str) -> Payload {
-    Payload::new(Bytes::copy_from_slice(lines.as_bytes()))
+    Payload::new(Bytes::copy_from_slice(lines.as_bytes()), Times::at(0))
 }
 
 const DRAINED: Ended = Ended::Stopped { points_lost: 0 };
