@@ -8,6 +8,7 @@ pub mod influxdb;
 mod outcome;
 pub mod queue;
 mod retry;
+pub mod spool;
 mod stream;
 mod worker;
 

@@ -1,0 +1,181 @@
+//! A file that is not what it was.
+
+use std::{fs::OpenOptions, os::unix::fs::FileExt as _, sync::OnceLock};
+
+use super::*;
+
+/// Batches of many sizes, so that all kinds of pages are there.
+fn filled() -> (Fixture, Vec<Packed>) {
+    static FILE: OnceLock<(Vec<u8>, Vec<Packed>)> = OnceLock::new();
+    let (file, batches) = FILE.get_or_init(|| {
+        let mut it = Fixture::new(LIMITS);
+        let sizes = [300, 20_000, 900, 60_000, 5_000].into_iter().cycle();
+        let batches: Vec<Packed> = (0..40)
+            .zip(sizes)
+            .map(|(mark, bytes)| batch(mark, 7, bytes, Times::at(1)))
+            .collect();
+        for batch in &batches {
+            it.append(batch);
+        }
+        it.close();
+        (fs::read(it.path()).unwrap(), batches)
+    });
+    let mut it = Fixture::new(LIMITS);
+    it.close();
+    fs::write(it.path(), file).unwrap();
+    (it, batches.clone())
+}
+
+/// Opens what is left, takes all, and checks that it is a part of what was there, and that the account is right.
+fn check(it: &mut Fixture, batches: &[Packed], what: &str) -> (u64, Vec<SetAside>) {
+    let spool = it.open();
+    let mut points = 0;
+    let mut last = Seq::FIRST;
+    while let Some(stored) = spool.take(Seq::FIRST).unwrap() {
+        assert!(stored.seq > last, "{what}");
+        last = stored.seq;
+        assert!(batches.contains(&stored.packed), "{what}");
+        points += stored.packed.points as u64;
+        spool.settle(stored.seq, &[]);
+    }
+    spool.flush().unwrap();
+    assert_eq!(spool.depth(), Depth::default(), "{what}");
+    assert_eq!(spool.totals().stored, points, "{what}");
+    let set_aside = spool.take_set_aside();
+    let seq = it.append(&small(99)).unwrap();
+    assert!(seq > last, "{what}");
+    assert_eq!(
+        it.spool().take(Seq::FIRST).unwrap().unwrap().packed,
+        small(99),
+        "{what}"
+    );
+    (points, set_aside)
+}
+
+#[test]
+fn a_file_that_is_no_database_is_set_aside() {
+    for garbage in [b"garbage".to_vec(), vec![0; 5000], vec![0xA5; 20_000]] {
+        let (mut it, batches) = filled();
+        fs::write(it.path(), &garbage).unwrap();
+        let (points, set_aside) = check(&mut it, &batches, "garbage");
+        assert_eq!((points, set_aside.len()), (0, 1));
+        assert_eq!(set_aside[0].why, Why::Corrupt);
+        assert!(fs::read(&set_aside[0].path).unwrap() == garbage);
+    }
+}
+
+#[test]
+fn a_file_of_a_later_version_is_set_aside_whole() {
+    let (mut it, batches) = filled();
+    for number in 1..=5 {
+        let path = it.path();
+        rusqlite::Connection::open(&path)
+            .unwrap()
+            .execute_batch("PRAGMA user_version = 2")
+            .unwrap();
+        let newer = fs::read(&path).unwrap();
+        let set_aside = it.open().take_set_aside();
+        assert_eq!(set_aside.len(), 1);
+        assert_eq!(set_aside[0].why, Why::NewerFormat);
+        let name = format!("db.db.newer-{number}");
+        assert_eq!(set_aside[0].path, path.with_file_name(name));
+        let kept = fs::read(&set_aside[0].path).unwrap();
+        let differs: Vec<usize> = (0..newer.len())
+            .filter(|at| kept.get(*at) != newer.get(*at))
+            .collect();
+        assert_eq!((kept.len(), differs), (newer.len(), Vec::new()), "{number}");
+        assert_eq!(it.spool().depth(), Depth::default());
+        it.append(&batches[0]);
+        it.close();
+    }
+    assert_eq!(it.names().len(), 6);
+}
+
+#[test]
+fn at_most_three_damaged_files_are_kept_and_the_last_is_one_of_them() {
+    let (mut it, _) = filled();
+    for number in 1..=5 {
+        it.close();
+        fs::write(it.path(), format!("no {number}")).unwrap();
+        it.open();
+    }
+    let names = it.names();
+    let kept = ["db.db.corrupt-3", "db.db.corrupt-4", "db.db.corrupt-5"];
+    assert_eq!(names[2..5], kept);
+    let last = it.path().with_file_name("db.db.corrupt-5");
+    assert_eq!(fs::read(last).unwrap(), b"no 5");
+}
+
+#[test]
+fn an_empty_file_is_begun() {
+    let (mut it, batches) = filled();
+    fs::write(it.path(), b"").unwrap();
+    let (points, set_aside) = check(&mut it, &batches, "empty");
+    assert_eq!((points, set_aside), (0, Vec::new()));
+}
+
+#[test]
+fn a_file_that_was_cut_short_gives_what_is_left_of_it() {
+    let mut saved = Vec::new();
+    for tenths in 1..10 {
+        let (mut it, batches) = filled();
+        let bytes = fs::metadata(it.path()).unwrap().len();
+        let file = OpenOptions::new().write(true).open(it.path()).unwrap();
+        file.set_len(bytes * tenths / 10).unwrap();
+        let (points, set_aside) = check(&mut it, &batches, "cut short");
+        assert_eq!(set_aside.len(), 1, "{tenths}");
+        assert_eq!(set_aside[0].points_saved, points);
+        let lost = it.spool().totals().lost(LossReason::Damaged);
+        assert_eq!(points + lost, 280, "{tenths}");
+        saved.push(points);
+    }
+    assert!(saved.is_sorted() && saved[8] > 140, "{saved:?}");
+}
+
+#[test]
+fn a_page_of_zeros_costs_what_stood_there() {
+    let (it, _) = filled();
+    let pages = fs::metadata(it.path()).unwrap().len() / 4096;
+    for page in 1..pages {
+        let (mut it, batches) = filled();
+        let file = OpenOptions::new().write(true).open(it.path()).unwrap();
+        file.write_all_at(&[0; 4096], page * 4096).unwrap();
+        let (points, _) = check(&mut it, &batches, &format!("page {page}"));
+        println!("{page}: {points}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn a_file_with_flipped_bits_never_gives_what_was_not_appended(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 0_u8..8), 1..30),
+        in_log in any::<bool>(),
+    ) {
+        let (mut it, mut batches) = filled();
+        if in_log {
+            // A log with something in it, as after a crash.
+            it.open();
+            for mark in 100..110 {
+                let more = batch(mark, 7, 9000, Times::at(1));
+                it.append(&more);
+                batches.push(more);
+            }
+            let path = it.path();
+            let log = fs::read(path.with_extension("db-wal")).unwrap();
+            let file = fs::read(&path).unwrap();
+            it.close();
+            fs::write(&path, file).unwrap();
+            fs::write(path.with_extension("db-wal"), log).unwrap();
+        }
+        let damaged = it.path().with_extension(if in_log { "db-wal" } else { "db" });
+        let mut bytes = fs::read(&damaged).unwrap();
+        for (at, bit) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+        }
+        fs::write(&damaged, bytes).unwrap();
+        check(&mut it, &batches, "flipped");
+    }
+}

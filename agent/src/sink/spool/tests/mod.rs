@@ -1,0 +1,458 @@
+//! The spool as a whole, against a model in memory.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::encode::Times;
+
+mod damage;
+
+const LIMITS: Limits = Limits {
+    bytes: LEAST_BYTES,
+    age: Duration::from_secs(1000),
+};
+
+/// A spool in a folder of its own.
+struct Fixture {
+    folder: TempDir,
+    spool: Option<Spool>,
+    limits: Limits,
+}
+
+impl Fixture {
+    fn new(limits: Limits) -> Self {
+        let mut fixture = Self {
+            folder: tempfile::tempdir().unwrap(),
+            spool: None,
+            limits,
+        };
+        fixture.open();
+        fixture
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("spool/db.db")
+    }
+
+    fn open(&mut self) -> &mut Spool {
+        self.spool = None;
+        self.spool = Some(Spool::open(&self.path(), self.limits).unwrap());
+        self.spool()
+    }
+
+    fn close(&mut self) {
+        self.spool = None;
+    }
+
+    fn spool(&mut self) -> &mut Spool {
+        self.spool.as_mut().unwrap()
+    }
+
+    /// Appends one batch.
+    fn append(&mut self, batch: &Packed) -> Option<Seq> {
+        let now_ns = batch.times.newest_ns;
+        let seqs = self
+            .spool()
+            .append(std::slice::from_ref(batch), &[], now_ns);
+        seqs.unwrap()[0]
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path().join("spool")).unwrap();
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+        let mut names: Vec<String> = entries.map(|entry| name(entry.unwrap())).collect();
+        names.sort();
+        names
+    }
+}
+
+/// A batch of bytes that stand for compressed ones, told apart by `mark`.
+fn batch(mark: u64, points: usize, bytes: usize, times: Times) -> Packed {
+    let mut random = fastrand::Rng::with_seed(mark);
+    let gzip: Vec<u8> = std::iter::repeat_with(|| random.u8(..))
+        .take(bytes)
+        .collect();
+    Packed {
+        gzip: Bytes::from(gzip),
+        points,
+        times,
+    }
+}
+
+fn small(mark: u64) -> Packed {
+    batch(mark, 3, 500, Times::at(1))
+}
+
+#[test]
+fn what_is_appended_is_taken_in_order_and_gone_when_settled() {
+    let mut it = Fixture::new(LIMITS);
+    let batches = [small(1), small(2), small(3)];
+    let seqs = it.spool().append(&batches, &[], 7).unwrap();
+    let spool = it.open();
+    assert_eq!(spool.newest_ns(), Some(7));
+    let first = spool.take(Seq::FIRST).unwrap().unwrap();
+    assert_eq!((Some(first.seq), &first.packed), (seqs[0], &batches[0]));
+    let second = spool.take(Seq::FIRST).unwrap().unwrap();
+    assert_eq!((Some(second.seq), &second.packed), (seqs[1], &batches[1]));
+    spool.settle(second.seq, &[]);
+    assert_eq!(spool.depth().batches, 2);
+    assert_eq!(spool.totals().stored, 3);
+    spool.release(first.seq);
+    spool.flush().unwrap();
+    let spool = it.open();
+    assert_eq!(spool.depth().points, 6);
+    assert_eq!(spool.totals().stored, 3);
+    let first = spool.take(Seq::FIRST).unwrap().unwrap();
+    assert_eq!(first.packed, batches[0]);
+    let third = spool.take(first.seq.next()).unwrap().unwrap();
+    assert_eq!(third.packed, batches[2]);
+    assert_eq!(spool.take(Seq::FIRST).unwrap(), None);
+}
+
+#[test]
+fn the_files_are_for_their_owner_alone() {
+    let mut it = Fixture::new(LIMITS);
+    it.append(&small(1));
+    assert_eq!(it.names(), ["db.db", "db.db-wal"]);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = it.folder.path().join("spool");
+    assert_eq!(mode(&folder), 0o700);
+    for name in it.names() {
+        assert_eq!(mode(&folder.join(&name)), 0o600, "{name}");
+    }
+    fs::set_permissions(it.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    it.open();
+    assert_eq!(mode(&it.path()), 0o600);
+}
+
+#[test]
+fn a_second_owner_is_refused_and_told_the_file() {
+    let mut it = Fixture::new(LIMITS);
+    it.append(&small(1));
+    let refused = Spool::open(&it.path(), LIMITS).unwrap_err();
+    assert!(matches!(refused, SpoolError::Held { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("spool/db.db"), "{refused}");
+    assert_eq!(it.append(&small(2)), Some(Seq(2)));
+    it.open();
+}
+
+#[test]
+fn a_number_is_never_given_twice() {
+    let mut it = Fixture::new(LIMITS);
+    let first = it.append(&small(1)).unwrap();
+    assert!(it.spool().hold(first).unwrap());
+    it.spool().settle(first, &[]);
+    it.spool().flush().unwrap();
+    assert!(!it.spool().hold(first).unwrap());
+    it.open();
+    assert_eq!(it.spool().depth(), Depth::default());
+    assert!(it.append(&small(2)) > Some(first));
+}
+
+#[test]
+fn what_is_too_old_goes_and_what_is_held_stays() {
+    let mut it = Fixture::new(LIMITS);
+    let second_ns = 1_000_000_000;
+    let at = |mark, at_s: i64| batch(mark, 10, 100, Times::at(at_s * second_ns));
+    let held = it.append(&at(1, 1)).unwrap();
+    assert!(it.spool().hold(held).unwrap());
+    it.append(&at(2, 2));
+    it.append(&at(3, 3));
+    it.append(&at(4, 1002));
+    assert_eq!(it.spool().depth().points, 40);
+    it.append(&at(5, 1003));
+    assert_eq!(it.spool().totals().lost(LossReason::Aged), 10);
+    let untold = it.spool().untold();
+    let loss = Loss {
+        reason: LossReason::Aged,
+        points: 10,
+        times: Times::at(2 * second_ns),
+    };
+    assert_eq!(untold, [loss]);
+    assert_eq!(it.spool().depth().oldest_ns, Some(second_ns));
+    // A point of another process may have any time: it makes nothing old.
+    let odd = batch(6, 10, 100, Times::at(i64::MAX));
+    it.spool().append(&[odd], &[], 1003 * second_ns).unwrap();
+    assert_eq!(it.spool().totals().lost(LossReason::Aged), 10);
+    assert_eq!(it.spool().newest_ns(), Some(1003 * second_ns));
+}
+
+#[test]
+fn a_loss_is_untold_until_a_point_that_tells_it_is_kept() {
+    let mut it = Fixture::new(LIMITS);
+    let loss = |points, at_ns| Loss {
+        reason: LossReason::Overflow,
+        points,
+        times: Times::at(at_ns),
+    };
+    it.spool().lost_elsewhere(&loss(5, 10));
+    let told = it.spool().untold();
+    it.spool().lost_elsewhere(&loss(2, 20));
+    let too_large = batch(1, 1, 3 << 20, Times::at(1));
+    let refused = it.spool().append(&[too_large], &told, 1).unwrap();
+    assert_eq!(refused, [None]);
+    assert_eq!(it.open().untold()[0].points, 7);
+    it.spool().append(&[small(1)], &told, 1).unwrap();
+    let left = it.open().untold();
+    assert_eq!(left[0].points, 2);
+    assert_eq!(left[0].times.newest_ns, 20);
+    let told = it.spool().untold();
+    assert_eq!(told[1].reason, LossReason::TooLarge);
+    it.spool().append(&[small(2)], &told, 1).unwrap();
+    assert_eq!(it.open().untold(), []);
+    assert_eq!(it.spool().totals().lost(LossReason::Overflow), 7);
+    assert_eq!(it.spool().totals().lost(LossReason::TooLarge), 1);
+}
+
+#[test]
+fn a_batch_of_a_mebibyte_fits_in_the_smallest_spool_though_another_is_held() {
+    let mut it = Fixture::new(LIMITS);
+    let large = |mark| batch(mark, 5000, 1 << 20, Times::at(1));
+    let first = it.append(&large(1)).unwrap();
+    assert!(it.spool().hold(first).unwrap());
+    let second = it.append(&large(2)).unwrap();
+    let third = it.append(&large(3)).unwrap();
+    assert!(!it.spool().hold(second).unwrap());
+    assert!(it.spool().hold(third).unwrap());
+    // Both are being written: what comes now finds no place.
+    assert_eq!(it.append(&large(4)), None);
+    assert_eq!(it.spool().totals().lost(LossReason::Evicted), 10_000);
+    assert_eq!(it.append(&small(5)), Some(Seq(4)));
+    assert!(it.spool().file_bytes() <= LEAST_BYTES);
+}
+
+#[test]
+fn what_does_not_go_in_one_transaction_is_left_to_the_caller() {
+    let mut it = Fixture::new(LIMITS);
+    let batches: Vec<Packed> = (0..9)
+        .map(|mark| batch(mark, 1, 400_000, Times::at(1)))
+        .collect();
+    let mut rest = &batches[..];
+    let mut calls = 0;
+    while !rest.is_empty() {
+        let kept = it.spool().append(rest, &[], 1).unwrap().len();
+        assert!(kept > 0);
+        rest = &rest[kept..];
+        calls += 1;
+    }
+    assert_eq!(calls, 3);
+    let depth = it.spool().depth();
+    let lost = it.spool().totals().lost(LossReason::Evicted);
+    assert_eq!(depth.points + lost, 9);
+    assert!(it.spool().file_bytes() <= LEAST_BYTES);
+}
+
+#[test]
+fn a_lower_limit_makes_the_file_smaller_and_a_higher_one_lets_it_grow() {
+    let mut it = Fixture::new(Limits {
+        bytes: 16 << 20,
+        ..LIMITS
+    });
+    let middle = |mark| batch(mark, 1, 100_000, Times::at(1));
+    for mark in 0..120 {
+        it.append(&middle(mark));
+    }
+    assert_eq!(it.spool().depth().points, 120);
+    it.limits.bytes = LEAST_BYTES;
+    let spool = it.open();
+    assert!(spool.file_bytes() <= LEAST_BYTES, "{}", spool.file_bytes());
+    let depth = spool.depth();
+    assert!((15..24).contains(&depth.points), "{depth:?}");
+    assert_eq!(depth.points + spool.totals().lost(LossReason::Evicted), 120);
+    let first = spool.take(Seq::FIRST).unwrap().unwrap();
+    assert_eq!(first.packed, middle(120 - depth.points));
+    it.limits.bytes = 16 << 20;
+    it.open();
+    for mark in 0..60 {
+        it.append(&middle(mark));
+    }
+    assert!(it.spool().depth().points > 70);
+}
+
+#[test]
+fn room_that_is_no_longer_needed_is_given_back() {
+    let mut it = Fixture::new(Limits {
+        bytes: 64 << 20,
+        ..LIMITS
+    });
+    for mark in 0..200 {
+        it.append(&batch(mark, 1, 100_000, Times::at(1)));
+    }
+    let full = it.spool().file_bytes();
+    while let Some(stored) = it.spool().take(Seq::FIRST).unwrap() {
+        it.spool().settle(stored.seq, &[]);
+    }
+    for _ in 0..9 {
+        it.spool().flush().unwrap();
+    }
+    let empty = it.spool().file_bytes();
+    assert!(
+        full > 20_000_000 && empty < full / 2,
+        "full={full} empty={empty}"
+    );
+    assert_eq!(it.spool().totals().stored, 200);
+}
+
+/// What is done with a spool.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Appends batches of these points and bytes, after so many seconds.
+    Append(Vec<(usize, usize)>, i64),
+    Take,
+    /// Settles a held batch, with up to so many of its points lost.
+    Settle(usize, u64),
+    Release(usize),
+    Flush,
+    Elsewhere(u64),
+    Reopen,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let size = prop_oneof![
+        4 => 0_usize..2_000,
+        4 => 2_000_usize..100_000,
+        2 => 100_000_usize..1_000_000,
+        1 => 1_000_000_usize..1_700_000,
+    ];
+    let batches = prop::collection::vec((1_usize..50, size), 1..6);
+    let step = prop_oneof![
+        8 => (batches, 0_i64..150).prop_map(|(batches, after_s)| Step::Append(batches, after_s)),
+        3 => Just(Step::Take),
+        3 => (any::<usize>(), 0_u64..60).prop_map(|(which, lost)| Step::Settle(which, lost)),
+        1 => any::<usize>().prop_map(Step::Release),
+        1 => Just(Step::Flush),
+        1 => (0_u64..9).prop_map(Step::Elsewhere),
+        1 => Just(Step::Reopen),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// What should be in the spool.
+#[derive(Default)]
+struct Model {
+    now_s: i64,
+    marks: u64,
+    appended: u64,
+    /// All batches that ever were in the spool and are not known to have left it.
+    inside: BTreeMap<Seq, Packed>,
+    held: Vec<Seq>,
+    /// Settled, and not flushed.
+    settled: BTreeMap<Seq, Packed>,
+    last: Option<Seq>,
+}
+
+impl Model {
+    fn make(&mut self, sizes: &[(usize, usize)]) -> Vec<Packed> {
+        let times = Times::at(self.now_s * 1_000_000_000);
+        let make = |&(points, bytes)| {
+            self.marks += 1;
+            self.appended += points as u64;
+            batch(self.marks, points, bytes, times)
+        };
+        sizes.iter().map(make).collect()
+    }
+
+    fn pick(&self, which: usize) -> Option<Seq> {
+        let at = which.checked_rem(self.held.len())?;
+        Some(self.held[at])
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever is done: the files never are larger than the limit, each point is waiting, stored or lost, and what is
+    /// inside is what was appended, but for the oldest.
+    #[test]
+    fn no_point_is_unaccounted_for_and_the_bound_holds(steps in steps(), limit in LEAST_BYTES..8 << 20) {
+        let mut it = Fixture::new(Limits { bytes: limit, ..LIMITS });
+        let mut model = Model::default();
+        for step in steps {
+            match step {
+                Step::Append(sizes, after_s) => {
+                    model.now_s += after_s;
+                    let batches = model.make(&sizes);
+                    let now_ns = model.now_s * 1_000_000_000;
+                    let mut rest = &batches[..];
+                    while !rest.is_empty() {
+                        let seqs = it.spool().append(rest, &[], now_ns).unwrap();
+                        prop_assert!(it.spool().file_bytes() <= limit);
+                        for (seq, batch) in seqs.iter().zip(rest) {
+                            let Some(seq) = *seq else { continue };
+                            prop_assert!(Some(seq) > model.last);
+                            model.last = Some(seq);
+                            model.inside.insert(seq, batch.clone());
+                        }
+                        rest = &rest[seqs.len()..];
+                    }
+                    model.settled.clear();
+                }
+                Step::Take => {
+                    if let Some(stored) = it.spool().take(Seq::FIRST).unwrap() {
+                        prop_assert_eq!(&model.inside[&stored.seq], &stored.packed);
+                        prop_assert!(!model.held.contains(&stored.seq));
+                        model.held.push(stored.seq);
+                    }
+                }
+                Step::Settle(which, lost) => {
+                    let Some(seq) = model.pick(which) else { continue };
+                    let loss = Loss { reason: LossReason::Refused, points: lost, times: Times::at(1) };
+                    let before = *it.spool().totals();
+                    let points = model.inside[&seq].points as u64;
+                    it.spool().settle(seq, &[loss]);
+                    let refused = it.spool().totals().lost(LossReason::Refused);
+                    prop_assert_eq!(refused - before.lost(LossReason::Refused), lost.min(points));
+                    model.held.retain(|held| *held != seq);
+                    let batch = model.inside.remove(&seq).unwrap();
+                    model.settled.insert(seq, batch);
+                }
+                Step::Release(which) => {
+                    let Some(seq) = model.pick(which) else { continue };
+                    it.spool().release(seq);
+                    model.held.retain(|held| *held != seq);
+                }
+                Step::Flush => {
+                    it.spool().flush().unwrap();
+                    model.settled.clear();
+                }
+                Step::Elsewhere(points) => {
+                    it.spool().stored_elsewhere(points);
+                    it.spool().flush().unwrap();
+                    model.settled.clear();
+                    model.appended += points;
+                }
+                Step::Reopen => {
+                    it.open();
+                    model.held.clear();
+                    model.inside.append(&mut model.settled);
+                }
+            }
+            let spool = it.spool();
+            prop_assert!(spool.file_bytes() <= limit, "{} of {limit}", spool.file_bytes());
+            let lost: u64 = LossReason::ALL.iter().map(|reason| spool.totals().lost(*reason)).sum();
+            prop_assert_eq!(model.appended, spool.totals().stored + lost + spool.depth().points);
+            let untold: u64 = spool.untold().iter().map(|loss| loss.points).sum();
+            prop_assert_eq!(untold, lost);
+        }
+        let held: Vec<Seq> = model.held.drain(..).collect();
+        for seq in held {
+            it.spool().release(seq);
+        }
+        it.spool().flush().unwrap();
+        let depth = it.spool().depth();
+        let mut left = Vec::new();
+        while let Some(stored) = it.spool().take(Seq::FIRST).unwrap() {
+            prop_assert_eq!(&model.inside[&stored.seq], &stored.packed);
+            left.push(stored);
+        }
+        prop_assert_eq!(depth.batches, left.len() as u64);
+        let points: usize = left.iter().map(|it| it.packed.points).sum();
+        let bytes: usize = left.iter().map(|it| it.packed.gzip.len()).sum();
+        prop_assert_eq!((depth.points, depth.bytes), (points as u64, bytes as u64));
+        prop_assert_eq!(depth.oldest_ns, left.first().map(|it| it.packed.times.oldest_ns));
+    }
+}
