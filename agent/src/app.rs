@@ -22,7 +22,7 @@ use crate::{
     collector::{Collector, Inputs, Outputs},
     config::{self, Collect, Config, Http, Influxdb, Key, Order, Resolved, Setting, SinkKind},
     container::Share,
-    encode::{LineEncoder, Tagging},
+    encode::{LineEncoder, Tagging, losses},
     host::{
         Runtimes,
         docker_api::{DEFAULT_SOCKET, DockerApi},
@@ -30,14 +30,16 @@ use crate::{
     },
     http::{self, Server},
     live::{Limits, Live},
+    loss::Losses,
     metrics::{self, Other},
     outlet::Outlet,
     reload::{self, Changes},
     self_stats::SelfStats,
     shipment::{Parts, Shipper},
-    sink::{self, Bounds, Ended, Target, Worker, influxdb},
+    sink::{self, Ended, SpoolError, Target, Worker, influxdb},
     source::{Source, SourceError},
     state::{Lock, LockError},
+    surroundings::read_secret,
     text::{chain, printable},
 };
 
@@ -67,7 +69,17 @@ pub enum BuildError {
         /// The sink.
         name: String,
         /// Why.
-        source: hyper::http::Error,
+        source: influxdb::ClientError,
+    },
+    /// What a sink keeps on disk is not its own.
+    #[error(
+        "sink {name} cannot keep what it is to send; give this agent a state folder of its own with --state-dir"
+    )]
+    Spool {
+        /// The sink.
+        name: String,
+        /// Why.
+        source: SpoolError,
     },
     /// The process lacks something basic.
     #[error("cannot set up {what}")]
@@ -216,7 +228,10 @@ impl App {
             let until = stopping.clone();
             tasks.spawn(async move {
                 let why = match worker.run(stopped(until)).await {
-                    Ended::Stopped { points_lost } => format!("{points_lost} points were not sent"),
+                    Ended::Stopped {
+                        points_lost,
+                        points_kept,
+                    } => format!("{points_lost} points were not sent, {points_kept} wait on disk"),
                     Ended::OutputClosed { points_lost } => {
                         format!("nobody reads its output any more; {points_lost} points are lost")
                     }
@@ -365,15 +380,19 @@ fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outl
     let mut workers = Vec::new();
     for settings in &config.sinks {
         let mut add = |name: String, target, parts| {
-            let bounds = Bounds {
-                payloads: settings.queue,
-                ..Bounds::default()
-            };
-            let (sink, worker) = sink::open(target, bounds, stats.sink(&name));
+            let (its_tagging, its_name) = (tagging.clone(), name.clone());
+            let tell = move |lost: &Losses, wall_ns| losses(&its_tagging, &its_name, lost, wall_ns);
+            let stats = stats.sink(&name);
+            let opened = sink::open(target, &settings.delivery, &config.state_dir, tell, stats);
+            let (sink, worker) = opened.map_err(|source| BuildError::Spool {
+                name: name.clone(),
+                source,
+            })?;
             let shipper = Shipper::new(settings.interval).of(parts);
             let encoder = LineEncoder::new(tagging.clone());
             outlets.push(Outlet::new(shipper, encoder, sink));
             workers.push((name, worker));
+            Ok::<_, BuildError>(())
         };
         let mut parts = Parts::All;
         let target = match &settings.kind {
@@ -383,20 +402,22 @@ fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outl
                 if let Some(of_host) = influxdb.of_host() {
                     parts = Parts::ButHost;
                     let target = influxdb_target(settings, &of_host)?;
-                    add(settings.host_name(), target, Parts::HostAlone);
+                    add(settings.host_name(), target, Parts::HostAlone)?;
                 }
                 influxdb_target(settings, influxdb)?
             }
             SinkKind::Stdout => Target::Stdout,
             SinkKind::File { path } => Target::File(path.clone()),
+            SinkKind::Unix { path } => Target::Unix(path.clone()),
+            SinkKind::Udp { address } => Target::Udp(*address),
         };
-        add(settings.name.clone(), target, parts);
+        add(settings.name.clone(), target, parts)?;
     }
     Ok((outlets, workers))
 }
 
 fn influxdb_target(settings: &config::Sink, influxdb: &Influxdb) -> Result<Target, BuildError> {
-    let client = influxdb::Client::new(influxdb);
+    let client = influxdb::Client::new(influxdb, read_secret);
     Ok(Target::Influxdb(client.map_err(|source| {
         BuildError::Sink {
             name: settings.name.clone(),

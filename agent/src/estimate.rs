@@ -163,7 +163,9 @@ impl SinkEstimate {
 fn has_host_database(sink: &Sink) -> bool {
     match &sink.kind {
         SinkKind::Influxdb(influxdb) => influxdb.host_database.is_some(),
-        SinkKind::Stdout | SinkKind::File { .. } => false,
+        SinkKind::Stdout | SinkKind::File { .. } | SinkKind::Unix { .. } | SinkKind::Udp { .. } => {
+            false
+        }
     }
 }
 

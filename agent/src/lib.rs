@@ -13,6 +13,7 @@
 
 // Pure core, in pipeline order.
 pub mod text;
+pub mod times;
 
 pub mod config;
 
@@ -23,6 +24,8 @@ pub mod container;
 pub mod metrics;
 
 pub mod shipment;
+
+pub mod loss;
 
 pub mod encode;
 

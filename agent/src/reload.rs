@@ -69,7 +69,7 @@ mod tests {
         let later = keys(&changes.later);
         assert!(later.contains(&"collect.slots".to_owned()), "{later:?}");
         assert!(
-            later.contains(&"sinks.stdout.queue".to_owned()),
+            later.contains(&"sinks.stdout.spool".to_owned()),
             "{later:?}"
         );
         // What waits goes on waiting, and is told again.

@@ -7,7 +7,10 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
-use crate::metrics::{Metric, Sample, Value, catalog};
+use crate::{
+    loss::LossReason,
+    metrics::{Metric, Sample, Value, catalog},
+};
 
 /// A counter that only grows.
 #[derive(Debug, Default)]
@@ -30,16 +33,47 @@ impl Counter {
 pub struct SinkStats {
     /// The sink's name in the configuration.
     pub name: String,
-    /// Points the other side acknowledged.
-    pub points_sent: Counter,
-    /// Points lost: the queue was full, or the other side refused them for good.
-    pub points_dropped: Counter,
     /// Writes that failed and were tried again.
     pub write_errors: Counter,
     /// Bytes of the bodies sent, failed attempts included.
     pub bytes_sent: Counter,
     /// When the last write was acknowledged, in nanoseconds since the Unix epoch; 0 before the first.
     pub last_ack_wall_ns: AtomicI64,
+    account: Mutex<Account>,
+}
+
+/// What became of the points that a sink was offered; it survives restarts where the sink has a spool.
+#[derive(Clone, Debug, Default)]
+struct Account {
+    points_sent: u64,
+    /// In the order of [`LossReason::ALL`].
+    points_lost: [u64; LossReason::ALL.len()],
+    waiting: Waiting,
+    failing: Option<Failing>,
+}
+
+/// What a sink was offered and has not delivered.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Waiting {
+    /// Batches.
+    pub batches: u64,
+    /// Points in them.
+    pub points: u64,
+    /// Bytes they take, compressed.
+    pub bytes: u64,
+    /// Bytes of all files they are kept in; absent where they are kept in memory alone.
+    pub file_bytes: Option<u64>,
+    /// The time of the oldest point, in nanoseconds since the Unix epoch; absent where nothing waits.
+    pub oldest_ns: Option<i64>,
+}
+
+/// Writing fails.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Failing {
+    /// Since when, in nanoseconds since the Unix epoch.
+    pub since_ns: i64,
+    /// Why, in the other side's words.
+    pub reason: String,
 }
 
 impl SinkStats {
@@ -47,12 +81,88 @@ impl SinkStats {
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            points_sent: Counter::default(),
-            points_dropped: Counter::default(),
             write_errors: Counter::default(),
             bytes_sent: Counter::default(),
             last_ack_wall_ns: AtomicI64::new(0),
+            account: Mutex::default(),
         }
+    }
+
+    /// Makes known what became of points: how many were sent, how many lost for each reason, what waits.
+    pub fn publish(&self, points_sent: u64, lost: impl Fn(LossReason) -> u64, waiting: Waiting) {
+        let mut account = self.account();
+        account.points_sent = points_sent;
+        account.points_lost = LossReason::ALL.map(lost);
+        account.waiting = waiting;
+    }
+
+    /// Writing fails from now on, or goes on failing; or works again.
+    pub fn fails(&self, failing: Option<Failing>) {
+        let mut account = self.account();
+        let since_ns = account.failing.as_ref().map(|it| it.since_ns);
+        account.failing = failing.map(|failing| Failing {
+            since_ns: since_ns.unwrap_or(failing.since_ns),
+            ..failing
+        });
+    }
+
+    /// Points that the other side acknowledged.
+    pub fn points_sent(&self) -> u64 {
+        self.account().points_sent
+    }
+
+    /// Points that will never arrive, for whatever reason.
+    pub fn points_lost(&self) -> u64 {
+        self.account().points_lost.iter().sum()
+    }
+
+    /// What waits.
+    pub fn waiting(&self) -> Waiting {
+        self.account().waiting.clone()
+    }
+
+    /// Since when and why writing fails, if it does.
+    pub fn failing(&self) -> Option<Failing> {
+        self.account().failing.clone()
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        let Account {
+            points_sent,
+            points_lost,
+            waiting,
+            failing,
+        } = self.account().clone();
+        let time = |wall_ns: i64| u64::try_from(wall_ns).ok().filter(|ns| *ns > 0);
+        let acknowledged = time(self.last_ack_wall_ns.load(Ordering::Relaxed));
+        let values = [
+            (&catalog::SINK_SENT, Some(points_sent)),
+            (&catalog::SINK_DROPPED, Some(points_lost.iter().sum())),
+            (&catalog::SINK_ERRORS, Some(self.write_errors.get())),
+            (&catalog::SINK_BYTES, Some(self.bytes_sent.get())),
+            (&catalog::SINK_LAST_ACK, acknowledged),
+            (&catalog::SINK_FAILING, Some(failing.is_some().into())),
+            (&catalog::SINK_WAITING_BATCHES, Some(waiting.batches)),
+            (&catalog::SINK_WAITING_POINTS, Some(waiting.points)),
+            (&catalog::SINK_WAITING_BYTES, Some(waiting.bytes)),
+            (&catalog::SINK_OLDEST, waiting.oldest_ns.and_then(time)),
+            (&catalog::SINK_SPOOL_BYTES, waiting.file_bytes),
+        ];
+        let of_sink = |sample: Sample| sample.labelled("sink", self.name.clone());
+        let values = values.into_iter();
+        let values = values.filter_map(|(metric, value)| Some(of_sink(integer(metric, value?))));
+        let lost = LossReason::ALL.iter().zip(points_lost);
+        // A reason that never was would be a series for nothing.
+        let lost = lost
+            .filter(|(_, points)| *points > 0)
+            .map(|(reason, points)| {
+                of_sink(integer(&catalog::SINK_LOST, points)).labelled("reason", reason.as_str())
+            });
+        values.chain(lost).collect()
     }
 }
 
@@ -79,21 +189,7 @@ impl SelfStats {
             &catalog::AGENT_TICKS_SKIPPED,
             self.ticks_skipped.get(),
         )];
-        for sink in self.sinks().iter() {
-            for (metric, counter) in [
-                (&catalog::SINK_SENT, &sink.points_sent),
-                (&catalog::SINK_DROPPED, &sink.points_dropped),
-                (&catalog::SINK_ERRORS, &sink.write_errors),
-                (&catalog::SINK_BYTES, &sink.bytes_sent),
-            ] {
-                samples.push(integer(metric, counter.get()).labelled("sink", sink.name.clone()));
-            }
-            if let Ok(ack @ 1..) = u64::try_from(sink.last_ack_wall_ns.load(Ordering::Relaxed)) {
-                samples.push(
-                    integer(&catalog::SINK_LAST_ACK, ack).labelled("sink", sink.name.clone()),
-                );
-            }
-        }
+        samples.extend(self.sinks().iter().flat_map(|sink| sink.samples()));
         samples
     }
 
@@ -115,10 +211,17 @@ mod tests {
         let stats = SelfStats::default();
         stats.ticks_skipped.add(3);
         let db = stats.sink("db");
-        db.points_sent.add(5);
-        db.points_sent.add(2);
+        let waiting = Waiting {
+            points: 4,
+            ..Waiting::default()
+        };
+        let lost = |reason| u64::from(reason == LossReason::Evicted) * 2;
+        db.publish(7, lost, waiting);
         db.last_ack_wall_ns.store(9, Ordering::Relaxed);
-        stats.sink("file").points_dropped.add(1);
+        stats.sink("file").fails(Some(Failing {
+            since_ns: 1,
+            reason: "away".to_owned(),
+        }));
         let told: Vec<String> = stats
             .samples()
             .iter()
@@ -133,14 +236,23 @@ mod tests {
             [
                 "ticks_skipped  Integer(3)",
                 "points_sent db Integer(7)",
-                "points_dropped db Integer(0)",
+                "points_dropped db Integer(2)",
                 "write_errors db Integer(0)",
                 "bytes_sent db Integer(0)",
                 "last_ack_ns db Integer(9)",
+                "failing db Integer(0)",
+                "waiting_batches db Integer(0)",
+                "waiting_points db Integer(4)",
+                "waiting_bytes db Integer(0)",
+                "points_lost dbevicted Integer(2)",
                 "points_sent file Integer(0)",
-                "points_dropped file Integer(1)",
+                "points_dropped file Integer(0)",
                 "write_errors file Integer(0)",
                 "bytes_sent file Integer(0)",
+                "failing file Integer(1)",
+                "waiting_batches file Integer(0)",
+                "waiting_points file Integer(0)",
+                "waiting_bytes file Integer(0)",
             ]
         );
     }

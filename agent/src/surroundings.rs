@@ -85,7 +85,8 @@ fn variables() -> BTreeMap<String, String> {
         .collect()
 }
 
-fn read_secret(path: &Path) -> io::Result<SecretFile> {
+/// Reads a file that holds a secret, and its mode.
+pub fn read_secret(path: &Path) -> io::Result<SecretFile> {
     let mut file = fs::File::open(path)?;
     let mode = file.metadata()?.permissions().mode();
     let text = io::read_to_string(&mut file)?;

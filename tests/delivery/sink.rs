@@ -1,18 +1,20 @@
 //! The sink alone against a real InfluxDB: names, outages and bad lines that no real container brings at will.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cgflux::{
-    config::Influxdb,
+    config::{Delivery as Keeping, Influxdb},
     container::{CgroupId, Container, Runtime},
     encode::{LineEncoder, Payload, Tagging, Times},
     metrics::{Batch, Sample, Subject, Value, catalog},
     self_stats::SinkStats,
     shipment::Shipper,
-    sink::{self, Bounds, Ended, Sink, Target, influxdb::Client},
+    sink::{self, Ended, Sink, Target, influxdb::Client},
     snapshot::Timestamp,
+    surroundings::read_secret,
 };
+use tempfile::TempDir;
 use tokio::{runtime, sync::oneshot, task::JoinHandle, time};
 
 use crate::harness::InfluxServer;
@@ -25,8 +27,10 @@ struct Delivery {
     runtime: runtime::Runtime,
     sink: Sink,
     stats: Arc<SinkStats>,
+    offered: Cell<u64>,
     stop: oneshot::Sender<()>,
     worker: JoinHandle<Ended>,
+    _folder: TempDir,
 }
 
 impl Delivery {
@@ -41,9 +45,19 @@ impl Delivery {
             .build()
             .unwrap();
         let stats = Arc::new(SinkStats::new("db"));
-        let client = Client::new(&settings).unwrap();
-        let target = Target::Influxdb(client);
-        let (sink, worker) = sink::open(target, Bounds::default(), Arc::clone(&stats));
+        let client = Client::new(&settings, read_secret).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (sink, worker) = sink::open(
+            Target::Influxdb(client),
+            &Keeping {
+                drain_lines: 0,
+                ..Keeping::default()
+            },
+            folder.path(),
+            |_, _| None,
+            Arc::clone(&stats),
+        )
+        .unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let worker = runtime.spawn(worker.run(async {
             stopped.await.unwrap();
@@ -52,21 +66,24 @@ impl Delivery {
             runtime,
             sink,
             stats,
+            offered: Cell::new(0),
             stop,
             worker,
+            _folder: folder,
         }
     }
 
     fn offer(&self, lines: &str) {
-        self.sink.offer(Payload::new(
-            Bytes::copy_from_slice(lines.as_bytes()),
-            Times::at(0),
-        ));
+        let payload = Payload::new(Bytes::copy_from_slice(lines.as_bytes()), Times::at(0));
+        self.offered
+            .set(self.offered.get() + payload.points() as u64);
+        self.sink.offer(payload);
     }
 
-    /// Returns once all that was offered is sent or dropped.
+    /// Returns once all that was offered is sent or lost.
     fn settled(&self) {
-        self.until(|| self.sink.backlog().points == 0);
+        let settled = || self.stats.points_sent() + self.stats.points_lost();
+        self.until(|| settled() == self.offered.get());
     }
 
     fn until(&self, reached: impl Fn() -> bool) {
@@ -79,18 +96,19 @@ impl Delivery {
         let in_time = self
             .runtime
             .block_on(async { time::timeout(limit, reached).await });
-        assert!(in_time.is_ok(), "still waiting: {:?}", self.sink.backlog());
+        assert!(in_time.is_ok(), "still waiting: {:?}", self.stats.waiting());
     }
 
     /// Stops and returns points sent and points dropped.
     fn finish(self) -> (u64, u64) {
         self.stop.send(()).unwrap();
         let ended = self.runtime.block_on(self.worker).unwrap();
-        assert_eq!(ended, Ended::Stopped { points_lost: 0 });
-        (
-            self.stats.points_sent.get(),
-            self.stats.points_dropped.get(),
-        )
+        let drained = Ended::Stopped {
+            points_lost: 0,
+            points_kept: 0,
+        };
+        assert_eq!(ended, drained);
+        (self.stats.points_sent(), self.stats.points_lost())
     }
 }
 

@@ -127,16 +127,32 @@ fn the_example_configuration_shows_every_setting_without_default_too() {
         ..around(&uncommented)
     };
     let resolved = resolve(&around).unwrap_or_else(|error| panic!("{error}\n{uncommented}"));
-    let shared = ["interval", "queue", "type"];
+    let is_written = |setting: &&Setting| matches!(setting.origin, Origin::File { .. });
+    let written: Vec<String> = resolved
+        .settings
+        .iter()
+        .filter(is_written)
+        .map(|setting| setting.key.name())
+        .collect();
+    let sinks = Key::of("sinks");
     for setting in &resolved.settings {
-        let is_written = matches!(setting.origin, Origin::File { .. });
-        let is_shared = shared.contains(&setting.key.name().as_str());
-        assert!(is_written || is_shared, "{} is explained", setting.key);
+        // What sinks have in common is explained with the first.
+        let is_shared = setting.key.is_below(&sinks) && written.contains(&setting.key.name());
+        let is_named = setting.key.name() == "type";
+        let is_explained = is_written(&setting) || is_shared || is_named;
+        assert!(is_explained, "{} is explained", setting.key);
     }
-    let url = Endpoint::from_str("http://127.0.0.1:8086").expect("valid");
-    let default = Influxdb::at(url);
-    let SinkKind::Influxdb(influxdb) = &resolved.config.sinks[1].kind else {
+    let sink = resolved.config.sinks.iter();
+    let [sink] = &sink
+        .filter(|sink| sink.name == "influxdb")
+        .collect::<Vec<_>>()[..]
+    else {
         panic!("{:?}", resolved.config.sinks);
+    };
+    let url = ServerUrl::from_str("http://127.0.0.1:8086").expect("valid");
+    let default = Influxdb::at(url);
+    let SinkKind::Influxdb(influxdb) = &sink.kind else {
+        panic!("{sink:?}");
     };
     let shown = Influxdb {
         retention_policy: None,
@@ -145,8 +161,8 @@ fn the_example_configuration_shows_every_setting_without_default_too() {
         ..influxdb.clone()
     };
     assert_eq!(shown, default);
-    let sink = Sink::new("influxdb", SinkKind::Influxdb(influxdb.clone()));
-    assert_eq!(resolved.config.sinks[1], sink);
+    let built_in = Sink::new("influxdb", SinkKind::Influxdb(influxdb.clone()));
+    assert_eq!(**sink, built_in);
 }
 
 #[test]
@@ -349,11 +365,11 @@ fn a_sink_is_complained_about_in_full() {
     for (text, complaint) in [
         (
             "[sinks.a]",
-            "sinks.a.type: is missing; write one of \"influxdb\", \"stdout\", \"file\"",
+            "sinks.a.type: is missing; write one of \"influxdb\", \"stdout\", \"file\", \"unix\", \"udp\"",
         ),
         (
             "[sinks.a]\ntype = \"kafka\"\nbroker = \"x\"",
-            "sinks.a.type (cgflux.toml:2): is \"kafka\"; write one of \"influxdb\", \"stdout\", \"file\"",
+            "sinks.a.type (cgflux.toml:2): is \"kafka\"; write one of \"influxdb\", \"stdout\", \"file\", \"unix\", \"udp\"",
         ),
         (
             "[sinks]\ninfluxdb = \"http://a:1\"",
@@ -372,16 +388,16 @@ fn a_sink_is_complained_about_in_full() {
             "sinks.far.url: is missing; write the address of the server, as in \"http://127.0.0.1:8086\"",
         ),
         (
-            "[sinks.influxdb]\nurl = \"https://a:1\"",
-            "sinks.influxdb.url (cgflux.toml:2): asks for https, which comes with a later release; use http:// within a trusted network",
+            "[sinks.influxdb]\nurl = \"http://a:1\"\nca_file = \"/ca.pem\"",
+            "sinks.influxdb.ca_file (cgflux.toml:3): is of no use without an https:// address",
         ),
         (
             "[sinks.influxdb]\nurl = \"http://user:secret@a:1\"",
-            "sinks.influxdb.url (cgflux.toml:2): holds a user name or password; use `username` and `password_file`",
+            "sinks.influxdb.url (cgflux.toml:2): holds a user name or password; use `username` and `password_file`, or `token_file`",
         ),
         (
             "[sinks.influxdb]\nurl = \"http://a:1\"\npath = \"/x\"",
-            "sinks.influxdb.path (cgflux.toml:3): no such setting; beside it may stand: type, url, database, retention_policy, host_database, username, password_file, create_database, timeout, interval, queue",
+            "sinks.influxdb.path (cgflux.toml:3): no such setting; beside it may stand: type, url, version, timeout, token_file, username, password_file, ca_file, pin_sha256, client_cert_file, client_key_file, retention_policy, create_database, database, host_database, interval, lossless, spool, spool_bytes, memory_bytes, spool_age, drain_lines",
         ),
         (
             "[sinks.influxdb]\nurl = \"http://a:1\"\ndatabase = \"a/b\"",
@@ -396,8 +412,8 @@ fn a_sink_is_complained_about_in_full() {
             "sinks.file.path (cgflux.toml:2): is \"x.lp\"; write the whole path, from / on",
         ),
         (
-            "[sinks.stdout]\nqueue = 0",
-            "sinks.stdout.queue (cgflux.toml:2): is 0; allowed are 1 to 10000",
+            "[sinks.stdout]\nspool_bytes = \"1MiB\"",
+            "sinks.stdout.spool_bytes (cgflux.toml:2): is \"1MiB\"; allowed are \"4MiB\" to \"1024GiB\"",
         ),
         (
             "[sinks.stdout]\ninterval = \"500ms\"",
@@ -425,12 +441,12 @@ fn a_sink_is_complained_about_in_full() {
 fn all_complaints_come_at_once() {
     refused(
         &around(
-            "[collect]\nslots = 1\nexakt = true\n[sinks.influxdb]\nqueue = 0\nurl = \"x\"\n[log]\nlevel = \"x\"",
+            "[collect]\nslots = 1\nexakt = true\n[sinks.influxdb]\nmemory_bytes = \"0B\"\nurl = \"x\"\n[log]\nlevel = \"x\"",
         ),
         &[
             "collect.slots (cgflux.toml:2): is 1; allowed are 64 to 65536",
-            "sinks.influxdb.url (cgflux.toml:6): is no http:// URL; write it as http://host:8086",
-            "sinks.influxdb.queue (cgflux.toml:5): is 0; allowed are 1 to 10000",
+            "sinks.influxdb.url (cgflux.toml:6): is no http://, https:// or unix:// URL; write it as http://host:8086",
+            "sinks.influxdb.memory_bytes (cgflux.toml:5): is \"0B\"; allowed are \"1MiB\" to \"1024GiB\"",
             "log.level (cgflux.toml:8): is \"x\"; write one of \"error\", \"warn\", \"info\", \"debug\", \"trace\"",
             "collect.exakt (cgflux.toml:3): no such setting; did you mean `collect.exact`?",
         ],
@@ -523,11 +539,16 @@ fn a_password_comes_from_a_file_that_nobody_else_reads() {
         let SinkKind::Influxdb(influxdb) = &resolved.config.sinks[0].kind else {
             panic!("{shown}");
         };
-        let credentials = influxdb.credentials.as_ref().expect("credentials");
-        (
-            credentials.password.expose().to_owned(),
-            resolved.warnings.len(),
-        )
+        let Some(
+            Credentials::Password {
+                password: secret, ..
+            }
+            | Credentials::Token(secret),
+        ) = &influxdb.credentials
+        else {
+            panic!("{shown}");
+        };
+        (secret.expose().to_owned(), resolved.warnings.len())
     };
     let from_file = with("username = \"u\"\npassword_file = \"/run/private\"");
     assert_eq!(password(&from_file), ("secret".to_owned(), 0));
@@ -537,6 +558,8 @@ fn a_password_comes_from_a_file_that_nobody_else_reads() {
     let mut from_variable = with("username = \"u\"");
     from_variable.environment = variables(&[("CGFLUX_INFLUX_PASSWORD", "secret")]);
     assert_eq!(password(&from_variable), ("secret".to_owned(), 1));
+    let token = with("token_file = \"/run/private\"");
+    assert_eq!(password(&token), ("secret".to_owned(), 0));
     for (lines, complaint) in [
         (
             "username = \"u\"\npassword_file = \"/run/public\"",
@@ -567,12 +590,91 @@ fn a_password_comes_from_a_file_that_nobody_else_reads() {
             "sinks.influxdb.password_file (cgflux.toml:3): stands without `username`",
         ),
         (
+            "token_file = \"/run/private\"\nusername = \"u\"\npassword_file = \"/run/private\"",
+            "sinks.influxdb.token_file (cgflux.toml:3): stands beside `username`; one of the two says who writes",
+        ),
+        (
+            "token = \"secret\"",
+            "sinks.influxdb.token (cgflux.toml:3): does not belong here; put the token into a file of mode 0600 and name it in `token_file`",
+        ),
+        (
             "password = \"secret\"",
             "sinks.influxdb.password (cgflux.toml:3): does not belong here; put the password into a file of mode 0600 and name it in `password_file`",
         ),
     ] {
         refused(&with(lines), &[complaint]);
     }
+}
+
+#[test]
+fn each_version_has_names_of_its_own() {
+    let kind = |lines: &str| {
+        let text = format!("[sinks.influxdb]\nurl = \"https://a\"\n{lines}");
+        config(&around(&text)).sinks.remove(0).kind
+    };
+    let at = Influxdb::at("https://a:443".parse().expect("valid"));
+    let two = Influxdb {
+        version: InfluxdbVersion::V2,
+        database: "b/autogen".to_owned(),
+        organization: Some("o".to_owned()),
+        host_database: Some("n".to_owned()),
+        tls: Tls {
+            pin: Some([0x2a; 32]),
+            ..Tls::default()
+        },
+        ..at.clone()
+    };
+    let pin = "2A:".repeat(31) + "2a";
+    let lines = format!(
+        "version = \"2\"\norg = \"o\"\nbucket = \"b/autogen\"\nhost_bucket = \"n\"\npin_sha256 = \"{pin}\""
+    );
+    assert_eq!(kind(&lines), SinkKind::Influxdb(two));
+    let three = Influxdb {
+        version: InfluxdbVersion::V3,
+        tls: Tls {
+            ca_file: Some("/ca.pem".into()),
+            client: Some(ClientCertificate {
+                certificate_file: "/c.pem".into(),
+                key_file: "/k.pem".into(),
+            }),
+            ..Tls::default()
+        },
+        ..at
+    };
+    let lines = "version = \"3\"\nca_file = \"/ca.pem\"\nclient_cert_file = \"/c.pem\"\nclient_key_file = \"/k.pem\"";
+    assert_eq!(kind(lines), SinkKind::Influxdb(three));
+    let text = "[sinks.influxdb]\nurl = \"https://a\"\nversion = \"2\"\ndatabase = \"d\"\npin_sha256 = \"2A\"";
+    refused(
+        &around(text),
+        &[
+            "sinks.influxdb.pin_sha256 (cgflux.toml:5): is \"2A\"; write the 64 hexadecimal digits that `openssl x509 -noout -fingerprint -sha256` prints",
+            "sinks.influxdb.bucket: is missing; write the bucket to write to; of an InfluxDB 1.8 that is \"database/policy\"",
+            "sinks.influxdb.database (cgflux.toml:4): no such setting; beside it may stand: type, url, version, timeout, token_file, ca_file, pin_sha256, client_cert_file, client_key_file, org, bucket, host_bucket, interval, lossless, spool, spool_bytes, memory_bytes, spool_age, drain_lines",
+        ],
+    );
+}
+
+#[test]
+fn what_nobody_acknowledges_is_no_lossless_sink() {
+    let text = "[sinks.udp]\naddress = \"127.0.0.1:8089\"\n";
+    refused(
+        &around(text),
+        &[
+            "sinks.udp.lossless: must be false for udp: nobody acknowledges a datagram, so what is lost on its way is lost \
+             unnoticed; or choose another type",
+        ],
+    );
+    let lossy = config(&around(&format!("{text}lossless = false"))).sinks;
+    assert_eq!(lossy[0].delivery.spool, None);
+    refused(
+        &around(&format!("{text}lossless = false\nspool = true")),
+        &["sinks.udp.spool (cgflux.toml:4): is true; nothing is kept for udp, where sent is gone"],
+    );
+    let spooled = |text: &str| config(&around(text)).sinks[0].delivery.spool.is_some();
+    assert!(spooled("[sinks.unix]\npath = \"/a\""));
+    assert!(!spooled("[sinks.unix]\npath = \"/a\"\nlossless = false"));
+    assert!(!spooled("[sinks.file]\npath = \"/a\""));
+    assert!(spooled("[sinks.file]\npath = \"/a\"\nspool = true"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use tracing::Level;
 
-use super::{Endpoint, LogFormat, Percent, SourceChoice, Value};
+use super::{InfluxdbVersion, LogFormat, Percent, ServerUrl, SourceChoice, Value};
 use crate::container::Rule;
 
 /// A type that settings have.
@@ -181,11 +181,11 @@ impl Typed for PathBuf {
     }
 }
 
-impl Typed for Endpoint {
+impl Typed for ServerUrl {
     fn read(value: &Value) -> Result<Self, String> {
         String::read(value)?
             .parse()
-            .map_err(|error: super::EndpointError| error.to_string())
+            .map_err(|error: super::ServerUrlError| error.to_string())
     }
 
     fn value(&self) -> Value {
@@ -204,6 +204,10 @@ impl Words for SourceChoice {
         ("kernel", Self::Kernel),
         ("files", Self::Files),
     ];
+}
+
+impl Words for InfluxdbVersion {
+    const WORDS: &[(&str, Self)] = &[("1", Self::V1), ("2", Self::V2), ("3", Self::V3)];
 }
 
 impl Words for LogFormat {
@@ -230,6 +234,8 @@ pub(super) enum SinkType {
     Influxdb,
     Stdout,
     File,
+    Unix,
+    Udp,
 }
 
 impl Words for SinkType {
@@ -237,6 +243,8 @@ impl Words for SinkType {
         ("influxdb", Self::Influxdb),
         ("stdout", Self::Stdout),
         ("file", Self::File),
+        ("unix", Self::Unix),
+        ("udp", Self::Udp),
     ];
 }
 

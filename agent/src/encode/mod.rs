@@ -8,13 +8,17 @@ pub(crate) mod fixture;
 pub mod json;
 mod line;
 pub mod line_protocol;
+mod losses;
 mod payload;
 pub mod prometheus;
 mod tags;
 
 pub use line_protocol::LineEncoder;
-pub use payload::{Damaged, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_LINES, Packed, Payload, Times};
+pub use losses::losses;
+pub use payload::{Damaged, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_LINES, Packed, Payload};
 pub use tags::{TagError, Tagging};
+
+pub use crate::times::Times;
 
 #[cfg(test)]
 mod oracle;

@@ -5,6 +5,11 @@ use std::io::{Read as _, Write as _};
 use bytes::Bytes;
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 
+use crate::{
+    loss::{Loss, LossReason},
+    times::Times,
+};
+
 /// Most lines in one payload; with [`MAX_PAYLOAD_BYTES`] the size at which InfluxDB 1.x takes most lines a second.
 pub const MAX_PAYLOAD_LINES: usize = 5_000;
 
@@ -17,34 +22,6 @@ pub struct Payload {
     lines: Bytes,
     points: usize,
     times: Times,
-}
-
-/// The times of some points, in nanoseconds since the Unix epoch, both ends included.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Times {
-    /// The earliest.
-    pub oldest_ns: i64,
-    /// The latest.
-    pub newest_ns: i64,
-}
-
-impl Times {
-    /// One instant.
-    pub fn at(wall_ns: i64) -> Self {
-        Self {
-            oldest_ns: wall_ns,
-            newest_ns: wall_ns,
-        }
-    }
-
-    /// These and those.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            oldest_ns: self.oldest_ns.min(other.oldest_ns),
-            newest_ns: self.newest_ns.max(other.newest_ns),
-        }
-    }
 }
 
 impl Payload {
@@ -85,23 +62,13 @@ impl Payload {
         self.times
     }
 
-    /// The same lines in two payloads of about the same size; `None` if there is but one line.
-    pub fn halves(&self) -> Option<[Self; 2]> {
-        let is_newline = |byte: &u8| *byte == b'\n';
-        let middle = self.lines.len() / 2;
-        let (before, after) = self.lines.split_at(middle);
-        let cut = before
-            .iter()
-            .rposition(is_newline)
-            .map(|at| at + 1)
-            .or_else(|| {
-                let at = middle + after.iter().position(is_newline)? + 1;
-                (at < self.lines.len()).then_some(at)
-            })?;
-        Some([
-            Self::new(self.lines.slice(..cut), self.times),
-            Self::new(self.lines.slice(cut..), self.times),
-        ])
+    /// All of it lost.
+    pub fn loss(&self, reason: LossReason) -> Loss {
+        Loss {
+            reason,
+            points: self.points as u64,
+            times: self.times,
+        }
     }
 
     /// Its lines one by one, each with its newline.
@@ -157,6 +124,15 @@ impl Packed {
         }
     }
 
+    /// All of it lost.
+    pub fn loss(&self, reason: LossReason) -> Loss {
+        Loss {
+            reason,
+            points: self.points as u64,
+            times: self.times,
+        }
+    }
+
     /// The payload again.
     pub fn unpack(&self) -> Result<Payload, Damaged> {
         let mut lines = Vec::with_capacity(self.gzip.len() * 5);
@@ -203,25 +179,7 @@ mod tests {
         assert_eq!(cut.unpack(), Err(Damaged));
     }
 
-    #[test]
-    fn a_single_line_has_no_halves() {
-        let payload = |lines| Payload::new(Bytes::from_static(lines), TIMES);
-        assert_eq!(payload(b"a v=1i 1\n").halves(), None);
-        assert_eq!(payload(b"").halves(), None);
-    }
-
     proptest! {
-        #[test]
-        fn halves_are_the_same_lines_and_neither_is_empty(
-            lines in prop::collection::vec("[a-z]{0,9}\n", 2..20),
-        ) {
-            let whole = Payload::new(Bytes::from(lines.concat()), TIMES);
-            let [first, second] = whole.halves().unwrap();
-            prop_assert_eq!([&first.lines[..], &second.lines[..]].concat(), whole.lines.to_vec());
-            prop_assert_eq!(first.points() + second.points(), lines.len());
-            prop_assert!(first.points() > 0 && second.points() > 0);
-        }
-
         #[test]
         fn each_line_is_a_line_and_unpacked_is_what_was_packed(
             lines in prop::collection::vec("[a-z]{0,9}\n", 1..20),

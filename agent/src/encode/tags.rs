@@ -8,7 +8,10 @@ use std::{
     collections::{BTreeMap, HashSet},
 };
 
-use super::escape::{MAX_TAG_BYTES, clean_tag, push_tag};
+use super::{
+    escape::{MAX_TAG_BYTES, clean_tag, push_tag},
+    losses,
+};
 use crate::{
     config::{Complaints, Key, Resolved},
     container::{Container, image_repository},
@@ -311,7 +314,7 @@ fn is_hosts(key: &str) -> bool {
 
 /// Whether `key` is taken on the points of the agent itself.
 fn is_agents(key: &str) -> bool {
-    AGENT_TAGS.contains(&key) || is_field(key, catalog::agent())
+    AGENT_TAGS.contains(&key) || losses::FIELDS.contains(&key) || is_field(key, catalog::agent())
 }
 
 fn is_field(key: &str, mut metrics: impl Iterator<Item = &'static Metric>) -> bool {

@@ -1,24 +1,48 @@
-//! Where payloads go: one queue and one worker a sink.
+//! Where payloads go: for each sink a store and a worker.
 //!
-//! The collector offers and never waits. A worker takes one payload at a time, writes it, and keeps it until it is
-//! acknowledged: nothing is dropped because the other side is away, only because the queue's bounds or the other side
-//! say so, and all that is dropped is counted.
+//! ```text
+//! Sink::offer ─► intake ─► kept: spool on disk, or memory ─► worker: isolation, retry ─► InfluxDB, file, socket
+//!  collector      memory    store                            outcome ◄───────────────── what the other side says
+//! ```
+//!
+//! The collector offers and never waits. What is offered is kept on disk before anything else becomes of it, and let go
+//! of only when the other side has said that it is stored, line by line if need be. Nothing is dropped because the other
+//! side is away, only because what waits has reached its bounds or because a line will never be taken, and all that is
+//! dropped is counted, with the time it was of.
 
+mod disk;
 pub mod influxdb;
+mod intake;
+mod isolation;
+mod kept;
+mod lanes;
+mod link;
+mod memory;
 mod outcome;
-pub mod queue;
+mod quarantine;
+mod rejection;
 mod retry;
 pub mod spool;
+mod store;
 mod stream;
 mod worker;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
-use tracing::error;
-
-use crate::{encode::Payload, self_stats::SinkStats};
-pub use queue::{Backlog, Bounds};
-use queue::{Dropped, Queue};
+use crate::{config::Delivery, encode::Payload, loss::Losses, self_stats::SinkStats};
+use disk::Place;
+use intake::Intake;
+use kept::Kept;
+pub use link::TlsError;
+use quarantine::Quarantine;
+use spool::Limits;
+pub use spool::SpoolError;
+use store::Store;
 pub use worker::{Ended, Worker};
 
 /// What a sink writes to.
@@ -31,46 +55,78 @@ pub enum Target {
     Stdout,
     /// A file, appended to.
     File(PathBuf),
+    /// A Unix socket that takes lines.
+    Unix(PathBuf),
+    /// Datagrams.
+    Udp(SocketAddr),
 }
 
 /// The collector's end of a sink.
 #[derive(Clone, Debug)]
 pub struct Sink {
-    queue: Arc<Queue>,
-    stats: Arc<SinkStats>,
+    store: Arc<Store>,
+    /// The latest time that an earlier run gave a point.
+    newest_ns: Option<i64>,
 }
 
 /// A sink and its worker. The worker does nothing until it is run.
-pub fn open(target: Target, bounds: Bounds, stats: Arc<SinkStats>) -> (Sink, Worker) {
-    let queue = Arc::new(Queue::new(bounds));
-    let sink = Sink {
-        queue: Arc::clone(&queue),
-        stats: Arc::clone(&stats),
+///
+/// What waits on disk, and what was refused, stands below `folder`. `tell` makes the points that tell of losses, at a
+/// time in nanoseconds since the Unix epoch. Fails only where another process has the spool: whatever else is wrong with
+/// the disk is waited out.
+pub fn open(
+    target: Target,
+    delivery: &Delivery,
+    folder: &Path,
+    tell: impl Fn(&Losses, i64) -> Option<Payload> + Send + 'static,
+    stats: Arc<SinkStats>,
+) -> Result<(Sink, Worker), SpoolError> {
+    let name = stats.name.clone();
+    let most = usize::try_from(delivery.memory_bytes).unwrap_or(usize::MAX);
+    let mut kept = Kept::in_memory(&name, most, delivery.drain_lines, Box::new(tell));
+    if let Some(spool) = delivery.spool {
+        let place = Place {
+            path: folder.join("spool").join(format!("{name}.db")),
+            limits: Limits {
+                bytes: spool.bytes,
+                age: spool.age,
+            },
+        };
+        kept = kept.on_disk(place, Instant::now())?;
+    }
+    let quarantine = match &target {
+        // Nobody else refuses anything.
+        Target::Influxdb(_) => {
+            let path = folder.join("quarantine").join(format!("{name}.lp"));
+            Some(Quarantine::at(&path))
+        }
+        Target::Stdout | Target::File(_) | Target::Unix(_) | Target::Udp(_) => None,
     };
-    (sink, Worker::new(target, queue, stats))
+    let newest_ns = kept.newest_ns();
+    let store = Arc::new(Store::new(Intake::new(most), kept, Arc::clone(&stats)));
+    let sink = Sink {
+        store: Arc::clone(&store),
+        newest_ns,
+    };
+    Ok((sink, Worker::new(target, store, stats, quarantine)))
 }
 
 impl Sink {
-    /// Queues a payload without waiting. What is dropped to make room is counted, and told once an episode.
+    /// Takes in a payload without waiting. What is dropped to make room is counted, and told once an episode.
     pub fn offer(&self, payload: Payload) {
-        count_dropped(&self.stats, self.queue.push(payload));
+        self.store.offer(payload);
     }
 
-    /// What waits.
-    pub fn backlog(&self) -> Backlog {
-        self.queue.backlog()
+    /// The latest time at which an earlier run kept something, in nanoseconds since the Unix epoch.
+    pub fn newest_ns(&self) -> Option<i64> {
+        self.newest_ns
     }
 }
 
-fn count_dropped(stats: &SinkStats, dropped: Dropped) {
-    stats.points_dropped.add(dropped.points as u64);
-    if dropped.first {
-        error!(
-            sink = stats.name,
-            points_lost = dropped.points,
-            "the queue is full: the oldest points are dropped from now on"
-        );
-    }
+/// Now, in nanoseconds since the Unix epoch.
+fn wall_ns() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

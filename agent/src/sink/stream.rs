@@ -1,12 +1,19 @@
-//! Standard output and files: lines appended, flushed with each payload.
+//! Where nobody answers: standard output, files, Unix sockets and UDP. Stored is what the kernel has taken.
 
 use std::{
     fs::File,
     io::{self, Write},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use tokio::task::spawn_blocking;
+use tokio::{
+    io::AsyncWriteExt as _,
+    net::{UdpSocket, UnixStream},
+    task::spawn_blocking,
+    time::timeout,
+};
 
 use super::outcome::{Fault, Outcome};
 use crate::encode::Payload;
@@ -25,6 +32,70 @@ pub(super) async fn write_file(path: &Path, payload: &Payload) -> Outcome {
     let owned: PathBuf = path.to_owned();
     let written = spawn_blocking(move || append(&owned, &lines)).await;
     outcome(&path.display().to_string(), flatten(written))
+}
+
+/// How long a reader may take nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Writes a payload to whoever listens at a Unix socket, on a connection of its own: its end is the payload's.
+pub(super) async fn write_unix(path: &Path, payload: &Payload) -> Outcome {
+    let written = async {
+        let mut stream = UnixStream::connect(path).await?;
+        stream.write_all(payload.lines()).await?;
+        stream.shutdown().await
+    };
+    let written = timeout(PATIENCE, written).await;
+    let written = written.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()));
+    match written {
+        // Whoever read there may come back, unlike a reader of standard output.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Retry {
+            after: None,
+            reason: format!("{}: {error}", path.display()),
+        },
+        written => outcome(&path.display().to_string(), written),
+    }
+}
+
+/// Most bytes of lines in one datagram: what an Ethernet frame carries over IPv6. A longer line has one of its own.
+const DATAGRAM_BYTES: usize = 1432;
+
+/// Sends a payload in datagrams of whole lines.
+pub(super) async fn write_udp(address: SocketAddr, payload: &Payload) -> Outcome {
+    let sent = async {
+        let ours: SocketAddr = match address {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let socket = UdpSocket::bind(ours).await?;
+        socket.connect(address).await?;
+        for datagram in datagrams(payload) {
+            match socket.send(datagram).await {
+                // What an earlier datagram met; this one may fare better.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                sent => drop(sent?),
+            }
+        }
+        Ok(())
+    };
+    outcome(&format!("udp {address}"), sent.await)
+}
+
+/// The lines in pieces that fit into datagrams.
+fn datagrams(payload: &Payload) -> Vec<&[u8]> {
+    let lines = payload.lines();
+    let mut datagrams = Vec::new();
+    let (mut start, mut end) = (0, 0);
+    for line in payload.each_line() {
+        if end > start && end + line.len() - start > DATAGRAM_BYTES {
+            datagrams.push(&lines[start..end]);
+            start = end;
+        }
+        end += line.len();
+    }
+    if end > start {
+        datagrams.push(&lines[start..end]);
+    }
+    datagrams
 }
 
 /// A payload that does not fit is taken back, so that no torn line stays.
@@ -113,6 +184,46 @@ mod tests {
             let outcome = write_file(path, &payload("a v=1i 1\n")).await;
             assert!(matches!(outcome, Outcome::Pause { .. }), "{outcome:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_unix_socket_gets_all_lines_and_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("points.sock");
+        let sent = write_unix(&path, &payload("a v=1i 1\n")).await;
+        assert!(matches!(sent, Outcome::Pause { .. }), "{sent:?}");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let read = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut text = String::new();
+            tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut text)
+                .await
+                .unwrap();
+            text
+        };
+        let lines = payload("a v=1i 1\nb v=2i 2\n");
+        let (sent, text) = tokio::join!(write_unix(&path, &lines), read);
+        assert_eq!(
+            (sent, text.as_str()),
+            (Outcome::Stored, "a v=1i 1\nb v=2i 2\n")
+        );
+    }
+
+    #[tokio::test]
+    async fn datagrams_hold_whole_lines() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let lines: Vec<String> = (0..200).map(|line| format!("m v={line}i 1\n")).collect();
+        let payload = Payload::new(Bytes::from(lines.concat()), Times::at(0));
+        let sent = write_udp(receiver.local_addr().unwrap(), &payload).await;
+        assert_eq!(sent, Outcome::Stored);
+        let mut text = Vec::new();
+        let mut datagram = [0; 2048];
+        while text.len() < payload.lines().len() {
+            let length = receiver.recv(&mut datagram).await.unwrap();
+            assert!(length <= DATAGRAM_BYTES && datagram[length - 1] == b'\n');
+            text.extend_from_slice(&datagram[..length]);
+        }
+        assert_eq!(text, *payload.lines());
     }
 
     #[test]

@@ -11,16 +11,19 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Bounds, Ended, Sink, Target, Worker, influxdb::Client, open, worker::Pace};
+use super::{Ended, Sink, Target, Worker, influxdb::Client, open, worker::Pace};
 use crate::{
-    config::{Credentials, Influxdb, Secret},
+    config::{Credentials, Delivery, Influxdb, Secret, Spool},
     encode::{Payload, Times},
+    loss::Losses,
     self_stats::SinkStats,
+    surroundings::read_secret,
 };
 
 const NO_DATABASE: Reply = Reply::Json(404, r#"{"error":"database not found: \"metrics\""}"#);
 const STORED: Reply = Reply::Json(204, "");
 const QUICK: Pace = Pace {
+    first_write: Duration::ZERO,
     first_retry: Duration::from_millis(1),
     longest_retry: Duration::from_millis(1),
     probe: Duration::from_millis(1),
@@ -50,6 +53,8 @@ struct Request {
 struct Fixture {
     listener: TcpListener,
     settings: Influxdb,
+    delivery: Delivery,
+    folder: tempfile::TempDir,
     stats: Arc<SinkStats>,
 }
 
@@ -64,14 +69,18 @@ impl Fixture {
                 timeout: Duration::from_secs(10),
                 ..Influxdb::at(format!("http://{address}").parse().unwrap())
             },
+            delivery: Delivery::default(),
+            folder: tempfile::tempdir().unwrap(),
             stats: Arc::new(SinkStats::new("db")),
         }
     }
 
     fn open(&self) -> (Sink, Worker) {
-        let client = Client::new(&self.settings).unwrap();
+        let client = Client::new(&self.settings, read_secret).unwrap();
         let target = Target::Influxdb(client);
-        let (sink, mut worker) = open(target, Bounds::default(), Arc::clone(&self.stats));
+        let folder = self.folder.path();
+        let stats = Arc::clone(&self.stats);
+        let (sink, mut worker) = open(target, &self.delivery, folder, no_points, stats).unwrap();
         worker.pace = QUICK;
         (sink, worker)
     }
@@ -114,8 +123,8 @@ impl Fixture {
     fn counts(&self) -> (u64, u64, u64) {
         let stats = &self.stats;
         (
-            stats.points_sent.get(),
-            stats.points_dropped.get(),
+            stats.points_sent(),
+            stats.points_lost(),
             stats.write_errors.get(),
         )
     }
@@ -125,7 +134,14 @@ fn payload(lines: &str) -> Payload {
     Payload::new(Bytes::copy_from_slice(lines.as_bytes()), Times::at(0))
 }
 
-const DRAINED: Ended = Ended::Stopped { points_lost: 0 };
+fn no_points(_losses: &Losses, _wall_ns: i64) -> Option<Payload> {
+    None
+}
+
+const DRAINED: Ended = Ended::Stopped {
+    points_lost: 0,
+    points_kept: 0,
+};
 
 async fn serve(listener: &TcpListener, mut answer: impl FnMut(Request) -> Reply) -> ! {
     let mut silent = Vec::new();
@@ -176,7 +192,7 @@ async fn receive(stream: &mut BufReader<TcpStream>) -> Option<Request> {
 async fn a_write_carries_database_precision_and_credentials() {
     let mut fixture = Fixture::new().await;
     fixture.settings.retention_policy = Some("short".to_owned());
-    fixture.settings.credentials = Some(Credentials {
+    fixture.settings.credentials = Some(Credentials::Password {
         username: "agent".to_owned(),
         password: Secret::new("s3cret".to_owned()),
     });
@@ -261,7 +277,10 @@ async fn a_missing_database_is_made_and_the_write_repeated() {
         .play(&["a v=1i 1\n"], &[NO_DATABASE, made, STORED])
         .await;
     assert_eq!(requests[1].line, "POST /query HTTP/1.1");
-    assert_eq!(requests[1].body, "q=CREATE+DATABASE+%22metrics%22");
+    assert_eq!(
+        requests[1].body,
+        "q=CREATE+DATABASE+%22metrics%22&db=metrics&epoch=ns"
+    );
     assert_eq!(
         (requests[2].body.as_str(), fixture.counts()),
         ("a v=1i 1\n", (1, 0, 0))
@@ -313,14 +332,30 @@ async fn refused_credentials_lose_nothing() {
 }
 
 #[tokio::test]
-async fn points_the_server_names_are_lost_and_no_others() {
+async fn points_the_server_names_are_lost_and_the_rest_is_written_until_it_is_stored() {
     let fixture = Fixture::new().await;
-    let partial = r#"{"error":"partial write: field type conflict: input field \"v\" dropped=2"}"#;
-    let replies = [Reply::Json(400, partial), STORED];
-    fixture
-        .play(&["a v=1i 1\nb v=1i 1\nc v=1i 1\n", "d v=1i 1\n"], &replies)
+    let partial = r#"{"error":"partial write: field type conflict: input field \"v\" on measurement \"b\" is type float, already exists as type integer dropped=1"}"#;
+    let replies = [
+        Reply::Json(400, partial),
+        STORED,
+        Reply::Json(400, partial),
+        STORED,
+    ];
+    let (requests, _) = fixture
+        .play(&["a v=1i 1\nb v=1.5 1\nc v=1i 1\n", "d v=1i 1\n"], &replies)
         .await;
-    assert_eq!(fixture.counts(), (2, 2, 0));
+    let bodies: Vec<&str> = requests
+        .iter()
+        .map(|request| request.body.as_str())
+        .collect();
+    assert_eq!(bodies[1..3], ["a v=1i 1\nc v=1i 1\n", "b v=1.5 1\n"]);
+    assert_eq!(fixture.counts(), (3, 1, 0));
+    let quarantine = fixture.folder.path().join("quarantine/db.lp");
+    let kept = std::fs::read_to_string(quarantine).unwrap();
+    assert!(
+        kept.starts_with("# partial write: ") && kept.ends_with("\nb v=1.5 1\n"),
+        "{kept}"
+    );
 }
 
 #[tokio::test]
@@ -387,25 +422,45 @@ async fn what_cannot_be_written_before_the_deadline_is_lost_and_counted() {
         ended = worker.run(ready(())) => ended,
         never = serve(&fixture.listener, |_| Reply::Silence) => never,
     };
-    assert_eq!(ended, Ended::Stopped { points_lost: 3 });
-    assert_eq!(fixture.counts(), (0, 3, 0));
-    sink.offer(payload("d v=1i 1\n"));
-    assert_eq!(fixture.counts(), (0, 4, 0));
+    let lost = Ended::Stopped {
+        points_lost: 3,
+        points_kept: 0,
+    };
+    assert_eq!((ended, fixture.counts().1), (lost, 3));
 }
 
 #[tokio::test]
-async fn a_sink_whose_worker_stands_still_takes_offers_and_counts_what_it_drops() {
-    let stats = Arc::new(SinkStats::new("file"));
-    let bounds = Bounds {
-        payloads: 3,
-        bytes: 1000,
+async fn what_is_on_disk_waits_for_the_next_start() {
+    let mut fixture = Fixture::new().await;
+    fixture.delivery.spool = Some(Spool {
+        // The points here are of 1970.
+        age: Duration::from_hours(24 * 365 * 200),
+        ..Spool::default()
+    });
+    let (sink, worker) = fixture.open();
+    sink.offer(payload("a v=1i 1\nb v=1i 1\n"));
+    let stop = async {
+        while fixture.stats.write_errors.get() == 0 {
+            tokio::task::yield_now().await;
+        }
     };
-    let (sink, _worker) = open(Target::Stdout, bounds, Arc::clone(&stats));
-    for _ in 0..10 {
-        sink.offer(payload("a v=1i 1\nb v=1i 1\n"));
-    }
-    assert_eq!(stats.points_dropped.get(), 14);
-    assert_eq!((sink.backlog().points, sink.backlog().lost_points), (6, 14));
+    let ended = select! {
+        ended = worker.run(stop) => ended,
+        never = serve(&fixture.listener, |_| Reply::Json(503, "")) => never,
+    };
+    let kept = Ended::Stopped {
+        points_lost: 0,
+        points_kept: 2,
+    };
+    assert_eq!((ended, fixture.counts().0), (kept, 0));
+    drop(sink);
+    let (requests, ended) = fixture.play(&["c v=1i 2\n"], &[STORED, STORED]).await;
+    let bodies: Vec<&str> = requests
+        .iter()
+        .map(|request| request.body.as_str())
+        .collect();
+    assert_eq!(bodies, ["c v=1i 2\n", "a v=1i 1\nb v=1i 1\n"]);
+    assert_eq!((ended, fixture.counts().0), (DRAINED, 3));
 }
 
 #[tokio::test]
@@ -414,7 +469,15 @@ async fn a_file_gets_all_lines_in_order() {
     let path = folder.path().join("points.lp");
     let stats = Arc::new(SinkStats::new("file"));
     let target = Target::File(path.clone());
-    let (sink, worker) = open(target, Bounds::default(), Arc::clone(&stats));
+    let delivery = Delivery::default();
+    let opened = open(
+        target,
+        &delivery,
+        folder.path(),
+        no_points,
+        Arc::clone(&stats),
+    );
+    let (sink, worker) = opened.unwrap();
     sink.offer(payload("a v=1i 1\n"));
     sink.offer(payload("b v=2i 2\n"));
     assert_eq!(worker.run(ready(())).await, DRAINED);
@@ -422,5 +485,5 @@ async fn a_file_gets_all_lines_in_order() {
         std::fs::read_to_string(path).unwrap(),
         "a v=1i 1\nb v=2i 2\n"
     );
-    assert_eq!(stats.points_sent.get(), 2);
+    assert_eq!(stats.points_sent(), 2);
 }

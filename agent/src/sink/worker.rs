@@ -1,9 +1,12 @@
-//! The worker of one sink: takes, writes, and decides by the outcome what becomes of a payload.
+//! The worker of one sink: takes what waits, writes it, and decides by the outcome what becomes of it.
+//!
+//! One request at a time. A batch is let go of only when every line of it is stored or refused for good; faults of any
+//! other kind are waited out without a limit of attempts, and told once.
 
 use std::{
     pin::pin,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use tokio::{
@@ -13,13 +16,20 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    Target, count_dropped,
+    Target,
+    isolation::{Isolation, Refused},
+    kept::{Batch, Key, Next, Tally},
     outcome::{Fault, Outcome},
-    queue::Queue,
+    quarantine::Quarantine,
     retry::Backoff,
-    stream,
+    store::Store,
+    stream, wall_ns,
 };
-use crate::{encode::Payload, self_stats::SinkStats};
+use crate::{
+    encode::{Packed, Payload},
+    loss::{Loss, LossReason, Losses},
+    self_stats::{Failing, SinkStats},
+};
 
 /// How often refused points are told of, while there are any.
 const TELL_REFUSALS_EVERY: Duration = Duration::from_mins(10);
@@ -29,13 +39,15 @@ const TELL_REFUSALS_EVERY: Duration = Duration::from_mins(10);
 pub enum Ended {
     /// It was told to stop.
     Stopped {
-        /// Points that could not be written within the deadline.
-        points_lost: usize,
+        /// Points that waited in memory alone and could not be written within the deadline.
+        points_lost: u64,
+        /// Points that wait on disk for the next start.
+        points_kept: u64,
     },
     /// Nobody reads the output any more.
     OutputClosed {
         /// Points that were waiting.
-        points_lost: usize,
+        points_lost: u64,
     },
 }
 
@@ -43,11 +55,14 @@ pub enum Ended {
 #[derive(Debug)]
 pub struct Worker {
     target: Target,
-    queue: Arc<Queue>,
+    store: Arc<Store>,
     stats: Arc<SinkStats>,
     pub(super) pace: Pace,
     backoff: Backoff,
-    /// Payloads above this were refused as too large.
+    quarantine: Option<Quarantine>,
+    /// What a batch has come to that could not be finished; it is taken up again where it was left.
+    unfinished: Option<(Key, Isolation)>,
+    /// Parts above this were refused as too large.
     largest_bytes: usize,
     /// Whether the database was made since the last good write.
     made_database: bool,
@@ -58,11 +73,13 @@ pub struct Worker {
 /// How long the worker waits for what.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
+    /// Longest wait before the very first write: many agents may start at one moment.
+    pub(super) first_write: Duration,
     /// Longest wait before the first retry.
     pub(super) first_retry: Duration,
     /// Longest wait before any retry.
     pub(super) longest_retry: Duration,
-    /// Wait between tries while somebody must act.
+    /// Longest wait between tries while somebody must act; the shortest is half of it.
     pub(super) probe: Duration,
     /// Longest wait before a retry while the agent is stopping.
     pub(super) last_retry: Duration,
@@ -70,10 +87,11 @@ pub(super) struct Pace {
     pub(super) drain: Duration,
 }
 
-const PACE: Pace = Pace {
+pub(super) const PACE: Pace = Pace {
+    first_write: Duration::from_millis(500),
     first_retry: Duration::from_millis(250),
     longest_retry: Duration::from_mins(1),
-    probe: Duration::from_secs(30),
+    probe: Duration::from_mins(1),
     last_retry: Duration::from_millis(500),
     drain: Duration::from_secs(5),
 };
@@ -96,14 +114,29 @@ struct Refusals {
 /// Nobody reads the output any more.
 struct OutputClosed;
 
+/// What became of a batch.
+enum Settled {
+    /// Every line of it is stored or refused for good.
+    Yes,
+    /// It is to be tried again after this wait.
+    After(Duration),
+}
+
 impl Worker {
-    pub(super) fn new(target: Target, queue: Arc<Queue>, stats: Arc<SinkStats>) -> Self {
+    pub(super) fn new(
+        target: Target,
+        store: Arc<Store>,
+        stats: Arc<SinkStats>,
+        quarantine: Option<Quarantine>,
+    ) -> Self {
         Self {
             target,
-            queue,
+            store,
             stats,
             pace: PACE,
             backoff: Backoff::new(PACE.first_retry, PACE.longest_retry),
+            quarantine,
+            unfinished: None,
             largest_bytes: usize::MAX,
             made_database: false,
             outage: None,
@@ -111,25 +144,26 @@ impl Worker {
         }
     }
 
-    /// Writes until `stop`, then for a few seconds more what still waits.
+    /// Writes until `stop`, then for a few seconds more what still waits. What is on disk may stay there.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> Ended {
-        let queue = Arc::clone(&self.queue);
+        let store = Arc::clone(&self.store);
         let stats = Arc::clone(&self.stats);
         let drain = self.pace.drain;
         let closed = {
+            let mut keep = pin!(store.keep_offers());
             let mut deliver = pin!(self.deliver());
             select! {
                 ended = &mut deliver => ended,
+                () = &mut keep => Ok(()),
                 () = stop => {
-                    queue.close();
+                    store.close().await;
                     timeout(drain, deliver).await.unwrap_or(Ok(()))
                 }
             }
         };
-        queue.close();
-        let points_lost = queue.backlog().points;
-        stats.points_dropped.add(points_lost as u64);
+        let left = store.finish().await;
         let sink = stats.name.as_str();
+        let (points_lost, points_kept) = (left.points_lost, left.points_kept);
         if let Err(OutputClosed) = closed {
             error!(sink, points_lost, "nobody reads the output any more");
             return Ended::OutputClosed { points_lost };
@@ -137,128 +171,165 @@ impl Worker {
         if points_lost > 0 {
             error!(sink, points_lost, "stopped before all points were written");
         }
-        Ended::Stopped { points_lost }
+        if points_kept > 0 {
+            info!(
+                sink,
+                points_kept, "what is not written yet is on disk, for the next start"
+            );
+        }
+        Ended::Stopped {
+            points_lost,
+            points_kept,
+        }
     }
 
-    /// Ends well when the queue is closed and empty.
+    /// Ends well when the store is closed and nothing more can be done now.
     async fn deliver(&mut self) -> Result<(), OutputClosed> {
-        while let Some(payload) = self.queue.take().await {
-            if payload.lines().len() > self.largest_bytes
-                && let Some(halves) = payload.halves()
-            {
-                self.give_back(halves);
+        self.wait(self.pace.first_write.mul_f64(fastrand::f64()))
+            .await;
+        loop {
+            // What is on disk can wait for the next start; no use in knocking where nobody answers.
+            if self.outage.is_some() && self.store.is_closed() && self.store.is_safe().await {
+                return Ok(());
+            }
+            match self.store.next().await {
+                Next::Batch(batch) => {
+                    if let Settled::After(wait) = self.settle(*batch).await? {
+                        self.wait(wait).await;
+                    }
+                }
+                Next::Later(_) | Next::Nothing if self.store.is_closed() => return Ok(()),
+                Next::Later(wait) => self.store.more_within(wait).await,
+                Next::Nothing => self.store.more().await,
+            }
+        }
+    }
+
+    /// Writes a batch until every line of it is settled, or until it must wait.
+    async fn settle(&mut self, batch: Batch) -> Result<Settled, OutputClosed> {
+        let began = std::time::Instant::now();
+        let mut isolation = match self.unfinished.take() {
+            Some((key, isolation)) if key == batch.key => isolation,
+            _ => Isolation::of(batch.payload.clone()),
+        };
+        while let Some(part) = isolation.next() {
+            if part.lines().len() > self.largest_bytes && part.points() > 1 {
+                isolation.too_large("larger than what the server has refused before");
                 continue;
             }
-            let outcome = self.write(&payload).await;
-            self.settle(payload, outcome).await?;
+            let packed = isolation.is_whole().then_some(&batch.packed);
+            match self.write(&part, packed).await {
+                Outcome::Stored => {
+                    isolation.stored();
+                    self.works();
+                }
+                Outcome::Rejected(rejection) => isolation.rejected(&rejection),
+                Outcome::TooLarge { reason } => {
+                    let below = part.lines().len().saturating_sub(1);
+                    self.largest_bytes = self.largest_bytes.min(below);
+                    isolation.too_large(&reason);
+                }
+                Outcome::Retry { after, reason } => {
+                    self.failed(None, &reason);
+                    let wait = self.backoff.wait(fastrand::f64());
+                    self.leave(batch.key, isolation).await;
+                    return Ok(Settled::After(after.unwrap_or(wait)));
+                }
+                Outcome::Pause { fault, reason } => {
+                    let wait = self.pause(fault, &reason).await;
+                    self.leave(batch.key, isolation).await;
+                    return Ok(Settled::After(wait));
+                }
+                Outcome::Closed => {
+                    self.store.release(batch.key).await;
+                    return Err(OutputClosed);
+                }
+            }
         }
-        Ok(())
+        let refused = isolation.into_refused();
+        let tally = tally(&batch.payload, &refused);
+        self.quarantine(&refused).await;
+        self.store.settle(batch, tally, began).await;
+        self.tell_end_of_outage();
+        Ok(Settled::Yes)
     }
 
-    async fn write(&self, payload: &Payload) -> Outcome {
+    /// Leaves a batch for later, to be taken up where it is now.
+    async fn leave(&mut self, key: Key, isolation: Isolation) {
+        self.unfinished = Some((key, isolation));
+        self.store.release(key).await;
+    }
+
+    async fn write(&mut self, payload: &Payload, packed: Option<&Packed>) -> Outcome {
         self.stats.bytes_sent.add(payload.lines().len() as u64);
-        match &self.target {
-            Target::Influxdb(client) => client.write(payload).await,
+        match &mut self.target {
+            Target::Influxdb(client) => client.write(payload, packed).await,
             Target::Stdout => stream::write_stdout(payload).await,
             Target::File(path) => stream::write_file(path, payload).await,
+            Target::Unix(path) => stream::write_unix(path, payload).await,
+            Target::Udp(address) => stream::write_udp(*address, payload).await,
         }
     }
 
-    async fn settle(&mut self, payload: Payload, outcome: Outcome) -> Result<(), OutputClosed> {
-        match outcome {
-            Outcome::Stored => self.stored(payload.points()),
-            Outcome::Refused { points, reason } => {
-                self.refused(points, &reason);
-                self.stored(payload.points().saturating_sub(points));
-            }
-            Outcome::Split { too_large, reason } => {
-                if too_large {
-                    let below = payload.lines().len().saturating_sub(1);
-                    self.largest_bytes = self.largest_bytes.min(below);
-                }
-                if let Some(halves) = payload.halves() {
-                    self.give_back(halves);
-                } else {
-                    self.refused(payload.points(), &reason);
-                    self.stored(0);
-                }
-            }
-            Outcome::Retry { after, reason } => {
-                self.give_back([payload]);
-                self.failed(None, &reason);
-                let wait = self.backoff.wait(fastrand::f64());
-                self.wait(after.unwrap_or(wait)).await;
-            }
-            Outcome::Pause { fault, reason } => {
-                self.give_back([payload]);
-                self.pause(fault, &reason).await;
-            }
-            Outcome::Closed => {
-                self.give_back([payload]);
-                return Err(OutputClosed);
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for somebody to act, or acts: makes a database that is missing.
-    async fn pause(&mut self, fault: Fault, reason: &str) {
-        if fault == Fault::NoDatabase
-            && !self.made_database
-            && let Target::Influxdb(client) = &self.target
-        {
-            match client.create_database().await {
+    /// Acts where somebody must: makes a database that is missing, reads secrets and certificates again. Returns how
+    /// long to wait for what cannot be done here.
+    async fn pause(&mut self, fault: Fault, reason: &str) -> Duration {
+        let probe = self.pace.probe.mul_f64(0.5 + fastrand::f64() / 2.0);
+        let Target::Influxdb(client) = &mut self.target else {
+            self.failed(Some(fault), reason);
+            return probe;
+        };
+        match fault {
+            Fault::NoDatabase if !self.made_database => match client.create_database().await {
                 Ok(true) => {
                     let sink = self.stats.name.as_str();
                     info!(sink, "made the database, which was missing");
                     self.made_database = true;
-                    return;
+                    return Duration::ZERO;
                 }
-                Ok(false) => {}
+                Ok(false) => self.failed(Some(fault), reason),
                 Err(error) => {
                     self.failed(Some(fault), &format!("{reason}; cannot make it: {error}"));
-                    return self.wait(self.pace.probe).await;
                 }
-            }
+            },
+            Fault::Denied | Fault::Untrusted => match client.refresh() {
+                Ok(()) => self.failed(Some(fault), reason),
+                Err(error) => self.failed(Some(fault), &format!("{reason}; {error}")),
+            },
+            Fault::NoDatabase | Fault::Misconfigured => self.failed(Some(fault), reason),
         }
-        self.failed(Some(fault), reason);
-        self.wait(self.pace.probe).await;
+        probe
     }
 
-    /// The other side has dealt with what was sent; `points` of it are stored.
-    fn stored(&mut self, points: usize) {
-        self.queue.acknowledge();
+    /// The other side has taken something.
+    fn works(&mut self) {
         self.backoff.reset();
         self.made_database = false;
-        self.stats.points_sent.add(points as u64);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let wall_ns = now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
-        self.stats
-            .last_ack_wall_ns
-            .store(wall_ns, Ordering::Relaxed);
-        let sink = self.stats.name.as_str();
-        if let Some(outage) = self.outage.take() {
-            let backlog = self.queue.backlog();
-            info!(
-                sink,
-                outage_s = outage.since.elapsed().as_secs_f64(),
-                points_waiting = backlog.points,
-                points_lost = backlog.lost_points,
-                "writing works again"
-            );
-        }
-        if let Some(points_lost) = self.queue.end_of_losses() {
-            warn!(
-                sink,
-                points_lost, "the queue is empty again; points were lost while it was full"
-            );
-        }
+        let now_ns = wall_ns();
+        self.stats.last_ack_wall_ns.store(now_ns, Ordering::Relaxed);
+    }
+
+    fn tell_end_of_outage(&mut self) {
+        let Some(outage) = self.outage.take() else {
+            return;
+        };
+        self.stats.fails(None);
+        info!(
+            sink = self.stats.name,
+            outage_s = outage.since.elapsed().as_secs_f64(),
+            points_waiting = self.stats.waiting().points,
+            "writing works again"
+        );
     }
 
     /// Told once when writing begins to fail, and again when the fault changes to or from one that stays.
     fn failed(&mut self, fault: Option<Fault>, reason: &str) {
         self.stats.write_errors.add(1);
         let known = self.outage.as_ref().map(|outage| outage.fault);
+        self.stats.fails(Some(Failing {
+            since_ns: wall_ns(),
+            reason: reason.to_owned(),
+        }));
         if known == Some(fault) {
             return;
         }
@@ -276,24 +347,36 @@ impl Worker {
         } else {
             error!(
                 sink,
-                reason,
-                "cannot write until somebody acts; points are kept while the queue has room"
+                reason, "cannot write until somebody acts; points are kept while there is room"
             );
         }
     }
 
-    fn refused(&mut self, points: usize, reason: &str) {
-        self.stats.points_dropped.add(points as u64);
+    /// Keeps refused lines for a person to look at, and tells of them now and then.
+    async fn quarantine(&mut self, refused: &[Refused]) {
+        let Some(first) = refused.iter().find(|it| !it.is_expired) else {
+            return;
+        };
+        let kept = match &self.quarantine {
+            Some(quarantine) => quarantine.keep(refused).await,
+            None => Ok(()),
+        };
+        let sink = self.stats.name.as_str();
+        if let Err(error) = kept {
+            warn!(sink, %error, "cannot keep refused lines for somebody to look at");
+        }
         let refusals = &mut self.refusals;
-        refusals.points += points;
+        refusals.points += refused.iter().filter(|it| !it.is_expired).count();
         let told = refusals
             .told
             .is_some_and(|told| told.elapsed() < TELL_REFUSALS_EVERY);
         if !told {
+            let quarantine = self.quarantine.as_ref().map(|it| it.path().display());
             error!(
-                sink = self.stats.name,
+                sink,
                 points_lost = refusals.points,
-                reason,
+                reason = first.reason,
+                quarantine = quarantine.map(tracing::field::display),
                 "points were refused for good"
             );
             *refusals = Refusals {
@@ -303,18 +386,31 @@ impl Worker {
         }
     }
 
-    fn give_back(
-        &self,
-        payloads: impl IntoIterator<Item = Payload, IntoIter: DoubleEndedIterator>,
-    ) {
-        count_dropped(&self.stats, self.queue.give_back(payloads));
-    }
-
     /// Waits; less when the agent is stopping, or begins to.
-    async fn wait(&self, wait: Duration) {
+    async fn wait(&mut self, wait: Duration) {
         select! {
             () = sleep(wait) => {}
-            () = self.queue.closed() => sleep(wait.min(self.pace.last_retry)).await,
+            () = self.store.closed() => sleep(wait.min(self.pace.last_retry)).await,
         }
+    }
+}
+
+/// What a batch came to, in points.
+fn tally(payload: &Payload, refused: &[Refused]) -> Tally {
+    let lost: Losses = refused
+        .iter()
+        .map(|refused| Loss {
+            reason: if refused.is_expired {
+                LossReason::Expired
+            } else {
+                LossReason::Refused
+            },
+            points: 1,
+            times: payload.times(),
+        })
+        .collect();
+    Tally {
+        stored: (payload.points() as u64).saturating_sub(lost.points()),
+        lost,
     }
 }

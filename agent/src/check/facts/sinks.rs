@@ -7,11 +7,13 @@ use std::{
 };
 
 use nix::unistd::{AccessFlags, eaccess};
+use tokio::{net::UnixStream, time::timeout};
 
 use super::PATIENCE;
 use crate::{
-    client::{Server, get},
     config::{Influxdb, Sink, SinkKind},
+    sink::influxdb::Client,
+    surroundings::read_secret,
     text::chain,
 };
 
@@ -52,6 +54,9 @@ pub(super) async fn ask(sinks: &[Sink]) -> Vec<SinkFacts> {
             ),
             SinkKind::Stdout => ("standard output".to_owned(), SinkState::Writable),
             SinkKind::File { path } => (path.display().to_string(), file(path)),
+            SinkKind::Unix { path } => (path.display().to_string(), socket(path).await),
+            // Whether anybody listens cannot be told.
+            SinkKind::Udp { address } => (format!("UDP to {address}"), SinkState::Writable),
         };
         facts.push(SinkFacts {
             name: sink.name.clone(),
@@ -65,17 +70,32 @@ pub(super) async fn ask(sinks: &[Sink]) -> Vec<SinkFacts> {
 /// `/ping` answers 204 without asking who we are. Whether the database takes our points shows with the first write:
 /// there is no request that tells and leaves nothing behind.
 async fn ping(influxdb: &Influxdb) -> SinkState {
-    let server = Server::Tcp(influxdb.url.clone());
-    match get(&server, "/ping", PATIENCE).await {
-        Ok(answer) if matches!(answer.status, 200 | 204) => {
-            let version = answer.headers.get("x-influxdb-version");
-            SinkState::Answers(match version.and_then(|it| it.to_str().ok()) {
+    let settings = Influxdb {
+        timeout: PATIENCE,
+        ..influxdb.clone()
+    };
+    let mut client = match Client::new(&settings, read_secret) {
+        Ok(client) => client,
+        Err(error) => return SinkState::Silent(chain(&error)),
+    };
+    match client.ping().await {
+        // 3.x may ask for a token even here.
+        Ok(ping) if matches!(ping.status, 200 | 204 | 401 | 403) => {
+            SinkState::Answers(match ping.version {
                 Some(version) => format!("version {version}"),
                 None => "without a version".to_owned(),
             })
         }
-        Ok(answer) => SinkState::Odd(answer.status),
-        Err(error) => SinkState::Silent(chain(&error)),
+        Ok(ping) => SinkState::Odd(ping.status),
+        Err(reason) => SinkState::Silent(reason),
+    }
+}
+
+async fn socket(path: &Path) -> SinkState {
+    match timeout(PATIENCE, UnixStream::connect(path)).await {
+        Ok(Ok(_stream)) => SinkState::Writable,
+        Ok(Err(error)) => SinkState::Unwritable(error.to_string()),
+        Err(_elapsed) => SinkState::Unwritable("nobody answers there".to_owned()),
     }
 }
 

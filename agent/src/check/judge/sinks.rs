@@ -15,7 +15,8 @@ pub(super) fn items(facts: &Facts) -> Vec<Item> {
 
 fn item(sink: &SinkFacts) -> Item {
     let SinkFacts { name, place, state } = sink;
-    let waiting = "points wait in memory meanwhile; when the queue is full the oldest are dropped, and counted";
+    let waiting = "points wait meanwhile, on disk where the sink has a spool; when there is no more room the oldest are dropped, and \
+                   counted";
     match state {
         SinkState::Answers(version) => Item::pass(name, format!("{place} answers: {version}")),
         SinkState::Writable => Item::pass(name, place),

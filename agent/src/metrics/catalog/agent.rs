@@ -27,6 +27,13 @@ pub(super) static AGENT_METRICS: &[&Metric] = &[
     &SINK_ERRORS,
     &SINK_BYTES,
     &SINK_LAST_ACK,
+    &SINK_FAILING,
+    &SINK_WAITING_BATCHES,
+    &SINK_WAITING_POINTS,
+    &SINK_WAITING_BYTES,
+    &SINK_OLDEST,
+    &SINK_SPOOL_BYTES,
+    &SINK_LOST,
 ];
 
 const AGENT_METRIC: Metric = Metric {
@@ -211,7 +218,7 @@ pub static SINK_DROPPED: Metric = Metric {
     field: "points_dropped",
     prometheus: "cgflux_sink_points_dropped_total",
     kind: Kind::Counter,
-    help: "Points lost: the queue was full, or the sink refused them for good.",
+    help: "Points that will never arrive, for whatever reason.",
     ..AGENT_METRIC
 };
 /// Failed writes.
@@ -237,5 +244,58 @@ pub static SINK_LAST_ACK: Metric = Metric {
     prometheus: "cgflux_sink_last_ack_timestamp_seconds",
     unit: Unit::Nanoseconds,
     help: "When the sink last acknowledged a write, since the Unix epoch; absent before the first.",
+    ..AGENT_METRIC
+};
+/// Whether writing fails.
+pub static SINK_FAILING: Metric = Metric {
+    field: "failing",
+    prometheus: "cgflux_sink_failing",
+    help: "1 while writing to the sink fails, else 0.",
+    ..AGENT_METRIC
+};
+/// Batches that wait.
+pub static SINK_WAITING_BATCHES: Metric = Metric {
+    field: "waiting_batches",
+    prometheus: "cgflux_sink_waiting_batches",
+    help: "Batches that the sink has not acknowledged yet.",
+    ..AGENT_METRIC
+};
+/// Points that wait.
+pub static SINK_WAITING_POINTS: Metric = Metric {
+    field: "waiting_points",
+    prometheus: "cgflux_sink_waiting_points",
+    help: "Points that the sink has not acknowledged yet.",
+    ..AGENT_METRIC
+};
+/// Bytes that wait.
+pub static SINK_WAITING_BYTES: Metric = Metric {
+    field: "waiting_bytes",
+    prometheus: "cgflux_sink_waiting_bytes",
+    unit: Unit::Bytes,
+    help: "Bytes of the batches that the sink has not acknowledged yet, compressed.",
+    ..AGENT_METRIC
+};
+/// The oldest point that waits.
+pub static SINK_OLDEST: Metric = Metric {
+    field: "oldest_waiting_ns",
+    prometheus: "cgflux_sink_oldest_waiting_timestamp_seconds",
+    unit: Unit::Nanoseconds,
+    help: "The time of the oldest point that the sink has not acknowledged yet, since the Unix epoch; absent without one.",
+    ..AGENT_METRIC
+};
+/// Bytes on disk.
+pub static SINK_SPOOL_BYTES: Metric = Metric {
+    field: "spool_bytes",
+    prometheus: "cgflux_sink_spool_bytes",
+    unit: Unit::Bytes,
+    help: "Bytes of the files that the sink's batches wait in; absent where they wait in memory alone.",
+    ..AGENT_METRIC
+};
+/// Points lost, by reason.
+pub static SINK_LOST: Metric = Metric {
+    field: "points_lost",
+    prometheus: "cgflux_sink_points_lost_total",
+    kind: Kind::Counter,
+    help: "Points that will never arrive, by reason.",
     ..AGENT_METRIC
 };

@@ -4,14 +4,16 @@ use super::{
     Seq,
     change::Change,
     error::Trouble,
-    ledger::{Loss, LossReason},
     pending::Pending,
     removals::Removals,
     room::{Room, pages_of},
     rows,
     store::Store,
 };
-use crate::encode::Packed;
+use crate::{
+    encode::Packed,
+    loss::{Loss, LossReason},
+};
 
 /// Pages kept free beyond what the batches may need; the second number is for the tree that is out of the ordinary.
 const SLACK_PAGES: [u64; 2] = [8, 64];
@@ -112,7 +114,7 @@ fn insert(
     let mut seqs = Vec::with_capacity(batches.len());
     for batch in batches {
         let reason = if !room.takes(batch.gzip.len() as u64) {
-            Some(LossReason::TooLarge)
+            Some(LossReason::Oversized)
         } else if pages + slack > spare {
             pages -= pages_if_taken(room, batch);
             Some(LossReason::Evicted)

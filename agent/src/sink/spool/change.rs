@@ -5,11 +5,12 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 use super::{
     Seq,
     error::Trouble,
-    ledger::{Label, Ledger, Loss, LossReason},
+    ledger::{Label, Ledger},
     rows::{crc_of, label_of},
     store::{Store, oldest_ns, signed},
 };
 use crate::encode::{Packed, Times};
+use crate::loss::{Loss, LossReason};
 
 /// Changes that are made together or not at all.
 pub(super) struct Change<'store> {

@@ -1,62 +1,9 @@
 //! The account of a spool: what waits, what was stored, and what was lost, why and of which time. Pure.
 
-use crate::encode::Times;
-
-/// Why points are lost.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum LossReason {
-    /// The spool was full, and they were the oldest.
-    Evicted,
-    /// They waited longer than the spool keeps points.
-    Aged,
-    /// The other side refused them for good.
-    Refused,
-    /// The other side keeps no points of their time any more.
-    Expired,
-    /// The disk was away, and memory was full.
-    Overflow,
-    /// The file was damaged where they stood.
-    Damaged,
-    /// Their batch is larger than the spool takes.
-    TooLarge,
-}
-
-impl LossReason {
-    /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 7] = [
-        Self::Evicted,
-        Self::Aged,
-        Self::Refused,
-        Self::Expired,
-        Self::Overflow,
-        Self::Damaged,
-        Self::TooLarge,
-    ];
-
-    /// The word for it, in metrics and in the file.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Evicted => "evicted",
-            Self::Aged => "aged",
-            Self::Refused => "refused",
-            Self::Expired => "expired",
-            Self::Overflow => "overflow",
-            Self::Damaged => "damaged",
-            Self::TooLarge => "too_large",
-        }
-    }
-}
-
-/// Points that are lost.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Loss {
-    /// Why.
-    pub reason: LossReason,
-    /// How many.
-    pub points: u64,
-    /// No point of them is outside these times.
-    pub times: Times,
-}
+use crate::{
+    loss::{Loss, LossReason},
+    times::Times,
+};
 
 /// What became of points, since the file was begun.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

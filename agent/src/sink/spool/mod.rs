@@ -28,14 +28,17 @@ use std::{
     time::Duration,
 };
 
-use crate::encode::Packed;
+use crate::{
+    encode::Packed,
+    loss::{Loss, LossReason},
+};
 use append::Order;
 pub use aside::{SetAside, Why};
 use change::Change;
 use error::Trouble;
 pub use error::{Cause, SpoolError};
 use ledger::Ledger;
-pub use ledger::{Depth, Loss, LossReason, Totals};
+pub use ledger::{Depth, Totals};
 use pending::Pending;
 pub use room::LEAST_BYTES;
 use room::Room;

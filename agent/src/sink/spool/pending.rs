@@ -6,10 +6,11 @@ use super::{
     Seq,
     change::Change,
     error::Trouble,
-    ledger::{Label, Ledger, Loss},
+    ledger::{Label, Ledger},
     rows::{self, Labelled},
     store::Store,
 };
+use crate::loss::Loss;
 
 /// It is lost with the process, and then a batch is merely written a second time.
 #[derive(Debug, Default)]

@@ -4,10 +4,11 @@ use super::{
     Seq,
     change::Change,
     error::Trouble,
-    ledger::{Label, LossReason},
+    ledger::Label,
     pending::Pending,
     rows::{self, Labelled},
 };
+use crate::loss::LossReason;
 
 /// What a change may remove.
 pub(super) struct Removals<'a, 'store> {

@@ -17,10 +17,11 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
 
 use super::{
     error::Trouble,
-    ledger::{Ledger, Loss, LossReason},
+    ledger::Ledger,
     room::{PAGE_BYTES, Room},
 };
 use crate::encode::Times;
+use crate::loss::{Loss, LossReason};
 
 /// "cgfl": tells a spool from other files of SQLite.
 const APPLICATION_ID: i64 = 0x6367_666c;

@@ -201,11 +201,11 @@ fn a_loss_is_untold_until_a_point_that_tells_it_is_kept() {
     assert_eq!(left[0].points, 2);
     assert_eq!(left[0].times.newest_ns, 20);
     let told = it.spool().untold();
-    assert_eq!(told[1].reason, LossReason::TooLarge);
+    assert_eq!(told[1].reason, LossReason::Oversized);
     it.spool().append(&[small(2)], &told, 1).unwrap();
     assert_eq!(it.open().untold(), []);
     assert_eq!(it.spool().totals().lost(LossReason::Overflow), 7);
-    assert_eq!(it.spool().totals().lost(LossReason::TooLarge), 1);
+    assert_eq!(it.spool().totals().lost(LossReason::Oversized), 1);
 }
 
 #[test]

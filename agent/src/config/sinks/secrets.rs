@@ -1,0 +1,153 @@
+//! Who writes: a user with a password, or a token. Secrets stand in files, never in the configuration.
+
+use std::path::{Path, PathBuf};
+
+use super::super::{
+    Credentials, InfluxdbVersion, Key, Secret, Surroundings, Value,
+    check::{any, name},
+    given::shown,
+    reader::Reader,
+    typed::Typed as _,
+};
+
+/// Variables of a secret, for those who cannot have a file.
+const PASSWORD_VARIABLE: &str = "CGFLUX_INFLUX_PASSWORD";
+const TOKEN_VARIABLE: &str = "CGFLUX_INFLUX_TOKEN";
+
+pub(super) fn read(
+    reader: &mut Reader,
+    section: &Key,
+    version: InfluxdbVersion,
+    around: &Surroundings<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<Credentials> {
+    refuse(reader, &section.child("password"), "password");
+    refuse(reader, &section.child("token"), "token");
+    let file_key = section.child("token_file");
+    let has_token = reader.has(&file_key);
+    let token = secret(
+        reader,
+        &section.child("token"),
+        &file_key,
+        TOKEN_VARIABLE,
+        around,
+        warnings,
+    );
+    if version != InfluxdbVersion::V1 {
+        return token.map(Credentials::Token);
+    }
+    let password = password(reader, section, around, warnings);
+    if has_token && password.is_some() {
+        let problem = "stands beside `username`; one of the two says who writes".to_owned();
+        reader.complain(&file_key, problem);
+    }
+    password.or(token.map(Credentials::Token))
+}
+
+/// A user of 1.x and the password.
+fn password(
+    reader: &mut Reader,
+    section: &Key,
+    around: &Surroundings<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<Credentials> {
+    let username_key = section.child("username");
+    let file_key = section.child("password_file");
+    let is_named = reader.has(&username_key);
+    let username = reader.optional(&username_key, user_name);
+    if username.is_none() {
+        let file: Option<PathBuf> = reader.optional(&file_key, any);
+        if file.is_some() && !is_named {
+            reader.complain(&file_key, "stands without `username`".to_owned());
+        }
+        return None;
+    }
+    let is_given = reader.has(&file_key);
+    let password_key = section.child("password");
+    let password = secret(
+        reader,
+        &password_key,
+        &file_key,
+        PASSWORD_VARIABLE,
+        around,
+        warnings,
+    );
+    if password.is_none() && !is_given {
+        let problem = "stands without a password; name a file that holds it in `password_file`";
+        reader.complain(&username_key, problem.to_owned());
+    }
+    let (username, password) = username.zip(password)?;
+    Some(Credentials::Password { username, password })
+}
+
+/// The secret in the file that `file_key` names, else in the variable.
+fn secret(
+    reader: &mut Reader,
+    key: &Key,
+    file_key: &Key,
+    variable: &str,
+    around: &Surroundings<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<Secret> {
+    let is_given = reader.has(file_key);
+    let file: Option<PathBuf> = reader.optional(file_key, any);
+    if let Some(file) = file {
+        let secret = secret_in(&file, around);
+        return secret
+            .map_err(|problem| reader.complain(file_key, problem))
+            .ok();
+    }
+    let (text, origin) = around.variable(variable, str::to_owned)?;
+    if is_given {
+        return None;
+    }
+    reader.settle(key, Some(Value::Other("not shown")), origin);
+    warnings.push(format!(
+        "{variable} can be read by whoever sees the environment of this process; {file_key} is safer",
+    ));
+    Some(Secret::new(text))
+}
+
+/// What must not stand in the configuration, which others may read.
+fn refuse(reader: &mut Reader, key: &Key, what: &str) {
+    if reader.has(key) {
+        let problem = format!(
+            "does not belong here; put the {what} into a file of mode 0600 and name it in `{what}_file`"
+        );
+        reader.complain(key, problem);
+        reader.skip(key);
+    }
+}
+
+/// Reads a secret. A relative path is one of the credentials that the service manager hands over in a folder of its
+/// own.
+fn secret_in(file: &Path, around: &Surroundings<'_>) -> Result<Secret, String> {
+    let credentials = around.variable("CREDENTIALS_DIRECTORY", str::to_owned);
+    let credentials = credentials.map(|(folder, _)| PathBuf::from(folder));
+    let path = match &credentials {
+        Some(folder) => folder.join(file),
+        None if file.is_absolute() => file.to_owned(),
+        None => {
+            return Err(format!(
+                "is {}; write the whole path, from / on, or hand the file over with systemd's LoadCredential=",
+                shown(file),
+            ));
+        }
+    };
+    let read = (around.read_secret)(&path)
+        .map_err(|error| format!("cannot read {}: {error}", shown(&path)))?;
+    let is_credential = credentials.is_some_and(|folder| path.starts_with(folder));
+    Secret::of_file(&path, is_credential, &read)
+}
+
+/// RFC 7617, section 2: a user name ends at its first colon.
+fn user_name(text: &String) -> Result<(), String> {
+    name(text)?;
+    if text.contains(':') {
+        return Err(format!(
+            "is {}; HTTP basic authentication cannot carry a user name with a colon",
+            text.value()
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! An InfluxDB over HTTP: one write, one answer.
+//!
+//! The versions differ in paths, parameters and in how one proves who one is (`api.rs`); what an answer means is left to
+//! `outcome`, what to do about it to the worker.
+
+mod api;
+
+use hyper::Method;
+use serde::Deserialize;
+
+use super::{
+    link::{Ask, Link, LinkError, TlsError},
+    outcome::{Fault, Outcome, classify},
+};
+use crate::{
+    config::{Credentials, Influxdb, InfluxdbVersion, ReadSecret},
+    encode::{Packed, Payload},
+    text::chain,
+};
+
+/// Why no request can be made of a sink's settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Whom to believe cannot be told.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A password or token that no header can carry.
+    #[error("the password or token holds what no HTTP header can carry")]
+    Secret,
+}
+
+/// A connection to one database of an InfluxDB.
+#[derive(Debug)]
+pub struct Client {
+    settings: Influxdb,
+    read_secret: ReadSecret,
+    link: Link,
+    /// Path and query of a write.
+    write: String,
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ping {
+    /// HTTP status.
+    pub status: u16,
+    /// Its version, if it tells.
+    pub version: Option<String>,
+}
+
+impl Client {
+    /// A client; connects only when there is something to ask. `read_secret` reads the files of secrets again when the
+    /// server refuses them.
+    pub fn new(settings: &Influxdb, read_secret: ReadSecret) -> Result<Self, ClientError> {
+        let mut link = Link::new(&settings.url, &settings.tls, settings.timeout)?;
+        link.authorize(api::authorization(settings.credentials.as_ref())?);
+        Ok(Self {
+            write: api::write_target(settings),
+            settings: settings.clone(),
+            read_secret,
+            link,
+        })
+    }
+
+    /// Sends one payload. `packed` is the same lines, where they are at hand packed: what leaves this machine goes so.
+    pub(super) async fn write(&mut self, payload: &Payload, packed: Option<&Packed>) -> Outcome {
+        let packed = packed.filter(|_| !self.settings.url.is_local());
+        let ask = Ask {
+            method: Method::POST,
+            target: self.write.clone(),
+            content_type: "text/plain; charset=utf-8",
+            body: packed.map_or_else(|| payload.lines().clone(), |packed| packed.gzip.clone()),
+            is_gzip: packed.is_some(),
+        };
+        match self.link.ask(&ask).await {
+            Ok(answer) => classify(&answer),
+            Err(LinkError::Untrusted(reason)) => Outcome::Pause {
+                fault: Fault::Untrusted,
+                reason,
+            },
+            Err(LinkError::Failed(reason)) => Outcome::Retry {
+                after: None,
+                reason,
+            },
+        }
+    }
+
+    /// Asks whether anybody is there. No version asks for credentials here but 3.x, unless told not to.
+    pub async fn ping(&mut self) -> Result<Ping, String> {
+        let ask = get("/ping".to_owned());
+        let answer = self
+            .link
+            .ask(&ask)
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(Ping {
+            status: answer.status,
+            version: answer.version,
+        })
+    }
+
+    /// Reads secrets and certificates anew, as they may have been replaced since. What cannot be read is said; what was
+    /// in force goes on then.
+    pub(super) fn refresh(&mut self) -> Result<(), String> {
+        if let Some(credentials) = &self.settings.credentials {
+            let credentials = again(credentials, self.read_secret)?;
+            let header = api::authorization(Some(&credentials));
+            self.link
+                .authorize(header.map_err(|error| error.to_string())?);
+            self.settings.credentials = Some(credentials);
+        }
+        self.link
+            .trust(&self.settings.tls)
+            .map_err(|error| chain(&error))
+    }
+
+    /// Makes the database, if the settings want that; returns whether they do.
+    pub(super) async fn create_database(&mut self) -> Result<bool, String> {
+        if !self.settings.create_database || self.settings.version != InfluxdbVersion::V1 {
+            return Ok(false);
+        }
+        let statement = format!("CREATE DATABASE {}", api::quoted(&self.settings.database));
+        self.execute(&statement).await.map(|_results| true)
+    }
+
+    /// Runs one statement of InfluxQL by `/query`, and gives its results as JSON.
+    ///
+    /// The status is 200 whether it worked or not; the body tells.
+    pub async fn execute(&mut self, statement: &str) -> Result<serde_json::Value, String> {
+        let ask = Ask {
+            method: Method::POST,
+            target: "/query".to_owned(),
+            content_type: "application/x-www-form-urlencoded",
+            body: api::query_form(statement, &self.settings.database).into(),
+            is_gzip: false,
+        };
+        let answer = self
+            .link
+            .ask(&ask)
+            .await
+            .map_err(|error| error.to_string())?;
+        let body: QueryAnswer = serde_json::from_str(&answer.body).unwrap_or_default();
+        let mut results = body.results.into_iter();
+        let first = results.next().unwrap_or_default();
+        let error = body.error.or_else(|| {
+            let error = first.get("error")?;
+            error.as_str().map(str::to_owned)
+        });
+        match error {
+            Some(error) => Err(format!("{} {error}", answer.status)),
+            None if answer.status != 200 => Err(format!(
+                "the server answers a query with status {}",
+                answer.status
+            )),
+            None => Ok(first),
+        }
+    }
+}
+
+/// What `/query` answers.
+#[derive(Default, Deserialize)]
+struct QueryAnswer {
+    error: Option<String>,
+    #[serde(default)]
+    results: Vec<serde_json::Value>,
+}
+
+fn get(target: String) -> Ask {
+    Ask {
+        method: Method::GET,
+        target,
+        content_type: "",
+        body: bytes::Bytes::new(),
+        is_gzip: false,
+    }
+}
+
+/// The same credentials as their files have them now.
+fn again(credentials: &Credentials, read: ReadSecret) -> Result<Credentials, String> {
+    Ok(match credentials {
+        Credentials::Password { username, password } => Credentials::Password {
+            username: username.clone(),
+            password: password.again(read)?,
+        },
+        Credentials::Token(token) => Credentials::Token(token.again(read)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io, path::Path};
+
+    use super::*;
+    use crate::config::{Secret, SecretFile};
+
+    fn read(path: &Path) -> io::Result<SecretFile> {
+        let text = fs::read_to_string(path)?;
+        Ok(SecretFile { text, mode: 0o600 })
+    }
+
+    #[test]
+    fn a_secret_is_printed_nowhere_and_read_again_from_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        fs::write(&path, "s3cret\n").unwrap();
+        let secret = Secret::of_file(&path, false, &read(&path).unwrap()).unwrap();
+        let settings = Influxdb {
+            credentials: Some(Credentials::Password {
+                username: "agent".to_owned(),
+                password: secret,
+            }),
+            ..Influxdb::at("http://db:8086".parse().unwrap())
+        };
+        let mut client = Client::new(&settings, read).unwrap();
+        let printed = format!("{settings:?} {client:?}");
+        for secret in ["s3cret", "YWdlbnQ6czNjcmV0"] {
+            assert!(!printed.contains(secret), "{printed}");
+        }
+        fs::write(&path, "an0ther\n").unwrap();
+        client.refresh().unwrap();
+        let Some(Credentials::Password { password, .. }) = &client.settings.credentials else {
+            panic!("{client:?}");
+        };
+        assert_eq!(password.expose(), "an0ther");
+        fs::remove_file(&path).unwrap();
+        let error = client.refresh().unwrap_err();
+        assert!(error.contains("password: No such file"), "{error}");
+    }
+}

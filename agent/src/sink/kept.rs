@@ -1,0 +1,421 @@
+//! What waits for one sink: on disk, and in memory where there is no disk or it is away.
+//!
+//! What comes stands in memory first and goes to the disk in the order in which it came, so what is on disk is older.
+//! Blocking, for one caller at a time; `store` brings it together with tasks.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use tracing::error;
+
+use super::{
+    disk::{Disk, Place},
+    lanes::Pacer,
+    memory::Memory,
+    spool::{Seq, Spool, SpoolError},
+};
+use crate::{
+    encode::{Packed, Payload},
+    loss::{Loss, LossReason, Losses},
+    self_stats::Waiting,
+};
+
+/// After so many settled batches the disk is told, also where nothing new comes along.
+const FLUSH_AFTER: usize = 64;
+
+/// Which batch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Key {
+    /// One on disk.
+    Disk(Seq),
+    /// One in memory.
+    Memory(u64),
+}
+
+/// A batch to be written.
+#[derive(Clone, Debug)]
+pub(super) struct Batch {
+    pub(super) key: Key,
+    pub(super) packed: Packed,
+    pub(super) payload: Payload,
+    /// Whether newer ones may go before it.
+    pub(super) has_waited: bool,
+}
+
+/// What became of points.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Tally {
+    /// How many are stored.
+    pub(super) stored: u64,
+    /// Which never will be.
+    pub(super) lost: Losses,
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Write this.
+    Batch(Box<Batch>),
+    /// What waits is to wait for so long yet.
+    Later(Duration),
+    /// Nothing waits.
+    Nothing,
+}
+
+/// Makes the points that tell of losses, at this time.
+pub(super) type TellLosses = Box<dyn Fn(&Losses, i64) -> Option<Payload> + Send>;
+
+/// Batches that wait.
+pub(super) struct Kept {
+    /// For the log.
+    sink: String,
+    disk: Option<Disk>,
+    memory: Memory,
+    /// From where on batches came while nothing failed: they go before what has waited.
+    live: Live,
+    /// The batch in memory that is being written.
+    taken: Option<u64>,
+    pacer: Pacer,
+    tell: TellLosses,
+    /// The account, where there is no spool to keep it.
+    account: Tally,
+    /// Losses that no point has told of, where there is no spool to remember them.
+    untold: Losses,
+    /// Whether something was written since it failed last: only then are losses told of.
+    works: bool,
+    /// Points lost for want of room when the log was told; absent until something is lost for that.
+    told_full: Option<u64>,
+    settled: usize,
+}
+
+/// The first batches that are live.
+#[derive(Debug, Default)]
+struct Live {
+    disk: Option<Seq>,
+    memory: Option<u64>,
+}
+
+impl Kept {
+    /// What waits in memory alone.
+    pub(super) fn in_memory(
+        sink: &str,
+        max_bytes: usize,
+        drain_lines: u32,
+        tell: TellLosses,
+    ) -> Self {
+        Self {
+            sink: sink.to_owned(),
+            disk: None,
+            memory: Memory::new(max_bytes),
+            live: Live::default(),
+            taken: None,
+            pacer: Pacer::new(drain_lines),
+            tell,
+            account: Tally::default(),
+            untold: Losses::default(),
+            works: true,
+            told_full: None,
+            settled: 0,
+        }
+    }
+
+    /// The same on disk, and in memory while that is away. Fails only where another process has the file.
+    pub(super) fn on_disk(self, place: Place, now: Instant) -> Result<Self, SpoolError> {
+        let disk = Disk::open(&self.sink, place, now)?;
+        Ok(Self {
+            disk: Some(disk),
+            ..self
+        })
+    }
+
+    /// Keeps these, and counts what was lost before they came here.
+    pub(super) fn keep(&mut self, batches: Vec<Packed>, lost: &Losses, now: Instant, wall_ns: i64) {
+        self.lose(lost);
+        let points: usize = batches.iter().map(|batch| batch.points).sum();
+        if points > 0 {
+            self.pacer.came(points, now);
+            self.tell_without_spool(wall_ns);
+        }
+        for batch in batches {
+            self.push(batch);
+        }
+        self.move_to_disk(now, wall_ns);
+        self.log_losses();
+    }
+
+    /// The batch to be written now.
+    pub(super) fn take(&mut self, now: Instant) -> Next {
+        let live = self
+            .live
+            .disk
+            .and_then(|from| self.take_from_disk(from, now))
+            .or_else(|| self.take_from_memory(self.live.memory?));
+        if let Some((key, packed)) = live {
+            return self.give(key, packed, false);
+        }
+        if self.is_empty() {
+            return Next::Nothing;
+        }
+        let wait = self.pacer.wait(now);
+        if !wait.is_zero() {
+            return Next::Later(wait);
+        }
+        let oldest = self
+            .take_from_disk(Seq::FIRST, now)
+            .or_else(|| self.take_from_memory(0));
+        match oldest {
+            Some((key, packed)) => self.give(key, packed, true),
+            None => Next::Nothing,
+        }
+    }
+
+    /// A batch was not written; it may be taken again. All that came so far has waited, then.
+    pub(super) fn release(&mut self, key: Key) {
+        match key {
+            Key::Disk(seq) => {
+                if let Some(spool) = self.spool_mut() {
+                    spool.release(seq);
+                }
+            }
+            Key::Memory(_) => self.taken = None,
+        }
+        self.live = Live::default();
+        self.works = false;
+    }
+
+    /// A batch that was begun then is done with.
+    pub(super) fn settle(&mut self, batch: &Batch, tally: &Tally, began: Instant, now: Instant) {
+        self.works = true;
+        if batch.has_waited {
+            self.pacer.drained(batch.packed.points, began, now);
+        }
+        self.account_for(batch.key, tally);
+        self.settled += 1;
+        if self.settled >= FLUSH_AFTER {
+            self.flush(now);
+        }
+        if self.is_empty() {
+            self.told_full = None;
+        }
+    }
+
+    /// Tells the disk what is settled.
+    pub(super) fn flush(&mut self, now: Instant) {
+        self.settled = 0;
+        if let Some(disk) = &mut self.disk {
+            disk.with(now, Spool::flush);
+        }
+    }
+
+    /// What waits now.
+    pub(super) fn waiting(&self) -> Waiting {
+        let memory = &self.memory;
+        let on_disk = self.spool().map(Spool::depth).unwrap_or_default();
+        let oldest = memory.iter().map(|(_, batch)| batch.times.oldest_ns);
+        Waiting {
+            batches: on_disk.batches + memory.len() as u64,
+            points: on_disk.points + memory.points(),
+            bytes: on_disk.bytes + memory.bytes() as u64,
+            file_bytes: self.spool().map(Spool::file_bytes),
+            oldest_ns: on_disk.oldest_ns.into_iter().chain(oldest).min(),
+        }
+    }
+
+    /// Points stored so far, by earlier processes too as far as the disk knows.
+    pub(super) fn points_stored(&self) -> u64 {
+        let spool = self.spool().map_or(0, |spool| spool.totals().stored);
+        spool + self.account.stored
+    }
+
+    /// Points lost so far for this reason, in the same way.
+    pub(super) fn points_lost(&self, reason: LossReason) -> u64 {
+        let spool = self.spool().map_or(0, |spool| spool.totals().lost(reason));
+        let elsewhere = self.account.lost.iter().find(|loss| loss.reason == reason);
+        spool + elsewhere.map_or(0, |loss| loss.points)
+    }
+
+    /// The latest time at which something came, by this process or an earlier one.
+    pub(super) fn newest_ns(&self) -> Option<i64> {
+        self.spool().and_then(Spool::newest_ns)
+    }
+
+    /// Points that end with the process.
+    pub(super) fn points_in_memory(&self) -> u64 {
+        self.memory.points()
+    }
+
+    /// All that is in memory is lost: the process ends.
+    pub(super) fn lose_memory(&mut self, now: Instant) {
+        let held: Vec<u64> = self.memory.iter().map(|(id, _)| id).collect();
+        let lost = held.into_iter().filter_map(|id| self.memory.remove(id));
+        let lost: Losses = lost.map(|batch| batch.loss(LossReason::Stopped)).collect();
+        self.lose(&lost);
+        self.flush(now);
+    }
+
+    fn is_empty(&self) -> bool {
+        let spool = self.spool();
+        self.memory.len() == 0 && spool.is_none_or(|spool| spool.depth().batches == 0)
+    }
+
+    fn spool(&self) -> Option<&Spool> {
+        self.disk.as_ref().and_then(Disk::spool)
+    }
+
+    fn spool_mut(&mut self) -> Option<&mut Spool> {
+        self.disk.as_mut().and_then(Disk::spool_mut)
+    }
+
+    fn push(&mut self, batch: Packed) {
+        let (id, lost) = self.memory.push(batch, self.taken);
+        self.live.memory.get_or_insert(id);
+        self.lose(&lost);
+    }
+
+    fn give(&mut self, key: Key, packed: Packed, has_waited: bool) -> Next {
+        match packed.unpack() {
+            Ok(payload) => Next::Batch(Box::new(Batch {
+                key,
+                packed,
+                payload,
+                has_waited,
+            })),
+            // The disk proves what it gives and memory does not decay, so nothing is known that leads here.
+            Err(error) => {
+                let loss = packed.loss(LossReason::Damaged);
+                error!(sink = self.sink, %error, points_lost = loss.points, "a batch is dropped");
+                let tally = Tally {
+                    stored: 0,
+                    lost: Losses::from_iter([loss]),
+                };
+                self.account_for(key, &tally);
+                Next::Later(Duration::ZERO)
+            }
+        }
+    }
+
+    fn take_from_disk(&mut self, from: Seq, now: Instant) -> Option<(Key, Packed)> {
+        let taken = self.disk.as_mut()?.with(now, |spool| spool.take(from));
+        let stored = taken??;
+        Some((Key::Disk(stored.seq), stored.packed))
+    }
+
+    fn take_from_memory(&mut self, from: u64) -> Option<(Key, Packed)> {
+        let (id, batch) = self.memory.iter().find(|(id, _)| *id >= from)?;
+        let batch = batch.clone();
+        self.taken = Some(id);
+        Some((Key::Memory(id), batch))
+    }
+
+    /// Takes a batch that is done with into the account.
+    fn account_for(&mut self, key: Key, tally: &Tally) {
+        match key {
+            Key::Disk(seq) => {
+                let lost: Vec<Loss> = tally.lost.iter().collect();
+                if let Some(spool) = self.spool_mut() {
+                    spool.settle(seq, &lost);
+                }
+            }
+            Key::Memory(id) => {
+                self.taken = None;
+                self.memory.remove(id);
+                match self.spool_mut() {
+                    Some(spool) => spool.stored_elsewhere(tally.stored),
+                    None => self.account.stored += tally.stored,
+                }
+                self.lose(&tally.lost);
+            }
+        }
+    }
+
+    /// Counts losses of what is not on disk.
+    fn lose(&mut self, lost: &Losses) {
+        if let Some(spool) = self.spool_mut() {
+            for loss in lost.iter() {
+                spool.lost_elsewhere(&loss);
+            }
+        } else {
+            self.account.lost.extend(lost.iter());
+            self.untold.extend(lost.iter());
+        }
+    }
+
+    /// Makes a point of what was lost, where no spool remembers it.
+    fn tell_without_spool(&mut self, wall_ns: i64) {
+        if self.spool().is_none() && self.works && !self.untold.is_empty() {
+            let untold = std::mem::take(&mut self.untold);
+            if let Some(told) = (self.tell)(&untold, wall_ns) {
+                self.push(Packed::of(&told));
+            }
+        }
+    }
+
+    /// Moves what is in memory to the disk, if that can be used, with a point of what was lost.
+    fn move_to_disk(&mut self, now: Instant, wall_ns: i64) {
+        loop {
+            let movable = self.memory.iter().filter(|(id, _)| Some(*id) != self.taken);
+            let (ids, mut batches): (Vec<u64>, Vec<Packed>) =
+                movable.map(|(id, batch)| (id, batch.clone())).unzip();
+            let Some(disk) = self.disk.as_mut().filter(|_| !batches.is_empty()) else {
+                return;
+            };
+            let untold = disk.spool().map(Spool::untold).unwrap_or_default();
+            let told = untold.iter().copied().collect::<Losses>();
+            let told = self.works.then(|| (self.tell)(&told, wall_ns)).flatten();
+            let extra = usize::from(told.is_some());
+            batches.splice(0..0, told.as_ref().map(Packed::of));
+            let told = if extra > 0 { &untold[..] } else { &[] };
+            let kept = disk.with(now, |spool| spool.append(&batches, told, wall_ns));
+            let Some(seqs) = kept.filter(|seqs| seqs.len() > extra) else {
+                return;
+            };
+            let live_from = self.live.memory;
+            for (id, seq) in ids.iter().zip(seqs.into_iter().skip(extra)) {
+                self.memory.remove(*id);
+                if let Some(seq) = seq.filter(|_| live_from.is_some_and(|from| *id >= from)) {
+                    self.live.disk.get_or_insert(seq);
+                }
+            }
+            self.move_account();
+        }
+    }
+
+    /// What was counted before there was a spool goes into its account.
+    fn move_account(&mut self) {
+        let account = std::mem::take(&mut self.account);
+        self.untold = Losses::default();
+        if let Some(spool) = self.spool_mut() {
+            spool.stored_elsewhere(account.stored);
+            for loss in account.lost.iter() {
+                spool.lost_elsewhere(&loss);
+            }
+        }
+    }
+
+    /// Says once that there is no more room, until everything is written.
+    fn log_losses(&mut self) {
+        let reasons = [LossReason::Evicted, LossReason::Aged, LossReason::Overflow];
+        let lost = reasons.map(|reason| self.points_lost(reason)).iter().sum();
+        let before = *self.told_full.get_or_insert(lost);
+        if lost > before && before != u64::MAX {
+            self.told_full = Some(u64::MAX);
+            error!(
+                sink = self.sink,
+                points_lost = lost - before,
+                "there is no more room for what waits: the oldest points are dropped from now on"
+            );
+        }
+    }
+}
+
+/// Without what tells of losses.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept")
+            .field("sink", &self.sink)
+            .field("disk", &self.disk)
+            .finish_non_exhaustive()
+    }
+}
