@@ -1,4 +1,4 @@
-//! The HTTP server: who may ask, which route answers, how a connection ends.
+//! The HTTP server: who may ask, which route answers. How connections are served is in `serving.rs`.
 //!
 //! | route | answer | file |
 //! |---|---|---|
@@ -18,23 +18,19 @@ mod health;
 mod live;
 mod page;
 mod reply;
+mod serving;
 #[cfg(test)]
 mod tests;
 
-use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
+use hyper::{Request, Response, body::Incoming};
 use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::JoinSet,
-    time::{sleep, timeout},
+    net::TcpListener,
+    sync::{Semaphore, watch},
 };
-use tokio_io_timeout::TimeoutStream;
+
+use serving::Limits;
 
 use crate::{encode::prometheus::AllowedLabels, live::Live};
 
@@ -87,11 +83,6 @@ impl Default for Settings {
 /// Reads `CLOCK_BOOTTIME` in nanoseconds; tests pass their own.
 pub type BootClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// Bytes of a request's line and headers together; more is answered with 431.
-const HEADER_BYTES: usize = 16 * 1024;
-/// Headers of a request; more is answered with 431.
-const HEADERS: usize = 64;
-
 /// The server, ready to run.
 pub struct Server {
     context: Arc<Context>,
@@ -124,93 +115,22 @@ impl Server {
     }
 
     /// Serves until `stop` says true or its sender is gone, then lets answers under way finish within
-    /// [`Settings::drain`]. Returns how many connections had to be cut. Accept errors are logged once a series and
-    /// waited out: what is missing then (file descriptors, memory) may come back.
+    /// [`Settings::drain`]. Returns how many connections had to be cut.
     pub async fn run(self, listener: TcpListener, stop: watch::Receiver<bool>) -> usize {
         let context = self.context;
-        let permits = Arc::new(Semaphore::new(context.settings.connections));
-        let graceful = GracefulShutdown::new();
-        let mut connections = JoinSet::new();
-        let mut failing = false;
-        loop {
-            let accepted = tokio::select! {
-                accepted = accept(&listener, &permits) => accepted,
-                () = stopped(stop.clone()) => break,
-                Some(_) = connections.join_next() => continue,
-            };
-            match accepted {
-                Ok((stream, local, permit)) => {
-                    failing = false;
-                    let context = Arc::clone(&context);
-                    let connection = serve(context, stream, local, stop.clone());
-                    let connection = graceful.watch(connection);
-                    connections.spawn(async move {
-                        let ended = connection.await;
-                        drop(permit);
-                        if let Err(error) = ended {
-                            tracing::debug!(%error, "connection ended");
-                        }
-                    });
-                }
-                Err(error) => {
-                    if !failing {
-                        tracing::warn!(%error, "cannot accept a connection");
-                    }
-                    failing = true;
-                    sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
-        drop(listener);
-        if timeout(context.settings.drain, graceful.shutdown())
-            .await
-            .is_ok()
-        {
-            return 0;
-        }
-        while connections.try_join_next().is_some() {}
-        connections.len()
+        let limits = Limits {
+            connections: context.settings.connections,
+            read_timeout: context.settings.read_timeout,
+            write_timeout: context.settings.write_timeout,
+            drain: context.settings.drain,
+        };
+        let stopping = stop.clone();
+        let answer = move |request: Request<Incoming>, local| {
+            let answer = answer(&context, &request, local, &stopping);
+            async move { answer }
+        };
+        serving::run(listener, limits, stop, answer).await
     }
-}
-
-/// Waits for room, then for a connection; says which of our addresses it came in on.
-async fn accept(
-    listener: &TcpListener,
-    permits: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    let local = stream.local_addr()?.ip().to_canonical();
-    Ok((stream, local, permit))
-}
-
-/// Waits until `stop` says true or its sender is gone.
-async fn stopped(mut stop: watch::Receiver<bool>) {
-    drop(stop.wait_for(|stop| *stop).await);
-}
-
-fn serve(
-    context: Arc<Context>,
-    stream: TcpStream,
-    local: IpAddr,
-    stop: watch::Receiver<bool>,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> + Send {
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(context.settings.write_timeout));
-    let read_timeout = context.settings.read_timeout;
-    let service = service_fn(move |request| {
-        let answer = answer(&context, &request, local, &stop);
-        async move { Ok::<_, Infallible>(answer) }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(read_timeout)
-        .max_header_size(HEADER_BYTES)
-        .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service)
 }
 
 /// The route table. Answering takes no await: all there is to say is in memory.

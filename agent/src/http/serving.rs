@@ -1,0 +1,158 @@
+//! How connections are served, whatever is asked on them: how many at a time, how slow they may be, how they end.
+
+use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
+
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulConnection, GracefulShutdown},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_io_timeout::TimeoutStream;
+
+use super::reply::Body;
+
+/// Bytes of a request's line and headers together; more is answered with 431.
+const HEADER_BYTES: usize = 16 * 1024;
+/// Headers of a request; more is answered with 431.
+const HEADERS: usize = 64;
+
+/// What connections may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Connections at a time; further ones wait in the kernel's backlog.
+    pub(super) connections: usize,
+    /// How long a client may take to send the headers of a request, and how long an idle connection is kept.
+    pub(super) read_timeout: Duration,
+    /// How long a client may take nothing of an answer.
+    pub(super) write_timeout: Duration,
+    /// How long answers under way may take after the stop.
+    pub(super) drain: Duration,
+}
+
+/// Where connections come from.
+pub(super) trait Listener: Send + Sync {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Send + 'static;
+    /// What is known of it before it says a word.
+    type Peer: Copy + Send + Sync + 'static;
+
+    /// The next connection.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Self::Peer)>> + Send;
+}
+
+/// Known is on which of our addresses the connection came in.
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+    type Peer = IpAddr;
+
+    async fn accept(&self) -> io::Result<(TcpStream, IpAddr)> {
+        let (stream, _) = Self::accept(self).await?;
+        let local = stream.local_addr()?.ip().to_canonical();
+        Ok((stream, local))
+    }
+}
+
+/// Serves until `stop` says true or its sender is gone, then lets answers under way finish within [`Limits::drain`].
+/// Returns how many connections had to be cut. Accept errors are logged once a series and waited out: what is missing
+/// then (file descriptors, memory) may come back.
+pub(super) async fn run<L, A, F>(
+    listener: L,
+    limits: Limits,
+    stop: watch::Receiver<bool>,
+    answer: A,
+) -> usize
+where
+    L: Listener,
+    A: Fn(Request<Incoming>, L::Peer) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut failing = false;
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &permits) => accepted,
+            () = stopped(stop.clone()) => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, peer, permit)) => {
+                failing = false;
+                let connection = connection(stream, peer, limits, answer.clone());
+                let connection = graceful.watch(connection);
+                connections.spawn(async move {
+                    let ended = connection.await;
+                    drop(permit);
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "connection ended");
+                    }
+                });
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::warn!(%error, "cannot accept a connection");
+                }
+                failing = true;
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    if timeout(limits.drain, graceful.shutdown()).await.is_ok() {
+        return 0;
+    }
+    while connections.try_join_next().is_some() {}
+    connections.len()
+}
+
+/// Waits for room, then for a connection.
+async fn accept<L: Listener>(
+    listener: &L,
+    permits: &Arc<Semaphore>,
+) -> io::Result<(L::Stream, L::Peer, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(permits)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, permit))
+}
+
+/// Waits until `stop` says true or its sender is gone.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+fn connection<S, P, A, F>(
+    stream: S,
+    peer: P,
+    limits: Limits,
+    answer: A,
+) -> impl GracefulConnection<Error = hyper::Error> + Send
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+    P: Copy + Send + 'static,
+    A: Fn(Request<Incoming>, P) -> F + Send + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.write_timeout));
+    let service = service_fn(move |request| {
+        let answer = answer(request, peer);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.read_timeout)
+        .max_header_size(HEADER_BYTES)
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+}
