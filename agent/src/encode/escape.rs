@@ -42,6 +42,17 @@ pub(super) fn push_tag(out: &mut String, clean: &str) {
     }
 }
 
+/// Appends a cleaned measurement, escaped. An equals sign is none of its delimiters, and a backslash before one would
+/// stay.
+pub(super) fn push_measurement(out: &mut String, clean: &str) {
+    for char in clean.chars() {
+        if matches!(char, ',' | ' ') {
+            out.push('\\');
+        }
+        out.push(char);
+    }
+}
+
 /// Appends a cleaned string field's value, quoted and escaped.
 pub(super) fn push_string(out: &mut Vec<u8>, clean: &str) {
     out.push(b'"');

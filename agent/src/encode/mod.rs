@@ -1,10 +1,11 @@
-//! Batches and shipments → text, one format a file.
+//! Batches and shipments → text, one format a file; and what other processes hand in, written again.
 //!
 //! Pure and infallible: whatever a name contains, the lines are valid. Writing them anywhere is left to `sink`.
 
 mod escape;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod intake;
 pub mod json;
 mod line;
 pub mod line_protocol;

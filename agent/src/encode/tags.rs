@@ -6,6 +6,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashSet},
+    iter,
 };
 
 use super::{
@@ -63,7 +64,7 @@ const CONTAINER_FIELDS: [&str; 10] = [
 ];
 
 /// Names that InfluxDB gives a meaning of its own.
-const RESERVED: [&str; 3] = ["_field", "_measurement", "time"];
+pub(super) const RESERVED: [&str; 3] = ["_field", "_measurement", "time"];
 
 /// Most bytes of all static tags, and of all labels of one container; with our own tags and their escapes this stays
 /// below the 65,535 bytes that InfluxDB allows a series key.
@@ -220,6 +221,26 @@ impl Tagging {
         extra: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> String {
         self.finish(Tags::default(), extra, None)
+    }
+
+    /// The tags of another process's line: `own`, which are clean, and of ours what the line has `named` neither a tag
+    /// nor a field.
+    pub(super) fn of_line<'a>(
+        &'a self,
+        own: &'a [(Cow<'a, str>, Cow<'a, str>)],
+        named: impl Fn(&str) -> bool,
+    ) -> String {
+        let mut tags = Tags::default();
+        for (key, value) in own {
+            tags.push(key, value.as_ref());
+        }
+        let fixed = self.fixed.iter().map(|(key, value)| (key.as_str(), value));
+        for (key, value) in iter::once(("host", &self.host)).chain(fixed) {
+            if !named(key) {
+                tags.push(key, value.as_str());
+            }
+        }
+        tags.text()
     }
 
     fn finish<'a>(
