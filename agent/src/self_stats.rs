@@ -3,11 +3,12 @@
 //! Counters are plain atomics that any part may raise; nothing reads them back but the tick that publishes them.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
 use crate::{
+    encode::intake::{Reason, Refused},
     loss::LossReason,
     metrics::{Metric, Sample, Value, catalog},
 };
@@ -166,6 +167,47 @@ impl SinkStats {
     }
 }
 
+/// What came in by the socket for other processes' points.
+#[derive(Debug, Default)]
+pub struct SocketStats {
+    /// Requests to write, good and bad.
+    pub requests: Counter,
+    /// Those of which nothing was looked at: a bound was hit, or they could not be read.
+    pub requests_refused: Counter,
+    /// Lines handed to the sinks.
+    pub lines_taken: Counter,
+    lines_refused: [Counter; Reason::ALL.len()],
+}
+
+impl SocketStats {
+    /// Counts lines that were not taken.
+    pub fn refuse(&self, refused: &Refused) {
+        for (reason, count) in refused.by_reason() {
+            self.lines_refused(reason).add(count as u64);
+        }
+    }
+
+    /// How many lines were not taken for this reason.
+    pub fn lines_refused(&self, reason: Reason) -> &Counter {
+        &self.lines_refused[reason as usize]
+    }
+
+    fn samples(&self) -> impl Iterator<Item = Sample> {
+        let whole = [
+            (&catalog::SOCKET_REQUESTS, &self.requests),
+            (&catalog::SOCKET_REQUESTS_REFUSED, &self.requests_refused),
+            (&catalog::SOCKET_LINES_TAKEN, &self.lines_taken),
+        ];
+        let whole = whole.map(|(metric, counter)| integer(metric, counter.get()));
+        let refused = Reason::ALL.into_iter().zip(&self.lines_refused);
+        let refused = refused.map(|(reason, counter)| {
+            integer(&catalog::SOCKET_LINES_REFUSED, counter.get())
+                .labelled("reason", reason.as_str())
+        });
+        whole.into_iter().chain(refused)
+    }
+}
+
 /// What all parts did.
 #[derive(Debug, Default)]
 pub struct SelfStats {
@@ -173,6 +215,8 @@ pub struct SelfStats {
     pub ticks_skipped: Counter,
     /// Each sink's counters; locked to add a sink and to read all.
     sinks: Mutex<Vec<Arc<SinkStats>>>,
+    /// Set where there is such a socket.
+    socket: OnceLock<Arc<SocketStats>>,
 }
 
 impl SelfStats {
@@ -183,6 +227,11 @@ impl SelfStats {
         stats
     }
 
+    /// The counters of the socket for other processes' points, told from now on.
+    pub fn socket(&self) -> Arc<SocketStats> {
+        Arc::clone(self.socket.get_or_init(Arc::default))
+    }
+
     /// All counters as samples.
     pub fn samples(&self) -> Vec<Sample> {
         let mut samples = vec![integer(
@@ -190,6 +239,7 @@ impl SelfStats {
             self.ticks_skipped.get(),
         )];
         samples.extend(self.sinks().iter().flat_map(|sink| sink.samples()));
+        samples.extend(self.socket.get().into_iter().flat_map(|it| it.samples()));
         samples
     }
 
@@ -255,5 +305,15 @@ mod tests {
                 "waiting_bytes file Integer(0)",
             ]
         );
+    }
+
+    #[test]
+    fn the_socket_tells_every_reason_and_nothing_where_there_is_none() {
+        let stats = SelfStats::default();
+        let told = |stats: &SelfStats| stats.samples().len();
+        let without = told(&stats);
+        stats.socket().lines_taken.add(3);
+        assert_eq!(stats.socket().lines_taken.get(), 3);
+        assert_eq!(told(&stats), without + 3 + Reason::ALL.len());
     }
 }

@@ -34,6 +34,10 @@ pub(super) static AGENT_METRICS: &[&Metric] = &[
     &SINK_OLDEST,
     &SINK_SPOOL_BYTES,
     &SINK_LOST,
+    &SOCKET_REQUESTS,
+    &SOCKET_REQUESTS_REFUSED,
+    &SOCKET_LINES_TAKEN,
+    &SOCKET_LINES_REFUSED,
 ];
 
 const AGENT_METRIC: Metric = Metric {
@@ -297,5 +301,37 @@ pub static SINK_LOST: Metric = Metric {
     prometheus: "cgflux_sink_points_lost_total",
     kind: Kind::Counter,
     help: "Points that will never arrive, by reason.",
+    ..AGENT_METRIC
+};
+/// Requests on the socket.
+pub static SOCKET_REQUESTS: Metric = Metric {
+    field: "socket_requests",
+    prometheus: "cgflux_socket_requests_total",
+    kind: Kind::Counter,
+    help: "Writes of other processes on the socket, good and bad; absent, like the next three, without `socket.enabled`.",
+    ..AGENT_METRIC
+};
+/// Requests on the socket that were refused as a whole.
+pub static SOCKET_REQUESTS_REFUSED: Metric = Metric {
+    field: "socket_requests_refused",
+    prometheus: "cgflux_socket_requests_refused_total",
+    kind: Kind::Counter,
+    help: "Writes on the socket that were refused as a whole: a bound was hit, or they could not be read.",
+    ..AGENT_METRIC
+};
+/// Lines taken.
+pub static SOCKET_LINES_TAKEN: Metric = Metric {
+    field: "socket_lines_taken",
+    prometheus: "cgflux_socket_lines_taken_total",
+    kind: Kind::Counter,
+    help: "Lines that came in by the socket and were handed to every sink.",
+    ..AGENT_METRIC
+};
+/// Lines refused.
+pub static SOCKET_LINES_REFUSED: Metric = Metric {
+    field: "socket_lines_refused",
+    prometheus: "cgflux_socket_lines_refused_total",
+    kind: Kind::Counter,
+    help: "Lines that came in by the socket and were refused, by reason.",
     ..AGENT_METRIC
 };
