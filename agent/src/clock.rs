@@ -14,12 +14,20 @@ impl Clock {
     /// Now, on both clocks. The wall clock's part is later than any before it: where that clock was set back, points
     /// would otherwise overwrite older ones.
     pub fn now(&mut self) -> Timestamp {
-        let wall_ns = read(ClockId::CLOCK_REALTIME).max(self.last_wall_ns + 1);
-        self.last_wall_ns = wall_ns;
+        let now = now();
+        self.last_wall_ns = now.wall_ns.max(self.last_wall_ns + 1);
         Timestamp {
-            boot_ns: boot_ns(),
-            wall_ns,
+            wall_ns: self.last_wall_ns,
+            ..now
         }
+    }
+}
+
+/// Now, on both clocks, as they are.
+pub fn now() -> Timestamp {
+    Timestamp {
+        boot_ns: boot_ns(),
+        wall_ns: read(ClockId::CLOCK_REALTIME),
     }
 }
 

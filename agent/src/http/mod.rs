@@ -1,4 +1,5 @@
-//! The HTTP server: who may ask, which route answers. How connections are served is in `serving.rs`.
+//! The HTTP servers. That of the page is here: who may ask, which route answers; that of other processes' points is in
+//! `points`. How connections are served is the same for both: `serving.rs`.
 //!
 //! | route | answer | file |
 //! |---|---|---|
@@ -17,6 +18,7 @@ mod guard;
 mod health;
 mod live;
 mod page;
+pub mod points;
 mod reply;
 mod serving;
 #[cfg(test)]

@@ -42,7 +42,8 @@ pub(super) fn whole(
     content_type: &'static str,
     body: impl Into<Bytes>,
 ) -> Response<Body> {
-    finish(status, content_type, Full::new(body.into()).boxed_unsync())
+    let body = Full::new(body.into()).boxed_unsync();
+    typed(status, content_type, body)
 }
 
 /// An answer that is made while it is sent.
@@ -52,7 +53,7 @@ pub(super) fn streamed(
 ) -> Response<Body> {
     let frames = chunks.map(|chunk| Ok(Frame::data(chunk)));
     let body = StreamBody::new(frames).boxed_unsync();
-    finish(StatusCode::OK, content_type, body)
+    typed(StatusCode::OK, content_type, body)
 }
 
 /// JSON.
@@ -60,17 +61,31 @@ pub(super) fn json(status: StatusCode, text: String) -> Response<Body> {
     whole(status, "application/json", text)
 }
 
+/// Nothing to say but that it went well.
+pub(super) fn empty() -> Response<Body> {
+    let mut response = finish(Full::default().boxed_unsync());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// A refusal with its reason, as JSON.
 pub(super) fn refusal(status: StatusCode, reason: &str) -> Response<Body> {
     json(status, json::error(reason, &[]))
 }
 
-/// Answers are the state of one moment: nobody keeps them unless the caller says otherwise.
-fn finish(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
+fn typed(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = finish(body);
     *response.status_mut() = status;
+    let content_type = HeaderValue::from_static(content_type);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+/// Answers are the state of one moment: nobody keeps them unless the caller says otherwise.
+fn finish(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.extend(SECURITY);
     response

@@ -9,7 +9,7 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
     time::{sleep, timeout},
@@ -56,6 +56,18 @@ impl Listener for TcpListener {
         let (stream, _) = Self::accept(self).await?;
         let local = stream.local_addr()?.ip().to_canonical();
         Ok((stream, local))
+    }
+}
+
+/// Known is the user id of who connected, by the kernel (`SO_PEERCRED`).
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+    type Peer = u32;
+
+    async fn accept(&self) -> io::Result<(UnixStream, u32)> {
+        let (stream, _) = Self::accept(self).await?;
+        let uid = stream.peer_cred()?.uid();
+        Ok((stream, uid))
     }
 }
 
