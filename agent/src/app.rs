@@ -11,7 +11,7 @@ use std::{
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, UnixListener},
     signal::unix::{Signal, SignalKind, signal},
     sync::{oneshot, watch},
     task::JoinSet,
@@ -20,15 +20,21 @@ use tokio::{
 use crate::{
     clock,
     collector::{Collector, Inputs, Outputs},
-    config::{self, Collect, Config, Http, Influxdb, Key, Order, Resolved, Setting, SinkKind},
+    config::{
+        self, Collect, Config, Http, Influxdb, Key, Order, Resolved, Setting, SinkKind, Socket,
+    },
     container::Share,
-    encode::{LineEncoder, Tagging, losses},
+    encode::{LineEncoder, Tagging, intake::Intake, losses},
+    handover,
     host::{
         Runtimes,
         docker_api::{DEFAULT_SOCKET, DockerApi},
         process,
     },
-    http::{self, Server},
+    http::{
+        self, Server,
+        points::{self, SocketError, SocketFile},
+    },
     live::{Limits, Live},
     loss::Losses,
     metrics::{self, Other},
@@ -36,7 +42,7 @@ use crate::{
     reload::{self, Changes},
     self_stats::SelfStats,
     shipment::{Parts, Shipper},
-    sink::{self, Ended, SpoolError, Target, Worker, influxdb},
+    sink::{self, Ended, Sink, SpoolError, Target, Worker, influxdb},
     source::{Source, SourceError},
     state::{Lock, LockError},
     surroundings::read_secret,
@@ -63,6 +69,9 @@ pub enum BuildError {
         /// Why.
         source: io::Error,
     },
+    /// The socket for other processes' points cannot be had.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     /// No request can be made of a sink's settings.
     #[error("sink {name} cannot be used")]
     Sink {
@@ -110,12 +119,20 @@ pub struct App {
     stop_collector: Arc<EventFd>,
     workers: Vec<(String, Worker)>,
     server: Option<(TcpListener, Server)>,
+    points: Option<Points>,
     docker: DockerApi,
     signals: Signals,
     /// What the collector is to measure.
     order: watch::Sender<Order>,
     /// Held until the end.
     _lock: Lock,
+}
+
+/// The server for other processes' points, and where it listens.
+struct Points {
+    file: SocketFile,
+    listener: UnixListener,
+    server: points::Server,
 }
 
 struct Signals {
@@ -147,10 +164,18 @@ impl App {
         let stop_collector =
             EventFd::from_flags(EfdFlags::EFD_CLOEXEC).map_err(lacks("an event"))?;
         let stats = Arc::new(SelfStats::default());
-        let (mut outlets, workers) = outlets(config, tagging, &stats)?;
+        let Delivery {
+            mut outlets,
+            workers,
+            takers,
+        } = delivery(config, tagging, &stats)?;
         let live = Arc::new(Live::new(limits(config)));
         let server = match &config.http {
             Some(http) => Some(server(http, config, &live).await?),
+            None => None,
+        };
+        let points = match &config.socket {
+            Some(socket) => Some(points(socket, tagging, takers, &stats)?),
             None => None,
         };
         let source = Source::start(
@@ -197,6 +222,7 @@ impl App {
             stop_collector: Arc::new(stop_collector),
             workers,
             server,
+            points,
             docker,
             signals,
             _lock: lock,
@@ -246,6 +272,21 @@ impl App {
                 ("http".to_owned(), format!("{cut} connections were cut off"))
             });
         }
+        // The other processes' points end before the sinks: what was taken is still sent.
+        let (stop_points, until) = watch::channel(false);
+        let mut points: JoinSet<usize> = JoinSet::new();
+        if let Some(Points {
+            file,
+            listener,
+            server,
+        }) = self.points
+        {
+            tracing::info!(path = %file.path().display(), "points are taken from other processes");
+            points.spawn(async move {
+                let _file = file;
+                server.run(listener, until).await
+            });
+        }
         let fault = loop {
             break tokio::select! {
                 _ = terminate.recv() => None,
@@ -259,6 +300,9 @@ impl App {
                     Ok((name, why)) => format!("{name} ended: {why}"),
                     Err(error) => format!("a task failed: {error}"),
                 }),
+                Some(_) = points.join_next() => {
+                    Some("the server for other processes' points ended".to_owned())
+                }
             };
         };
         tracing::info!("stopping");
@@ -269,6 +313,10 @@ impl App {
             anyhow::bail!("the collector does not end; what it held is not shipped");
         };
         let collected = collected?;
+        stop_points.send_replace(true);
+        if let Ok(Some(Ok(cut @ 1..))) = tokio::time::timeout(DRAIN, points.join_next()).await {
+            tracing::warn!("{cut} connections of other processes were cut off");
+        }
         stop.send_replace(true);
         if tokio::time::timeout(DRAIN, all_ended(tasks)).await.is_err() {
             tracing::warn!("not everything under way could be finished in time");
@@ -373,11 +421,17 @@ fn start(
     Ok((thread, end))
 }
 
-type Outlets = (Vec<Outlet>, Vec<(String, Worker)>);
+/// The sinks, seen from both ends.
+#[derive(Default)]
+struct Delivery {
+    outlets: Vec<Outlet>,
+    workers: Vec<(String, Worker)>,
+    /// Those that take other processes' points.
+    takers: Vec<Sink>,
+}
 
-fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outlets, BuildError> {
-    let mut outlets = Vec::new();
-    let mut workers = Vec::new();
+fn delivery(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Delivery, BuildError> {
+    let mut delivery = Delivery::default();
     for settings in &config.sinks {
         let mut add = |name: String, target, parts| {
             let (its_tagging, its_name) = (tagging.clone(), name.clone());
@@ -390,8 +444,12 @@ fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outl
             })?;
             let shipper = Shipper::new(settings.interval).of(parts);
             let encoder = LineEncoder::new(tagging.clone());
-            outlets.push(Outlet::new(shipper, encoder, sink));
-            workers.push((name, worker));
+            // What is in a database of its own is the host as a whole, and nothing else.
+            if parts != Parts::HostAlone {
+                delivery.takers.push(sink.clone());
+            }
+            delivery.outlets.push(Outlet::new(shipper, encoder, sink));
+            delivery.workers.push((name, worker));
             Ok::<_, BuildError>(())
         };
         let mut parts = Parts::All;
@@ -413,7 +471,7 @@ fn outlets(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Outl
         };
         add(settings.name.clone(), target, parts)?;
     }
-    Ok((outlets, workers))
+    Ok(delivery)
 }
 
 fn influxdb_target(settings: &config::Sink, influxdb: &Influxdb) -> Result<Target, BuildError> {
@@ -465,4 +523,25 @@ async fn server(
         listener,
         Server::new(settings, Arc::clone(live), Arc::new(clock::boot_ns)),
     ))
+}
+
+fn points(
+    socket: &Socket,
+    tagging: &Tagging,
+    takers: Vec<Sink>,
+    stats: &SelfStats,
+) -> Result<Points, BuildError> {
+    let (file, listener) = SocketFile::bind(&socket.path, socket.mode.0, socket.group.as_deref())?;
+    let server = points::Server::new(
+        points::Settings::default(),
+        Intake::new(tagging.clone(), socket.series),
+        handover::to(takers),
+        stats.socket(),
+        Arc::new(clock::now),
+    );
+    Ok(Points {
+        file,
+        listener,
+        server,
+    })
 }

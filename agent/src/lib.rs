@@ -56,6 +56,7 @@ pub mod check;
 pub mod cli;
 pub mod collector;
 pub mod exit;
+pub mod handover;
 pub mod outlet;
 pub mod preview;
 pub mod source;

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Budget, Collect, Complaints, Config, Http, Key, Labels, Log, Percent, Resolved, Select, Ship,
-    Surroundings, reader::Reader, sinks, typed::Typed,
+    Surroundings, reader::Reader, sinks, socket, typed::Typed,
 };
 use crate::{
     container::Rule,
@@ -33,6 +33,13 @@ pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
     let ship = ship(&mut reader);
     let http = http(&mut reader, collect.interval);
     let sinks = sinks::read(&mut reader, around, collect.interval, &mut warnings);
+    let socket = socket::read(
+        &mut reader,
+        around,
+        state_dir.as_deref(),
+        &sinks,
+        &mut warnings,
+    );
     let log = log(&mut reader);
     reader.finish();
     match (state_dir, host) {
@@ -46,6 +53,7 @@ pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
                 select,
                 ship,
                 http,
+                socket,
                 sinks,
                 log,
                 state_dir,

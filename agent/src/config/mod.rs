@@ -24,6 +24,7 @@ mod reader;
 
 mod check;
 mod sinks;
+mod socket;
 
 mod complaint;
 mod show;
@@ -104,6 +105,8 @@ pub struct Config {
     pub ship: Ship,
     /// The HTTP server; absent when switched off.
     pub http: Option<Http>,
+    /// Where other processes hand in points; absent unless switched on.
+    pub socket: Option<Socket>,
     /// Where points go, by name; may be empty.
     pub sinks: Vec<Sink>,
     /// How the agent logs.
@@ -201,6 +204,23 @@ pub struct Http {
     /// How far the history of each entry reaches back; at most [`Http::MAX_HISTORY_TICKS`] collection intervals.
     pub history: Duration,
 }
+
+/// The socket where other processes hand in points.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Socket {
+    /// Its file; absolute.
+    pub path: PathBuf,
+    /// Who may connect.
+    pub mode: Mode,
+    /// The group of the file, by name or number; that of the agent if absent.
+    pub group: Option<String>,
+    /// Different series that are taken within an hour.
+    pub series: usize,
+}
+
+/// Permission bits of a file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Mode(pub u32);
 
 /// One place where points go.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -8,9 +8,9 @@ use super::{Complaint, Given, Key, Origin, Setting, Value, typed::Typed};
 /// How alike two names must be for one to be suggested for the other; 1 is equal.
 const ALIKE: f64 = 0.6;
 
-const SECTIONS: [&str; 11] = [
-    "collect", "families", "budget", "host", "tags", "labels", "select", "ship", "http", "sinks",
-    "log",
+const SECTIONS: [&str; 12] = [
+    "collect", "families", "budget", "host", "tags", "labels", "select", "ship", "http", "socket",
+    "sinks", "log",
 ];
 
 /// Settings to take, and what was found on the way.
@@ -207,14 +207,15 @@ impl Reader {
     }
 
     /// The known key most like `key`: the most like among those beside it, one with another section misspelt, or one
-    /// of the same name elsewhere. Settings of one sink are not suggested for another, which may be of another type.
+    /// of the same name elsewhere. Settings of one sink are not suggested for another, which may be of another type, nor
+    /// those of other sections for a sink.
     fn alike(&self, key: &Key) -> Option<&Key> {
         let sinks = Key::of("sinks");
         let likeness = |known: &Key| {
             if known.section() == key.section() {
                 return strsim::normalized_damerau_levenshtein(&key.name(), &known.name());
             }
-            if known.is_below(&sinks) {
+            if known.is_below(&sinks) || key.is_below(&sinks) {
                 return 0.0;
             }
             let same_name = if key.name() == known.name() {

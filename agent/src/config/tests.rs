@@ -69,6 +69,7 @@ fn an_empty_configuration_is_the_built_in_one() {
             select: Select::default(),
             ship: Ship::default(),
             http: Some(Http::default()),
+            socket: None,
             sinks: Vec::new(),
             log: Log::default(),
             state_dir: PathBuf::from("/var/lib/cgflux"),
@@ -87,6 +88,35 @@ fn a_family_is_switched_off_by_file_or_variable() {
     let all_but = Families::ALL.without(Family::BlockIo).without(Family::Host);
     assert_eq!(config.collect.families, all_but);
     assert_eq!(config.budget.cpu, Percent(10));
+}
+
+#[test]
+fn the_socket_stands_where_the_service_manager_says_and_warns_of_what_helps_nobody() {
+    let told = |text: &str, runtime: &str| {
+        let around = Surroundings {
+            environment: variables(&[("RUNTIME_DIRECTORY", runtime)]),
+            ..around(text)
+        };
+        let resolved = resolve(&around).expect("valid");
+        (
+            resolved.config.socket.expect("switched on"),
+            resolved.warnings.len(),
+        )
+    };
+    let (socket, warnings) = told(
+        "[socket]\nenabled = true\nmode = \"0666\"",
+        "/run/cgflux:/run/b",
+    );
+    assert_eq!(socket.path, PathBuf::from("/run/cgflux/points.sock"));
+    assert_eq!(
+        (socket.mode, socket.group, warnings),
+        (Mode(0o666), None, 2)
+    );
+    let text = "[socket]\nenabled = true\ngroup = \"cgflux\"\n[sinks.stdout]\n";
+    let (socket, warnings) = told(text, "");
+    assert_eq!(socket.path, PathBuf::from("/var/lib/cgflux/points.sock"));
+    assert_eq!((socket.mode, warnings), (Mode(0o660), 0));
+    assert_eq!(socket.group.as_deref(), Some("cgflux"));
 }
 
 #[test]
@@ -223,7 +253,7 @@ fn every_complaint_names_key_place_and_remedy() {
         ),
         (
             "[redis]\naddress = \"x\"",
-            "redis.address (cgflux.toml:2): no such section; there are: collect, families, budget, host, tags, labels, select, ship, http, sinks, log",
+            "redis.address (cgflux.toml:2): no such section; there are: collect, families, budget, host, tags, labels, select, ship, http, socket, sinks, log",
         ),
         (
             "[families.network]\nenabled = 0",
@@ -337,6 +367,14 @@ fn every_complaint_names_key_place_and_remedy() {
         (
             "[http]\nlisten = \"localhost\"",
             "http.listen (cgflux.toml:2): is \"localhost\"; write an IP address and a port, as in \"127.0.0.1:8190\"",
+        ),
+        (
+            "[socket]\nmode = 660",
+            "socket.mode (cgflux.toml:2): is 660; write permission bits in quotes, as in \"0660\"",
+        ),
+        (
+            "[socket]\npath = \"points.sock\"",
+            "socket.path (cgflux.toml:2): is \"points.sock\"; write the whole path, from / on",
         ),
         (
             "[http]\nhosts = [\"http://a\"]",

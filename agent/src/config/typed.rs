@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use tracing::Level;
 
-use super::{InfluxdbVersion, LogFormat, Percent, ServerUrl, SourceChoice, Value};
+use super::{InfluxdbVersion, LogFormat, Mode, Percent, ServerUrl, SourceChoice, Value};
 use crate::container::Rule;
 
 /// A type that settings have.
@@ -78,6 +78,22 @@ impl Typed for Percent {
 
     fn value(&self) -> Value {
         Value::Float(self.percent())
+    }
+}
+
+impl Typed for Mode {
+    fn read(value: &Value) -> Result<Self, String> {
+        let bits = match value {
+            Value::Text(text) | Value::Untyped(text) => u32::from_str_radix(text, 8).ok(),
+            _ => None,
+        };
+        bits.filter(|bits| *bits <= 0o777)
+            .map(Self)
+            .ok_or_else(|| format!("is {value}; write permission bits in quotes, as in \"0660\""))
+    }
+
+    fn value(&self) -> Value {
+        Value::Text(format!("{:04o}", self.0))
     }
 }
 

@@ -60,6 +60,12 @@ impl Disk {
         self.spool.as_mut()
     }
 
+    /// Bytes that wait, and the most that may; `None` while it is away.
+    pub(super) fn room(&self) -> Option<(u64, u64)> {
+        let spool = self.spool.as_ref().filter(|_| self.away.is_none())?;
+        Some((spool.depth().bytes, self.place.limits.bytes))
+    }
+
     /// Does `work` unless the disk is away, and opens the spool before, if that was not possible yet.
     pub(super) fn with<T>(
         &mut self,

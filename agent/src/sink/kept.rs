@@ -223,6 +223,14 @@ impl Kept {
         }
     }
 
+    /// Bytes that wait, and the most that may: on disk, or in memory where that is all there is now.
+    pub(super) fn room(&self) -> (u64, u64) {
+        match self.disk.as_ref().and_then(Disk::room) {
+            Some(room) => room,
+            None => (self.memory.bytes() as u64, self.memory.max_bytes() as u64),
+        }
+    }
+
     /// Points stored so far, by earlier processes too as far as the disk knows.
     pub(super) fn points_stored(&self) -> u64 {
         let spool = self.spool().map_or(0, |spool| spool.totals().stored);

@@ -67,6 +67,11 @@ impl Memory {
         self.batches.len()
     }
 
+    /// Most bytes of them.
+    pub(super) fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
     /// Their bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

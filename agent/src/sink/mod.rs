@@ -121,6 +121,21 @@ impl Sink {
     pub fn newest_ns(&self) -> Option<i64> {
         self.newest_ns
     }
+
+    /// Takes in payloads and returns once they are kept: on disk, where the sink has one that works. May wait for that.
+    pub fn keep(&self, payloads: impl IntoIterator<Item = Payload>) {
+        for payload in payloads {
+            self.store.offer(payload);
+        }
+        self.store.keep();
+    }
+
+    /// Whether these can be taken in without more than half of the room being taken, so that what others write never
+    /// costs the agent's own points. May wait for the disk.
+    pub fn has_room_for(&self, payloads: &[Payload]) -> bool {
+        let bytes: usize = payloads.iter().map(|it| it.lines().len()).sum();
+        self.store.has_half_for(bytes as u64)
+    }
 }
 
 /// Now, in nanoseconds since the Unix epoch.

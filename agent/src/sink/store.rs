@@ -75,7 +75,6 @@ impl Store {
             // Late is as good as woken: what waits in memory for the disk is tried again.
             let _woken = timeout(MOVE_EVERY, self.offered.notified()).await;
             self.blocking(Self::keep).await;
-            self.more.notify_one();
         }
     }
 
@@ -157,12 +156,21 @@ impl Store {
         self.blocking(finish).await.unwrap_or_default()
     }
 
-    fn keep(&self) {
+    /// Whether so many bytes more leave half of the room free.
+    pub(super) fn has_half_for(&self, bytes: u64) -> bool {
+        let (used, most) = self.kept().room();
+        used.saturating_add(bytes) <= most / 2
+    }
+
+    /// Keeps what is offered. May wait for the disk.
+    pub(super) fn keep(&self) {
         let taken = self.intake.take();
         let batches = taken.payloads.iter().map(Packed::of).collect();
         let mut kept = self.kept();
         kept.keep(batches, &taken.lost, Instant::now(), wall_ns());
         self.publish(&kept);
+        drop(kept);
+        self.more.notify_one();
     }
 
     /// Makes the account known.
