@@ -12,6 +12,7 @@ mod page;
 mod selection;
 mod served;
 mod sink;
+mod socket;
 mod units;
 
 use std::time::Duration;

@@ -108,7 +108,7 @@ impl Home {
         for (name, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
             command.env_remove(name);
         }
-        for name in ["NODE_NAME", "STATE_DIRECTORY"] {
+        for name in ["NODE_NAME", "RUNTIME_DIRECTORY", "STATE_DIRECTORY"] {
             command.env_remove(name);
         }
         command.stdin(Stdio::null()).args(verb.split(' '));

@@ -9,7 +9,7 @@ use super::{
 
 /// No payload has points of two hours. A server divides time into shards, by the hour at the finest, and tells only of
 /// the first that refuses something; in one shard that is all there is to tell.
-const SHARD_NS: i64 = 3_600_000_000_000;
+pub(super) const SHARD_NS: i64 = 3_600_000_000_000;
 
 /// Lines on their way into payloads. The buffer is kept from one shipment to the next.
 #[derive(Debug, Default)]

@@ -14,7 +14,10 @@ use std::{collections::BTreeMap, iter};
 
 use influxdb_line_protocol::{parse_lines, split_lines};
 
-use super::{Payload, Tagging, line::Page};
+use super::{
+    Payload, Tagging,
+    line::{Page, SHARD_NS},
+};
 use crate::snapshot::Timestamp;
 use point::{Point, bounded};
 use refusal::Refusal;
@@ -204,7 +207,7 @@ impl Request<'_> {
             None => self.intake.stamps.next(self.now_ns),
         };
         let point = Point::of(&parsed, &self.intake.tagging)?;
-        let hour = wall_ns.div_euclid(HOUR_NS);
+        let hour = wall_ns.div_euclid(SHARD_NS);
         if self.hours.len() == MAX_HOURS && !self.hours.contains_key(&hour) {
             return Err(Refusal::SpanLimit(MAX_HOURS));
         }

@@ -295,7 +295,8 @@ fn new_series_beyond_the_bound_are_refused_and_known_ones_are_not() {
 
 #[test]
 fn lines_that_the_agents_tags_make_too_long_are_refused_as_a_whole() {
-    let fixed = BTreeMap::from_iter((0..7).map(|at| (format!("t{at}"), "x".repeat(1_000))));
+    let fixed = (0..7).map(|at| (format!("t{at}"), "x".repeat(1_000)));
+    let fixed = fixed.collect();
     let mut intake = Intake::new(Tagging::new("box", &fixed, &[]).unwrap(), 10);
     let body = "m v=1\n".repeat(3_000);
     let refused = intake.take(body.as_bytes(), Precision::default(), NOW);

@@ -4,7 +4,11 @@ use std::{io::Read as _, time::Duration};
 
 use flate2::read::MultiGzDecoder;
 use http_body_util::BodyExt as _;
-use hyper::{HeaderMap, StatusCode, body::Incoming, header};
+use hyper::{
+    HeaderMap, StatusCode,
+    body::Incoming,
+    header::{self, HeaderValue},
+};
 use tokio::time::timeout;
 
 use super::{MAX_BODY_BYTES, Refusal};
@@ -20,7 +24,7 @@ pub(super) enum Encoding {
 pub(super) fn encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {
     match headers
         .get(header::CONTENT_ENCODING)
-        .map(|it| it.as_bytes())
+        .map(HeaderValue::as_bytes)
     {
         None | Some(b"" | b"identity") => Ok(Encoding::Plain),
         Some(b"gzip") => Ok(Encoding::Gzip),

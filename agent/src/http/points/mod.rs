@@ -39,7 +39,7 @@ use super::{
 use crate::{
     encode::{
         Payload,
-        intake::{Intake, Precision},
+        intake::{Intake, Precision, Refused},
     },
     self_stats::SocketStats,
     snapshot::Timestamp,
@@ -160,16 +160,17 @@ async fn answer(context: Arc<Context>, request: Request<Incoming>, uid: u32) -> 
 async fn write(context: &Context, request: Request<Incoming>, uid: u32) -> Response<Body> {
     context.stats.requests.add(1);
     match take(context, request).await {
-        Ok(Taken { points, told }) => {
-            tracing::debug!(uid, lines = points, told, "points are taken");
-            match told {
+        Ok((points, refused)) => {
+            let not_taken = refused.lines();
+            tracing::debug!(uid, lines = points, not_taken, "a write of another process");
+            match refused.told(points) {
                 None => reply::empty(),
                 Some(told) => reply::refusal(StatusCode::BAD_REQUEST, &told),
             }
         }
         Err(Refusal { status, reason }) => {
             context.stats.requests_refused.add(1);
-            tracing::debug!(uid, %status, reason, "a request is refused");
+            tracing::debug!(uid, %status, reason, "a write of another process is refused");
             let mut refusal = reply::refusal(status, &reason);
             if status == StatusCode::SERVICE_UNAVAILABLE {
                 let soon = HeaderValue::from_static("1");
@@ -178,13 +179,6 @@ async fn write(context: &Context, request: Request<Incoming>, uid: u32) -> Respo
             refusal
         }
     }
-}
-
-/// What a request came to.
-struct Taken {
-    points: usize,
-    /// What is told of the lines that are not taken, if there are any.
-    told: Option<String>,
 }
 
 /// Why nothing of a request is taken.
@@ -207,7 +201,8 @@ impl Refusal {
     }
 }
 
-async fn take(context: &Context, request: Request<Incoming>) -> Result<Taken, Refusal> {
+/// Takes what can be taken of a request; tells how many lines that is, and what is refused.
+async fn take(context: &Context, request: Request<Incoming>) -> Result<(usize, Refused), Refusal> {
     let precision = precision(request.uri().query());
     let encoding = body::encoding(request.headers());
     let permit = context.bodies.try_acquire();
@@ -238,10 +233,7 @@ async fn take(context: &Context, request: Request<Incoming>) -> Result<Taken, Re
     (context.handover)(taken.payloads).map_err(Refusal::for_now)?;
     context.stats.lines_taken.add(points as u64);
     context.stats.refuse(&taken.refused);
-    Ok(Taken {
-        points,
-        told: taken.refused.told(points),
-    })
+    Ok((points, taken.refused))
 }
 
 /// The unit of the times, by the query; nanoseconds unless it says so.

@@ -16,7 +16,10 @@ use tokio::{
 };
 
 use super::*;
-use crate::encode::{Tagging, intake::Reason};
+use crate::{
+    encode::{Tagging, intake::Reason},
+    self_stats::Counter,
+};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const WALL_NS: i64 = 1_700_000_000_000_000_000;
@@ -184,7 +187,7 @@ async fn good_lines_are_taken_and_bad_ones_named() {
         server.stats.lines_refused(Reason::Malformed),
         server.stats.lines_refused(Reason::OwnMeasurement),
     ]
-    .map(|it| it.get())
+    .map(Counter::get)
     .into();
     assert_eq!(told, [3, 0, 2, 2, 1]);
 }
