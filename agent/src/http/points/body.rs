@@ -11,7 +11,7 @@ use hyper::{
 };
 use tokio::time::timeout;
 
-use super::{MAX_BODY_BYTES, Refusal};
+use super::{MAX_BODY_BYTES, write::Refusal};
 
 /// How a body is packed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

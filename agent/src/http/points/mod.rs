@@ -15,11 +15,9 @@ mod file;
 mod pace;
 #[cfg(test)]
 mod tests;
+mod write;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -28,7 +26,7 @@ use hyper::{
 };
 use tokio::{
     net::UnixListener,
-    sync::{Semaphore, watch},
+    sync::{Mutex, Semaphore, watch},
 };
 
 use super::{
@@ -37,15 +35,12 @@ use super::{
     serving::{self, Limits},
 };
 use crate::{
-    encode::{
-        Payload,
-        intake::{Intake, Precision, Refused},
-    },
+    encode::{Payload, intake::Intake},
     self_stats::SocketStats,
     snapshot::Timestamp,
 };
 pub use file::{SocketError, SocketFile};
-use pace::Pace;
+use write::Door;
 
 /// Most bytes of a body, as it comes and unpacked.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -94,13 +89,11 @@ pub struct Server {
 
 struct Context {
     settings: Settings,
-    intake: Mutex<Intake>,
-    pace: Mutex<Pace>,
     /// One permit a body in memory.
     bodies: Semaphore,
-    handover: Handover,
+    /// One request at a time passes it; the others wait here.
+    door: Arc<Mutex<Door>>,
     stats: Arc<SocketStats>,
-    clock: Clock,
 }
 
 impl Server {
@@ -112,15 +105,19 @@ impl Server {
         stats: Arc<SocketStats>,
         clock: Clock,
     ) -> Self {
+        let door = Door::new(
+            settings.bytes_per_second,
+            intake,
+            handover,
+            Arc::clone(&stats),
+            clock,
+        );
         Self {
             context: Arc::new(Context {
-                intake: Mutex::new(intake),
-                pace: Mutex::new(Pace::new(settings.bytes_per_second)),
                 bodies: Semaphore::new(settings.bodies),
+                door: Arc::new(Mutex::new(door)),
                 settings,
-                handover,
                 stats,
-                clock,
             }),
         }
     }
@@ -144,7 +141,7 @@ async fn answer(context: Arc<Context>, request: Request<Incoming>, uid: u32) -> 
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
         "/write" | "/api/v2/write" if request.method() == Method::POST => {
-            write(&context, request, uid).await
+            write::answer(&context, request, uid).await
         }
         "/write" | "/api/v2/write" => not_allowed("POST"),
         "/ping" if is_read => ping(),
@@ -154,97 +151,6 @@ async fn answer(context: Arc<Context>, request: Request<Incoming>, uid: u32) -> 
             let reason = "there is nothing here: points are written to /write";
             reply::refusal(StatusCode::NOT_FOUND, reason)
         }
-    }
-}
-
-async fn write(context: &Context, request: Request<Incoming>, uid: u32) -> Response<Body> {
-    context.stats.requests.add(1);
-    match take(context, request).await {
-        Ok((points, refused)) => {
-            let not_taken = refused.lines();
-            tracing::debug!(uid, lines = points, not_taken, "a write of another process");
-            match refused.told(points) {
-                None => reply::empty(),
-                Some(told) => reply::refusal(StatusCode::BAD_REQUEST, &told),
-            }
-        }
-        Err(Refusal { status, reason }) => {
-            context.stats.requests_refused.add(1);
-            tracing::debug!(uid, %status, reason, "a write of another process is refused");
-            let mut refusal = reply::refusal(status, &reason);
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                let soon = HeaderValue::from_static("1");
-                refusal.headers_mut().insert(header::RETRY_AFTER, soon);
-            }
-            refusal
-        }
-    }
-}
-
-/// Why nothing of a request is taken.
-struct Refusal {
-    status: StatusCode,
-    reason: String,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self {
-            status,
-            reason: reason.into(),
-        }
-    }
-
-    /// It may be tried again as it is.
-    fn for_now(reason: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, reason)
-    }
-}
-
-/// Takes what can be taken of a request; tells how many lines that is, and what is refused.
-async fn take(context: &Context, request: Request<Incoming>) -> Result<(usize, Refused), Refusal> {
-    let precision = precision(request.uri().query());
-    let encoding = body::encoding(request.headers());
-    let permit = context.bodies.try_acquire();
-    // A body that is of no use is read all the same: who is still sending would not read the answer.
-    let is_of_use = precision.is_ok() && encoding.is_ok() && permit.is_ok();
-    let kept = if is_of_use { MAX_BODY_BYTES } else { 0 };
-    let body = body::read(request.into_body(), kept, context.settings.read_timeout).await;
-    let (precision, encoding) = (precision?, encoding?);
-    let Ok(_permit) = permit else {
-        return Err(Refusal::for_now("too many requests at one time"));
-    };
-    let body = body::unpack(body?, encoding)?;
-    let now = (context.clock)();
-    let mut pace = context.pace.lock().unwrap_or_else(PoisonError::into_inner);
-    if !pace.allows(body.len() as u64, now.boot_ns) {
-        return Err(Refusal::for_now("too many bytes a second"));
-    }
-    drop(pace);
-    // Held until they are handed over, so that they stay in the order of their times.
-    let mut intake = context
-        .intake
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    let taken = intake
-        .take(&body, precision, now)
-        .map_err(|too_long| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, too_long.to_string()))?;
-    let points = taken.points();
-    (context.handover)(taken.payloads).map_err(Refusal::for_now)?;
-    context.stats.lines_taken.add(points as u64);
-    context.stats.refuse(&taken.refused);
-    Ok((points, taken.refused))
-}
-
-/// The unit of the times, by the query; nanoseconds unless it says so.
-fn precision(query: Option<&str>) -> Result<Precision, Refusal> {
-    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    match pairs.find(|(key, _)| key == "precision") {
-        Some((_, word)) if !word.is_empty() => Precision::of(&word).ok_or_else(|| {
-            let reason = format!("invalid precision {word:?}: write one of ns, u, us, ms, s, m, h");
-            Refusal::new(StatusCode::BAD_REQUEST, reason)
-        }),
-        _ => Ok(Precision::default()),
     }
 }
 

@@ -3,7 +3,10 @@
 use std::{
     io::Write as _,
     path::PathBuf,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use flate2::{Compression, write::GzEncoder};
