@@ -29,32 +29,43 @@ mod tests {
 
     use super::*;
     use crate::{
+        config::Delivery,
         encode::Times,
         self_stats::SinkStats,
-        sink::{self, Bounds, Target},
+        sink::{self, Target},
     };
 
-    /// A sink whose worker does not run.
-    fn sink(payloads: usize) -> Sink {
-        let bounds = Bounds {
-            payloads,
-            bytes: 1 << 20,
+    /// A sink whose worker does not run, with room for so many bytes, and its account.
+    fn sink(memory_bytes: u64) -> (Sink, Arc<SinkStats>) {
+        let delivery = Delivery {
+            memory_bytes,
+            ..Delivery::default()
         };
         let stats = Arc::new(SinkStats::new("db"));
-        let (sink, _worker) = sink::open(Target::Stdout, bounds, stats);
-        sink
+        let folder = std::path::Path::new("/nonexistent");
+        let opened = sink::open(
+            Target::Stdout,
+            &delivery,
+            folder,
+            |_, _| None,
+            Arc::clone(&stats),
+        );
+        (opened.unwrap().0, stats)
     }
 
     #[test]
     fn every_sink_takes_it_or_none_does_and_half_of_the_room_stays_free() {
-        let (wide, narrow) = (sink(100), sink(4));
-        let offer = to(vec![wide.clone(), narrow.clone()]);
+        let ((wide, in_wide), (narrow, in_narrow)) = (sink(1 << 20), sink(300));
+        let offer = to(vec![wide, narrow]);
         let payload = Payload::new(Bytes::from_static(b"m v=1i 1\n"), Times::at(1));
-        for taken in [true, true, false] {
-            assert_eq!(offer(vec![payload.clone()]).is_ok(), taken);
-        }
-        assert_eq!((wide.backlog().points, narrow.backlog().points), (2, 2));
-        assert!(offer(Vec::new()).is_ok(), "nothing has room");
+        let taken = (0..20).take_while(|_| offer(vec![payload.clone()]).is_ok());
+        let taken = taken.count() as u64;
+        let waiting = in_narrow.waiting();
+        assert!(
+            (1..20).contains(&taken) && waiting.bytes <= 150,
+            "taken={taken} {waiting:?}"
+        );
+        assert_eq!((in_wide.waiting().points, waiting.points), (taken, taken));
         assert!(to(Vec::new())(vec![payload]).is_err());
     }
 }
