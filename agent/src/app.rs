@@ -189,7 +189,7 @@ impl App {
             "what counts: {}",
             source.counts()
         );
-        let mut other = Other::new(config.selection().leaves_out());
+        let mut other = Other::default();
         for (share, ended) in source.ended() {
             let ended = metrics::totals(ended);
             match share {

@@ -197,6 +197,11 @@ fn ship(reader: &mut Reader) -> Ship {
     Ship {
         units: reader.setting(&Key::of("ship.units"), default.units, any),
         cgroups: reader.setting(&Key::of("ship.cgroups"), default.cgroups, any),
+        max_names: reader.setting(
+            &Key::of("ship.max_names"),
+            default.max_names,
+            within(1..=1_000_000),
+        ),
     }
 }
 

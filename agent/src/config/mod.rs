@@ -183,13 +183,15 @@ pub struct Select {
     pub exclude: Vec<Rule>,
 }
 
-/// Which entries are shipped besides containers and the host, where no rule includes anything.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+/// Which entries are shipped besides containers and the host, where no rule includes anything, and how many.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ship {
     /// systemd services and scopes.
     pub units: bool,
     /// Any other cgroup.
     pub cgroups: bool,
+    /// New names an hour that are published one by one; 1 to 1,000,000.
+    pub max_names: u32,
 }
 
 /// The HTTP server.
@@ -387,6 +389,7 @@ impl Config {
             cgroups: self.ship.cgroups,
             include: self.select.include.clone(),
             exclude: self.select.exclude.clone(),
+            max_names: self.ship.max_names,
         }
     }
 }
@@ -401,6 +404,22 @@ impl Default for Collect {
             exact: true,
             skip_programs: Vec::new(),
             families: Families::ALL,
+        }
+    }
+}
+
+impl Default for Ship {
+    fn default() -> Self {
+        let Selection {
+            units,
+            cgroups,
+            max_names,
+            ..
+        } = Selection::default();
+        Self {
+            units,
+            cgroups,
+            max_names,
         }
     }
 }

@@ -249,7 +249,7 @@ fn every_complaint_names_key_place_and_remedy() {
         ),
         (
             "[ship]\nvolumes = true",
-            "ship.volumes (cgflux.toml:2): no such setting; beside it may stand: units, cgroups",
+            "ship.volumes (cgflux.toml:2): no such setting; beside it may stand: units, cgroups, max_names",
         ),
         (
             "[redis]\naddress = \"x\"",

@@ -8,6 +8,7 @@ mod directory;
 mod exit;
 mod image;
 mod selection;
+mod series_guard;
 
 pub use cgroup_path::{Identity, identify, user_of};
 pub use directory::{Directory, Placement};
@@ -149,7 +150,7 @@ pub struct Container {
     pub pod: Option<String>,
     /// Labels as the runtime states them. Hostile input.
     pub labels: BTreeMap<String, String>,
-    /// Under which series it is published, by the operator's rules; of the host it is always the host's.
+    /// Under which series it is published, by the operator's rules and bound; of the host it is always the host's.
     #[serde(skip)]
     pub share: Share,
 }
@@ -173,7 +174,7 @@ impl Container {
         }
     }
 
-    /// What stands for all that the operator's rules leave out. It is no cgroup's.
+    /// What stands for all that the operator's rules and bound leave out. It is no cgroup's.
     pub fn other() -> Self {
         Self {
             path: String::new(),

@@ -14,14 +14,14 @@ pub enum Share {
     /// Its own.
     #[default]
     Own,
-    /// What the rules leave out: `_other`.
+    /// What the rules leave out, and what came beyond the bound on new names: `_other`.
     Other,
     /// Shipped as a part of `_host`; `/metrics` and the page show it by itself all the same.
     Host,
 }
 
 /// What is published one by one.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Selection {
     /// Systemd services and scopes too, where no rule includes anything.
     pub units: bool,
@@ -31,10 +31,24 @@ pub struct Selection {
     pub include: Vec<Rule>,
     /// What one of these fits is left out, whatever includes it.
     pub exclude: Vec<Rule>,
+    /// New names an hour at most; entries with more are left out.
+    pub max_names: u32,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self {
+            units: false,
+            cgroups: false,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            max_names: 10_000,
+        }
+    }
 }
 
 impl Selection {
-    /// Under which series `container` is published. `name` is the one its runtime gave it: the one it is shown under
+    /// Under which series `container` is published by the rules. `name` is the one its runtime gave it: the one it is shown under
     /// may have something appended.
     pub fn share(&self, container: &Container, name: &str) -> Share {
         let fits = |rules: &[Rule]| rules.iter().any(|rule| rule.fits(container, name));
@@ -56,11 +70,6 @@ impl Selection {
             (false, Kind::Container) => Share::Other,
             (false, _) => Share::Host,
         }
-    }
-
-    /// Whether anything can be [`Share::Other`].
-    pub fn leaves_out(&self) -> bool {
-        !(self.include.is_empty() && self.exclude.is_empty())
     }
 }
 
@@ -317,14 +326,12 @@ mod tests {
         assert_eq!(selection.share(&unit(), "ssh.service"), Share::Host);
         selection.units = true;
         assert_eq!(selection.share(&unit(), "ssh.service"), Share::Own);
-        assert!(!selection.leaves_out());
     }
 
     #[test]
     fn what_is_excluded_is_left_out_whatever_includes_it() {
         let selection = selection(&["web-*"], &["label:team=blue"]);
         assert_eq!(selection.share(&web(), "web-1"), Share::Other);
-        assert!(selection.leaves_out());
     }
 
     #[test]

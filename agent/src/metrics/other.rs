@@ -1,4 +1,4 @@
-//! `_other`: all entries that the operator's rules leave out, as one.
+//! `_other`: all entries that the operator's rules and bound leave out, as one.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -6,31 +6,29 @@ use super::{Batch, Remainder, Sample, Subject, catalog::Families};
 use crate::container::{CgroupId, Container, Share};
 
 /// Adds them up from tick to tick. The sum goes on when an entry ends, and when the rules' verdict on it changes because
-/// its labels came late: what was published under another series is not counted again, what was counted here stays.
+/// its labels or its name came late: what was published under another series is not counted again, what was counted here stays.
 #[derive(Debug)]
 pub struct Other {
     container: Arc<Container>,
     sum: Remainder,
     /// Entries that were published under another series.
     elsewhere: HashSet<CgroupId>,
-    /// Whether the rules leave anything out.
-    is_wanted: bool,
     /// Whether there is anything to tell.
     is_used: bool,
 }
 
-impl Other {
-    /// With `is_wanted` false no entry is ever left out, and next to nothing is done.
-    pub fn new(is_wanted: bool) -> Self {
+impl Default for Other {
+    fn default() -> Self {
         Self {
             container: Arc::new(Container::other()),
             sum: Remainder::default(),
             elsewhere: HashSet::new(),
-            is_wanted,
             is_used: false,
         }
     }
+}
 
+impl Other {
     /// Counts in what ended before the first tick.
     pub fn begin_with(&mut self, ended: &[Sample]) {
         self.sum.begin_with(ended);
@@ -39,10 +37,8 @@ impl Other {
 
     /// Takes in a tick's entries and gives the batch their sum, as far as these families tell of it.
     pub fn fold(&mut self, batch: &mut Batch, families: Families) {
-        if self.is_wanted {
-            for subject in &batch.subjects {
-                self.take(subject);
-            }
+        for subject in &batch.subjects {
+            self.take(subject);
         }
         batch.other = self.is_used.then(|| {
             let mut samples = self.sum.samples(left_out(&batch.subjects));

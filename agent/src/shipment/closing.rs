@@ -122,7 +122,7 @@ fn without_limit(totals: u64, now: u64) -> Vec<Sample> {
 
 #[test]
 fn of_every_kind_of_sample_all_series_together_are_what_the_entries_told() {
-    let (mut shipper, mut other) = (Shipper::new(Duration::from_secs(10)), Other::new(true));
+    let (mut shipper, mut other) = (Shipper::new(Duration::from_secs(10)), Other::default());
     let entries = entries();
     // Totals grow with time; the last job ends in the midst of it.
     let at = |second: u64| {

@@ -108,6 +108,8 @@ impl<'a> Shipment<'a> {
 }
 
 #[cfg(test)]
+mod churn;
+#[cfg(test)]
 mod closing;
 #[cfg(test)]
 mod tests;

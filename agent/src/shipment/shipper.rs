@@ -211,7 +211,7 @@ impl Shipper {
         if let Some(mut series) = tracked.series.take() {
             tracked.is_counted = true;
             shipment.points.push(Point {
-                subject: Cow::Borrowed(subject),
+                subject: series.under_its_name(subject),
                 wall_ns: times.take(),
                 peak: peak(&mut series.peak_cpus),
                 last: true,
@@ -290,6 +290,17 @@ struct Series {
 }
 
 impl Series {
+    /// Values of an entry that may have got another name since, one too many for a series.
+    fn under_its_name<'a>(&self, subject: &'a Subject) -> Cow<'a, Subject> {
+        match &self.described {
+            Some((described, _)) if described.name != subject.container.name => {
+                let samples = subject.samples().into_owned();
+                Cow::Owned(Subject::new(Arc::clone(described), subject.alive, samples))
+            }
+            _ => Cow::Borrowed(subject),
+        }
+    }
+
     fn fold<'a>(
         &mut self,
         subject: &'a Subject,

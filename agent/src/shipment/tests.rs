@@ -425,7 +425,7 @@ fn what_the_rules_leave_out_is_one_entry_without_events() {
     let host = named(1, Runtime::Host, "_host");
     let job = |id| selected(id, Runtime::Docker, "job-1", &rules);
     let web = selected(9, Runtime::Docker, "web", &rules);
-    let (mut shipper, mut other) = (every_ten(), Other::new(true));
+    let (mut shipper, mut other) = (every_ten(), Other::default());
     let mut fold = |second, subjects: Vec<Subject>, kills: Vec<OomKill>| {
         let host = [subject(&host, 7, 0.0)];
         let mut batch = tick(second, [&host[..], &subjects].concat());
@@ -482,7 +482,7 @@ fn a_series_that_the_rules_end_has_a_last_point_and_the_rest_is_counted_elsewher
     blue.labels.insert("team".to_owned(), "blue".to_owned());
     blue.share = rules.share(&blue, "web");
     let blue = Arc::new(blue);
-    let (mut shipper, mut other) = (every_ten(), Other::new(true));
+    let (mut shipper, mut other) = (every_ten(), Other::default());
     let mut fold = |second, container, usage_ns| {
         let subjects = vec![subject(&host, 7, 0.0), subject(container, usage_ns, 0.0)];
         let mut batch = tick(second, subjects);
@@ -556,10 +556,10 @@ proptest! {
             1..40,
         ),
     ) {
-        let rules = Selection { units, cgroups: false, include, exclude };
+        let rules = Selection { units, include, exclude, ..Selection::default() };
         let host = named(1, Runtime::Host, "_host");
         let mut shipper = Shipper::new(Duration::from_secs(3));
-        let mut other = Other::new(true);
+        let mut other = Other::default();
         // By place: the entry, whether it has its labels, and what it used.
         let mut live: BTreeMap<usize, (u64, bool, u64)> = BTreeMap::new();
         let mut shares: BTreeMap<u64, Share> = BTreeMap::new();

@@ -72,6 +72,7 @@ impl FileSource {
     pub(super) fn snapshot(&mut self, taken: Timestamp) -> Snapshot {
         let there = self.look();
         self.roster.tick();
+        self.roster.judge_names(taken.boot_ns);
         let coverage = self.coverage();
         if coverage.is_on(Family::Network) {
             if self.roster.pass_begins() {

@@ -217,11 +217,22 @@ impl Roster {
         self.runtimes.set_docker_root(path);
     }
 
+    /// Decides which new names are published one by one, before anything is.
+    pub(super) fn judge_names(&mut self, now_ns: u64) {
+        if self.directory.judge_names(now_ns) {
+            tracing::warn!(
+                "more new names than ship.max_names came within an hour; what comes beyond is counted in _other"
+            );
+        }
+    }
+
     /// What the roster says of itself.
     pub(super) fn samples(&self) -> Vec<Sample> {
         let collisions = Value::Integer(self.directory.collisions());
+        let refused = Value::Integer(self.directory.refused_names());
         vec![
             Sample::new(&catalog::AGENT_NAME_COLLISIONS, collisions),
+            Sample::new(&catalog::AGENT_SERIES_OVERFLOW, refused),
             Sample::lost("runtime_files", self.runtimes.failures()),
         ]
     }

@@ -11,7 +11,9 @@ use std::{
 
 use super::{
     CgroupId, Container, Exit, Identity, Kind, Runtime, RuntimeInfo, Selection, Share,
-    cgroup_path::identify, short,
+    cgroup_path::identify,
+    series_guard::{SeriesGuard, Verdict},
+    short,
 };
 
 /// All accounted entries of one hierarchy.
@@ -32,6 +34,9 @@ pub struct Directory {
     /// Name → the entries that want it as soon as the ended one that carries it is removed, oldest first.
     waiting: HashMap<String, Vec<CgroupId>>,
     collisions: u64,
+    guard: SeriesGuard,
+    /// Entries with a name that the guard was not asked for yet; the older ones come first.
+    unjudged: BTreeSet<CgroupId>,
 }
 
 /// Where a cgroup belongs.
@@ -50,6 +55,8 @@ struct Entry {
     container: Arc<Container>,
     /// The name it would carry if no other entry did.
     wanted: String,
+    /// What the guard said of its name.
+    verdict: Verdict,
     ended: bool,
     described: bool,
     /// What the kernel said of the end of its main process, with the depth of the pid namespace that it was first in.
@@ -65,6 +72,8 @@ impl Directory {
     pub fn new(root: CgroupId, selection: Selection) -> Self {
         let mut directory = Self {
             host: root,
+            guard: SeriesGuard::new(selection.max_names),
+            unjudged: BTreeSet::new(),
             selection,
             entries: HashMap::new(),
             nested: HashMap::new(),
@@ -155,6 +164,32 @@ impl Directory {
         }
         self.choose_share(cgroup);
         true
+    }
+
+    /// Asks for the names that are new since the last call, at `now_ns` on the boot clock, before anything is published
+    /// under them. An entry keeps its series for as long as it keeps its name, and so does one without. Returns whether
+    /// there is one too many for the first time in an hour.
+    pub fn judge_names(&mut self, now_ns: u64) -> bool {
+        self.guard.advance(now_ns);
+        let mut is_first = false;
+        for cgroup in std::mem::take(&mut self.unjudged) {
+            let Some(entry) = self.entries.get_mut(&cgroup) else {
+                continue;
+            };
+            let by_rules = self.selection.share(&entry.container, &entry.wanted);
+            entry.verdict = match by_rules {
+                Share::Own => self.guard.ask(&entry.container.name),
+                Share::Other | Share::Host => Verdict::Granted,
+            };
+            is_first |= entry.verdict == Verdict::Refused { first: true };
+            self.choose_share(cgroup);
+        }
+        is_first
+    }
+
+    /// How often a new name was one too many, so that what carries it has no series of its own.
+    pub fn refused_names(&self) -> u64 {
+        self.guard.refused()
     }
 
     /// The entry `cgroup`; `None` if it is nested or unknown.
@@ -296,6 +331,7 @@ impl Directory {
         let entry = Entry {
             wanted: container.name.clone(),
             container: Arc::new(container),
+            verdict: Verdict::Granted,
             ended: false,
             described: false,
             init_exit: None,
@@ -310,8 +346,15 @@ impl Directory {
     /// Asks the rules anew, for what is known of the entry has changed.
     fn choose_share(&mut self, cgroup: CgroupId) {
         if let Some(entry) = self.entries.get_mut(&cgroup) {
-            let share = self.selection.share(&entry.container, &entry.wanted);
+            let share = match self.selection.share(&entry.container, &entry.wanted) {
+                Share::Own if entry.verdict != Verdict::Granted => Share::Other,
+                share => share,
+            };
             if share != entry.container.share {
+                // The name of an entry that the rules left out was never asked for.
+                if share == Share::Own {
+                    self.unjudged.insert(cgroup);
+                }
                 Arc::make_mut(&mut entry.container).share = share;
             }
         }
@@ -375,6 +418,7 @@ impl Directory {
         let before = std::mem::replace(&mut container.name, name.clone());
         let changed = before != name;
         self.names.insert(name, cgroup);
+        self.unjudged.insert(cgroup);
         if changed {
             self.release(&before, cgroup);
         }
@@ -385,6 +429,7 @@ impl Directory {
         if !remove_if(&mut self.names, name, cgroup) {
             return;
         }
+        self.guard.free(name);
         for waiter in self.waiting.remove(name).unwrap_or_default() {
             if self.entries.get(&waiter).is_some_and(|entry| !entry.ended) {
                 self.settle(waiter);

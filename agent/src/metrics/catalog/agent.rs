@@ -17,6 +17,7 @@ pub(super) static AGENT_METRICS: &[&Metric] = &[
     &ROOT_CPU,
     &UNACCOUNTED_CPU,
     &AGENT_NAME_COLLISIONS,
+    &AGENT_SERIES_OVERFLOW,
     &AGENT_METRIC_SOURCE,
     &AGENT_BUDGET_USED,
     &AGENT_FAMILIES_SHED,
@@ -168,6 +169,14 @@ pub static AGENT_NAME_COLLISIONS: Metric = Metric {
     prometheus: "cgflux_name_collisions_total",
     kind: Kind::Counter,
     help: "Containers whose name was in use by another live one, so that the short id was appended.",
+    ..AGENT_METRIC
+};
+/// Names that were too many.
+pub static AGENT_SERIES_OVERFLOW: Metric = Metric {
+    field: "series_overflow",
+    prometheus: "cgflux_series_overflow_total",
+    kind: Kind::Counter,
+    help: "New names beyond `ship.max_names` within an hour; what carries one is counted in `_other`.",
     ..AGENT_METRIC
 };
 /// Source in use per metric.

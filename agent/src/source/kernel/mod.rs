@@ -165,6 +165,7 @@ impl KernelSource {
             tracing::debug!(%error, "block I/O records could not be read");
         }
         self.look_at_namespaces();
+        self.roster.judge_names(taken.boot_ns);
         let mut ids: Vec<CgroupId> = self.ledger.entries().collect();
         let root = self.roster.root();
         // The host is what the others leave, so it comes last.
