@@ -58,6 +58,7 @@ pub struct Collector {
     sums: Reconciliation,
     regressions: u64,
     nameless: u64,
+    ticks_without_clock: u64,
 }
 
 /// What a collector reads.
@@ -113,6 +114,7 @@ impl Collector {
             sums: Reconciliation::default(),
             regressions: 0,
             nameless: 0,
+            ticks_without_clock: 0,
         }
     }
 
@@ -168,8 +170,11 @@ impl Collector {
         batch.agent = self.samples(&batch);
         batch.oom_kills = self.source.oom_kills();
         self.other.fold(&mut batch, self.families);
-        for outlet in &mut self.outlets {
-            ship(outlet, &batch);
+        if self.clock.is_set() {
+            self.outlets.iter_mut().for_each(|it| ship(it, &batch));
+        } else {
+            self.ticks_without_clock += 1;
+            self.outlets.iter_mut().for_each(|it| it.hold(&batch));
         }
         self.live.publish(batch);
         self.source.forget_finished();
@@ -250,6 +255,16 @@ impl Collector {
                 .count();
             samples.push(integer(&catalog::AGENT_ENTRIES, of_kind as u64).labelled("kind", word));
         }
+        samples.push(integer(&catalog::AGENT_CLOCK_STEPS, self.clock.steps()));
+        if let Some(step_ns) = self.clock.last_step_ns() {
+            let of = |sign: i64| step_ns.saturating_mul(sign).max(0).unsigned_abs();
+            samples.push(integer(&catalog::AGENT_CLOCK_AHEAD, of(1)));
+            samples.push(integer(&catalog::AGENT_CLOCK_BACK, of(-1)));
+        }
+        samples.push(integer(
+            &catalog::AGENT_TICKS_WITHOUT_CLOCK,
+            self.ticks_without_clock,
+        ));
         samples.push(Sample::lost("regressions", self.regressions));
         samples.push(Sample::lost("nameless", self.nameless));
         samples.extend(self.measured.samples());

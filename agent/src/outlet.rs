@@ -36,6 +36,11 @@ impl Outlet {
         self.offer(shipment.as_ref());
     }
 
+    /// Takes in one tick that cannot be shipped.
+    pub fn hold(&mut self, batch: &Batch) {
+        self.shipper.hold(batch);
+    }
+
     /// Takes in the last tick and offers the sink all that it was not yet sent.
     pub fn finish(&mut self, batch: &Batch) {
         let shipment = self.shipper.flush(batch);

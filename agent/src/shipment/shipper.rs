@@ -71,6 +71,26 @@ impl Shipper {
         self.remainder.begin_with(ended);
     }
 
+    /// The same after everything that was ever stored: no time that it gives out is at or before `wall_ns`.
+    #[must_use]
+    pub fn after(self, wall_ns: i64) -> Self {
+        Self {
+            last_wall_ns: self.last_wall_ns.max(wall_ns),
+            ..self
+        }
+    }
+
+    /// Takes in one tick that cannot be shipped, because nobody knows when it is. Totals lose nothing by it.
+    pub fn hold(&mut self, batch: &Batch) {
+        let ended = batch.subjects.iter().filter(|subject| !subject.alive);
+        for subject in ended {
+            if subject.container.share() == Share::Host {
+                self.remainder.add(subject);
+            }
+            self.forget(subject.container.cgroup);
+        }
+    }
+
     /// Takes in one tick. Returns what is to be sent now, if anything is.
     pub fn fold<'a>(&mut self, batch: &'a Batch) -> Option<Shipment<'a>> {
         self.ship(batch, self.is_due(batch))

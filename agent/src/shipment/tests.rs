@@ -495,6 +495,31 @@ fn a_series_that_the_rules_end_has_a_last_point_and_the_rest_is_counted_elsewher
     assert_eq!(fold(10, &blue, 150), Some("_host=7 _other=20".to_owned()));
 }
 
+#[test]
+fn nothing_is_shipped_at_a_time_that_was_stored_before() {
+    let stored_ns = EPOCH_NS + 3_600 * 1_000_000_000;
+    let mut shipper = every_ten().after(stored_ns);
+    let host = named(1, Runtime::Host, "_host");
+    let batch = tick(0, vec![subject(&host, 7, 0.0)]);
+    let wall_ns = shipper.fold(&batch).map(|it| it.wall_ns);
+    assert!(wall_ns.is_some_and(|it| it > stored_ns), "{wall_ns:?}");
+}
+
+#[test]
+fn what_ends_before_the_clock_is_set_counts_in_the_hosts() {
+    let host = named(1, Runtime::Host, "_host");
+    let unit = named(2, Runtime::Systemd, "unit");
+    let mut shipper = every_ten();
+    shipper.hold(&tick(
+        0,
+        vec![subject(&host, 7, 0.0), subject(&unit, 4, 0.0)],
+    ));
+    shipper.hold(&tick(1, vec![subject(&host, 7, 0.0), ended(&unit, 5)]));
+    let batch = tick(2, vec![subject(&host, 8, 0.0)]);
+    let shipment = shipper.fold(&batch).unwrap();
+    assert_eq!(told(&shipment), "_host=13");
+}
+
 /// Rules that fit some of the entries below.
 const RULES: [&str; 8] = [
     "a*",

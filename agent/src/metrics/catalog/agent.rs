@@ -12,6 +12,10 @@ pub(super) static AGENT_METRICS: &[&Metric] = &[
     &AGENT_SLOTS,
     &AGENT_TICK,
     &AGENT_TICKS_SKIPPED,
+    &AGENT_CLOCK_STEPS,
+    &AGENT_CLOCK_AHEAD,
+    &AGENT_CLOCK_BACK,
+    &AGENT_TICKS_WITHOUT_CLOCK,
     &AGENT_LOSSES,
     &ACCOUNTED_CPU,
     &ROOT_CPU,
@@ -127,6 +131,38 @@ pub static AGENT_TICKS_SKIPPED: Metric = Metric {
     prometheus: "cgflux_ticks_skipped_total",
     kind: Kind::Counter,
     help: "Collections left out because the one before was late.",
+    ..AGENT_METRIC
+};
+/// How often the wall clock was set.
+pub static AGENT_CLOCK_STEPS: Metric = Metric {
+    field: "clock_steps",
+    prometheus: "cgflux_clock_steps_total",
+    kind: Kind::Counter,
+    help: "How often the wall clock was set by more than half a second.",
+    ..AGENT_METRIC
+};
+/// By how much ahead, if the last step was one.
+pub static AGENT_CLOCK_AHEAD: Metric = Metric {
+    field: "clock_step_ahead_ns",
+    prometheus: "cgflux_clock_step_ahead_seconds",
+    unit: Unit::Nanoseconds,
+    help: "By how much the wall clock was set ahead when it was set last; 0 if it was set back, absent if never.",
+    ..AGENT_METRIC
+};
+/// By how much back, if the last step was one.
+pub static AGENT_CLOCK_BACK: Metric = Metric {
+    field: "clock_step_back_ns",
+    prometheus: "cgflux_clock_step_back_seconds",
+    unit: Unit::Nanoseconds,
+    help: "By how much the wall clock was set back when it was set last; 0 if it was set ahead, absent if never.",
+    ..AGENT_METRIC
+};
+/// Ticks before the clock was set.
+pub static AGENT_TICKS_WITHOUT_CLOCK: Metric = Metric {
+    field: "ticks_without_clock",
+    prometheus: "cgflux_ticks_without_clock_total",
+    kind: Kind::Counter,
+    help: "Collections that no sink was sent because the wall clock was not set: it said a time before 2026.",
     ..AGENT_METRIC
 };
 /// What went unrecorded.
