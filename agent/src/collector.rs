@@ -5,6 +5,7 @@
 
 use std::{
     os::fd::AsFd as _,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,7 +20,7 @@ use crate::{
     clock::{self, Clock},
     config::Order,
     container::Kind,
-    host::{docker_api::DockerMessage, machine::MachineReader, process},
+    host::{docker_api::DockerMessage, machine::MachineReader, machine_id, process},
     live::Live,
     measured::Measured,
     metrics::{
@@ -59,6 +60,8 @@ pub struct Collector {
     regressions: u64,
     nameless: u64,
     ticks_without_clock: u64,
+    /// A hash of the machine's id.
+    machine_id: Option<String>,
 }
 
 /// What a collector reads.
@@ -115,6 +118,7 @@ impl Collector {
             regressions: 0,
             nameless: 0,
             ticks_without_clock: 0,
+            machine_id: machine_id::hashed(Path::new("/etc/machine-id")),
         }
     }
 
@@ -269,6 +273,10 @@ impl Collector {
         samples.push(Sample::lost("nameless", self.nameless));
         samples.extend(self.measured.samples());
         samples.extend(metrics::host::reconciliation(&self.sums));
+        let machine = self.machine_id.iter();
+        samples.extend(
+            machine.map(|id| integer(&catalog::AGENT_MACHINE, 1).labelled("machine", id.clone())),
+        );
         samples.extend(self.source.samples());
         samples.extend(self.stats.samples());
         // As a shipper wants them.

@@ -35,9 +35,10 @@ const CONTAINER_TAGS: [&str; 9] = [
 ];
 
 /// Tags of the agent's own points; on those a static tag stands too.
-const AGENT_TAGS: [&str; 8] = [
+const AGENT_TAGS: [&str; 9] = [
     "family",
     "kind",
+    "machine",
     "measurement",
     "metric",
     "reason",

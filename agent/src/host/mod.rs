@@ -12,6 +12,7 @@ pub mod cpu_files;
 pub mod docker_api;
 pub mod layer_space;
 pub mod machine;
+pub mod machine_id;
 pub mod memory_files;
 pub mod netns;
 pub mod oom_file;

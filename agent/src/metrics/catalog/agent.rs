@@ -22,6 +22,7 @@ pub(super) static AGENT_METRICS: &[&Metric] = &[
     &UNACCOUNTED_CPU,
     &AGENT_NAME_COLLISIONS,
     &AGENT_SERIES_OVERFLOW,
+    &AGENT_MACHINE,
     &AGENT_METRIC_SOURCE,
     &AGENT_BUDGET_USED,
     &AGENT_FAMILIES_SHED,
@@ -213,6 +214,14 @@ pub static AGENT_SERIES_OVERFLOW: Metric = Metric {
     prometheus: "cgflux_series_overflow_total",
     kind: Kind::Counter,
     help: "New names beyond `ship.max_names` within an hour; what carries one is counted in `_other`.",
+    ..AGENT_METRIC
+};
+/// Which machine this is.
+pub static AGENT_MACHINE: Metric = Metric {
+    field: "machine_info",
+    prometheus: "cgflux_machine_info",
+    help: "1, with a hash of the machine's id as `machine`; absent without /etc/machine-id.",
+    resolution: Resolution::Hourly,
     ..AGENT_METRIC
 };
 /// Source in use per metric.
