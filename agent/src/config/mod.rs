@@ -231,10 +231,26 @@ pub struct Sink {
     pub name: String,
     /// Time between two shipments; never shorter than the collection interval.
     pub interval: Duration,
+    /// In whose words it is written.
+    pub schema: Schema,
     /// How what is not yet acknowledged is kept.
     pub delivery: Delivery,
     /// What it is.
     pub kind: SinkKind,
+}
+
+/// In whose words a sink is written: how series, tags and fields are called and parted.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Schema {
+    /// This program's own; the only one in which all that is measured has a place.
+    #[default]
+    Native,
+    /// Those of Telegraf's input `docker`.
+    Telegraf,
+    /// Those of cAdvisor's InfluxDB driver, from its release 0.20.2 on.
+    Cadvisor,
+    /// Those of cAdvisor in 2014, as JSON for InfluxDB 0.8.
+    Influxdb08,
 }
 
 /// How a sink keeps what it has not delivered.
@@ -490,6 +506,7 @@ impl Sink {
         Self {
             name: name.to_owned(),
             interval: Duration::from_secs(10),
+            schema: Schema::default(),
             delivery: Delivery {
                 spool: kind.is_acknowledged().then(Spool::default),
                 ..Delivery::default()

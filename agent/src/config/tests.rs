@@ -399,6 +399,41 @@ fn every_complaint_names_key_place_and_remedy() {
 }
 
 #[test]
+fn a_sink_is_written_in_the_words_it_names() {
+    let schema = |lines: &str| config(&around(&format!("[sinks.stdout]\n{lines}"))).sinks[0].schema;
+    assert_eq!(schema(""), Schema::Native);
+    for (word, meant) in [
+        ("native", Schema::Native),
+        ("telegraf", Schema::Telegraf),
+        ("cadvisor", Schema::Cadvisor),
+        ("influxdb08", Schema::Influxdb08),
+    ] {
+        assert_eq!(schema(&format!("schema = \"{word}\"")), meant);
+    }
+    refused(
+        &around("[sinks.stdout]\nschema = \"docker\""),
+        &[
+            "sinks.stdout.schema (cgflux.toml:2): is \"docker\"; write one of \"native\", \"telegraf\", \"cadvisor\", \"influxdb08\"",
+        ],
+    );
+    let with_host = |schema: &str| {
+        format!(
+            "[sinks.influxdb]\nurl = \"http://a:1\"\nhost_database = \"nodes\"\nschema = \"{schema}\""
+        )
+    };
+    refused(
+        &around(&with_host("influxdb08")),
+        &[
+            "sinks.influxdb.host_database (cgflux.toml:3): does not go with schema = \"influxdb08\", which has one table for all",
+        ],
+    );
+    assert_eq!(
+        config(&around(&with_host("cadvisor"))).sinks[0].schema,
+        Schema::Cadvisor
+    );
+}
+
+#[test]
 fn a_sink_is_complained_about_in_full() {
     for (text, complaint) in [
         (
@@ -435,7 +470,7 @@ fn a_sink_is_complained_about_in_full() {
         ),
         (
             "[sinks.influxdb]\nurl = \"http://a:1\"\npath = \"/x\"",
-            "sinks.influxdb.path (cgflux.toml:3): no such setting; beside it may stand: type, url, version, timeout, token_file, username, password_file, ca_file, pin_sha256, client_cert_file, client_key_file, retention_policy, create_database, database, host_database, interval, lossless, spool, spool_bytes, memory_bytes, spool_age, drain_lines",
+            "sinks.influxdb.path (cgflux.toml:3): no such setting; beside it may stand: type, schema, url, version, timeout, token_file, username, password_file, ca_file, pin_sha256, client_cert_file, client_key_file, retention_policy, create_database, database, host_database, interval, lossless, spool, spool_bytes, memory_bytes, spool_age, drain_lines",
         ),
         (
             "[sinks.influxdb]\nurl = \"http://a:1\"\ndatabase = \"a/b\"",
@@ -687,7 +722,7 @@ fn each_version_has_names_of_its_own() {
         &[
             "sinks.influxdb.pin_sha256 (cgflux.toml:5): is \"2A\"; write the 64 hexadecimal digits that `openssl x509 -noout -fingerprint -sha256` prints",
             "sinks.influxdb.bucket: is missing; write the bucket to write to; of an InfluxDB 1.8 that is \"database/policy\"",
-            "sinks.influxdb.database (cgflux.toml:4): no such setting; beside it may stand: type, url, version, timeout, token_file, ca_file, pin_sha256, client_cert_file, client_key_file, org, bucket, host_bucket, interval, lossless, spool, spool_bytes, memory_bytes, spool_age, drain_lines",
+            "sinks.influxdb.database (cgflux.toml:4): no such setting; beside it may stand: type, schema, url, version, timeout, token_file, ca_file, pin_sha256, client_cert_file, client_key_file, org, bucket, host_bucket, interval, lossless, spool, spool_bytes, memory_bytes, spool_age, drain_lines",
         ],
     );
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use tracing::Level;
 
-use super::{InfluxdbVersion, LogFormat, Mode, Percent, ServerUrl, SourceChoice, Value};
+use super::{InfluxdbVersion, LogFormat, Mode, Percent, Schema, ServerUrl, SourceChoice, Value};
 use crate::container::Rule;
 
 /// A type that settings have.
@@ -224,6 +224,15 @@ impl Words for SourceChoice {
 
 impl Words for InfluxdbVersion {
     const WORDS: &[(&str, Self)] = &[("1", Self::V1), ("2", Self::V2), ("3", Self::V3)];
+}
+
+impl Words for Schema {
+    const WORDS: &[(&str, Self)] = &[
+        ("native", Self::Native),
+        ("telegraf", Self::Telegraf),
+        ("cadvisor", Self::Cadvisor),
+        ("influxdb08", Self::Influxdb08),
+    ];
 }
 
 impl Words for LogFormat {

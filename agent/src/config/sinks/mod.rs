@@ -9,7 +9,8 @@ use std::{net::SocketAddr, time::Duration};
 use bytesize::ByteSize;
 
 use super::{
-    Delivery, Influxdb, Key, ServerUrl, Sink, SinkKind, Spool, Surroundings, Value,
+    Delivery, Influxdb, InfluxdbVersion, Key, Schema, ServerUrl, Sink, SinkKind, Spool,
+    Surroundings, Value,
     check::{absolute, any, within},
     reader::Reader,
     typed::{SinkType, Typed as _},
@@ -69,7 +70,16 @@ fn sink(
         reader.skip(section);
         return None;
     };
+    let schema = schema(reader, section, sink_type);
     let kind = kind(reader, section, sink_type, around, warnings);
+    if let Some(SinkKind::Influxdb(influxdb)) = &kind
+        && schema == Schema::Influxdb08
+        && influxdb.version != InfluxdbVersion::V1
+    {
+        let problem =
+            "does not go with schema = \"influxdb08\", which no other version takes; leave it out";
+        reader.complain(&section.child("version"), problem.to_owned());
+    }
     // What is wrong with the kind has been said; the rest is read all the same, so that nothing of it is unknown.
     let default = Sink::new(&sink_name, kind.clone().unwrap_or(SinkKind::Stdout));
     let sink = Sink {
@@ -78,10 +88,31 @@ fn sink(
             default.interval.max(collect_interval),
             within(collect_interval..=Duration::from_hours(1)),
         ),
+        schema,
         delivery: delivery(reader, section, sink_type, default.delivery),
         ..default
     };
     kind.map(|_| sink)
+}
+
+/// In whose words the sink is written, and what does not go with them.
+fn schema(reader: &mut Reader, section: &Key, sink_type: SinkType) -> Schema {
+    let key = section.child("schema");
+    let schema = reader.setting(&key, Schema::default(), any);
+    if schema != Schema::Influxdb08 {
+        return schema;
+    }
+    let host_database = section.child("host_database");
+    if reader.has(&host_database) {
+        let problem = "does not go with schema = \"influxdb08\", which has one table for all";
+        reader.complain(&host_database, problem.to_owned());
+    }
+    if matches!(sink_type, SinkType::Unix | SinkType::Udp) {
+        let problem =
+            "is \"influxdb08\", which is no line protocol: what listens there takes nothing else";
+        reader.complain(&key, problem.to_owned());
+    }
+    schema
 }
 
 fn kind(
