@@ -21,10 +21,11 @@ use crate::{
     clock,
     collector::{Collector, Inputs, Outputs},
     config::{
-        self, Collect, Config, Http, Influxdb, Key, Order, Resolved, Setting, SinkKind, Socket,
+        self, Collect, Config, Http, Influxdb, Key, Order, Resolved, Schema, Setting, SinkKind,
+        Socket,
     },
     container::Share,
-    encode::{LineEncoder, Tagging, intake::Intake, losses},
+    encode::{Encoder, Tagging, intake::Intake, losses},
     handover,
     host::{
         Runtimes,
@@ -433,19 +434,29 @@ struct Delivery {
 fn delivery(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Delivery, BuildError> {
     let mut delivery = Delivery::default();
     for settings in &config.sinks {
-        let mut add = |name: String, target, parts| {
+        let mut add = |name: String, target, parts, schema| {
             let (its_tagging, its_name) = (tagging.clone(), name.clone());
-            let tell = move |lost: &Losses, wall_ns| losses(&its_tagging, &its_name, lost, wall_ns);
+            let tell = move |lost: &Losses, wall_ns| {
+                // A format of its own has no place for what is no row of its table.
+                let is_told = schema != Schema::Influxdb08;
+                is_told
+                    .then(|| losses(&its_tagging, &its_name, lost, wall_ns))
+                    .flatten()
+            };
             let stats = stats.sink(&name);
             let opened = sink::open(target, &settings.delivery, &config.state_dir, tell, stats);
             let (sink, worker) = opened.map_err(|source| BuildError::Spool {
                 name: name.clone(),
                 source,
             })?;
-            let shipper = Shipper::new(settings.interval).of(parts);
-            let encoder = LineEncoder::new(tagging.clone());
+            let newest_ns = sink
+                .newest_ns()
+                .filter(|ns| is_near(*ns))
+                .unwrap_or(i64::MIN);
+            let shipper = Shipper::new(settings.interval).of(parts).after(newest_ns);
+            let encoder = Encoder::new(schema, tagging.clone());
             // What is in a database of its own is the host as a whole, and nothing else.
-            if parts != Parts::HostAlone {
+            if parts != Parts::HostAlone && schema != Schema::Influxdb08 {
                 delivery.takers.push(sink.clone());
             }
             delivery.outlets.push(Outlet::new(shipper, encoder, sink));
@@ -458,9 +469,17 @@ fn delivery(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Del
                 // A database of its own is a queue and a connection of its own: neither holds up the other.
                 // Also where the host is not measured: a reload may change that.
                 if let Some(of_host) = influxdb.of_host() {
-                    parts = Parts::ButHost;
+                    // Other schemas need the host for what they say of containers, and write it in no other way.
+                    if settings.schema == Schema::Native {
+                        parts = Parts::ButHost;
+                    }
                     let target = influxdb_target(settings, &of_host)?;
-                    add(settings.host_name(), target, Parts::HostAlone)?;
+                    add(
+                        settings.host_name(),
+                        target,
+                        Parts::HostAlone,
+                        Schema::Native,
+                    )?;
                 }
                 influxdb_target(settings, influxdb)?
             }
@@ -469,9 +488,15 @@ fn delivery(config: &Config, tagging: &Tagging, stats: &SelfStats) -> Result<Del
             SinkKind::Unix { path } => Target::Unix(path.clone()),
             SinkKind::Udp { address } => Target::Udp(*address),
         };
-        add(settings.name.clone(), target, parts)?;
+        add(settings.name.clone(), target, parts, settings.schema)?;
     }
     Ok(delivery)
+}
+
+/// Whether times may go on after this one: a clock that was wrong by years once does not hold them for ever.
+fn is_near(wall_ns: i64) -> bool {
+    let day_ns = 24 * 3_600 * 1_000_000_000;
+    wall_ns < clock::now().wall_ns.saturating_add(day_ns)
 }
 
 fn influxdb_target(settings: &config::Sink, influxdb: &Influxdb) -> Result<Target, BuildError> {

@@ -1,7 +1,7 @@
 //! One sink as the collector sees it: fold, encode, offer. Never waits.
 
 use crate::{
-    encode::LineEncoder,
+    encode::Encoder,
     metrics::{Batch, Sample},
     shipment::{Shipment, Shipper},
     sink::Sink,
@@ -11,13 +11,13 @@ use crate::{
 #[derive(Debug)]
 pub struct Outlet {
     shipper: Shipper,
-    encoder: LineEncoder,
+    encoder: Encoder,
     sink: Sink,
 }
 
 impl Outlet {
     /// An outlet that ships what `shipper` says is due to `sink`.
-    pub fn new(shipper: Shipper, encoder: LineEncoder, sink: Sink) -> Self {
+    pub fn new(shipper: Shipper, encoder: Encoder, sink: Sink) -> Self {
         Self {
             shipper,
             encoder,

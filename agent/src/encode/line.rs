@@ -1,6 +1,7 @@
 //! Lines being written, and payloads cut from them.
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::{
     MAX_PAYLOAD_BYTES, MAX_PAYLOAD_LINES, Payload, Times,
@@ -32,6 +33,18 @@ impl Page {
             start,
             separator: b' ',
         }
+    }
+
+    /// Writes a line that is a value as JSON. Its types write without I/O and have strings as keys, so that does not
+    /// fail; should it ever, nothing of the line is kept.
+    pub(super) fn json(&mut self, value: &impl Serialize, wall_ns: i64) {
+        let start = self.text.len();
+        if serde_json::to_writer(&mut self.text, value).is_err() {
+            self.text.truncate(start);
+            return;
+        }
+        self.text.push(b'\n');
+        self.ended(start, wall_ns);
     }
 
     /// All lines since the last call.
@@ -80,6 +93,13 @@ impl Line<'_> {
         self.integer_value(value);
     }
 
+    /// An integer field, if its value is known.
+    pub(super) fn known(&mut self, key: &str, value: Option<u64>) {
+        if let Some(value) = value {
+            self.integer(key, value);
+        }
+    }
+
     /// An integer field that may be negative.
     pub(super) fn signed(&mut self, key: &str, value: i64) {
         self.key(key);
@@ -124,9 +144,14 @@ impl Line<'_> {
         push_string(&mut self.page.text, &clean_string(value));
     }
 
+    /// Whether it has no field yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.separator == b' '
+    }
+
     /// Ends the line with its time, in nanoseconds since the Unix epoch. A line without a field is taken back.
     pub(super) fn end(self, wall_ns: i64) {
-        if self.separator == b' ' {
+        if self.is_empty() {
             self.page.text.truncate(self.start);
             return;
         }

@@ -4,19 +4,16 @@
 //! `container_info` describes a container in string fields, `container_event` marks its start, its exit and kills in it,
 //! `host_*` are the host as a whole, `agent_self` is the agent's own. A histogram becomes cumulative bucket fields and a
 //! count; its sum is a metric of its own.
-//!
-//! The text of a container's tags is kept from shipment to shipment: escaping it anew would cost more than the rest.
-
-use std::{collections::HashMap, sync::Arc};
 
 use agent_ebpf::histogram::bucket_bound_ns;
 
 use super::{
     Payload, Tagging,
+    known::Known,
     line::{Line, Page},
 };
 use crate::{
-    container::{CgroupId, Container, Exit, Kind},
+    container::{Exit, Kind},
     metrics::{Sample, Value, catalog},
     shipment::{Description, Event, EventKind, Point, Shipment},
 };
@@ -25,19 +22,8 @@ use crate::{
 #[derive(Debug)]
 pub struct LineEncoder {
     tagging: Tagging,
-    known: HashMap<CgroupId, Known>,
-    /// Counts complete shipments, to find the entries of [`Self::known`] that are no longer used.
-    round: u64,
+    known: Known,
     page: Page,
-}
-
-/// A container's tags as text.
-#[derive(Debug)]
-struct Known {
-    /// Whose tags they are; while it is held, no other container can stand at its address.
-    container: Arc<Container>,
-    tags: String,
-    round: u64,
 }
 
 impl LineEncoder {
@@ -45,8 +31,7 @@ impl LineEncoder {
     pub fn new(tagging: Tagging) -> Self {
         Self {
             tagging,
-            known: HashMap::new(),
-            round: 0,
+            known: Known::default(),
             page: Page::default(),
         }
     }
@@ -64,10 +49,7 @@ impl LineEncoder {
         }
         self.host(shipment);
         self.agent(shipment);
-        if shipment.complete {
-            self.known.retain(|_, known| known.round == self.round);
-            self.round += 1;
-        }
+        self.known.shipped(shipment);
         self.page.finish()
     }
 
@@ -114,17 +96,14 @@ impl LineEncoder {
     fn point(&mut self, point: &Point<'_>) {
         let container = &point.subject.container;
         let its_samples = point.subject.samples();
-        let known = self
+        let texts = self
             .known
-            .entry(container.cgroup)
-            .and_modify(|known| known.refresh(&self.tagging, container))
-            .or_insert_with(|| Known::new(&self.tagging, container));
-        known.round = self.round;
+            .of(container, || self.tagging.of_container(container, []));
         let samples = || its_samples.iter().chain(&point.peak);
         each_line(samples, |first| {
             let with_labels;
             let tags = if first.labels.is_empty() {
-                &known.tags
+                texts.plain()
             } else {
                 with_labels = self.tagging.of_container(container, labels(first));
                 &with_labels
@@ -133,7 +112,7 @@ impl LineEncoder {
             fill(line, samples(), first, point.wall_ns);
         });
         if point.last {
-            self.known.remove(&container.cgroup);
+            self.known.forget(container.cgroup);
         }
     }
 
@@ -156,22 +135,6 @@ impl LineEncoder {
             let line = self.page.line(first.metric.measurement, &tags);
             fill(line, samples(), first, shipment.wall_ns);
         });
-    }
-}
-
-impl Known {
-    fn new(tagging: &Tagging, container: &Arc<Container>) -> Self {
-        Self {
-            container: Arc::clone(container),
-            tags: tagging.of_container(container, []),
-            round: 0,
-        }
-    }
-
-    fn refresh(&mut self, tagging: &Tagging, container: &Arc<Container>) {
-        if !Arc::ptr_eq(&self.container, container) {
-            *self = Self::new(tagging, container);
-        }
     }
 }
 

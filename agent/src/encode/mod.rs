@@ -2,22 +2,31 @@
 //!
 //! Pure and infallible: whatever a name contains, the lines are valid. Writing them anywhere is left to `sink`.
 
+mod cadvisor;
+mod encoder;
 mod escape;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod intake;
 pub mod json;
+mod known;
 mod line;
 pub mod line_protocol;
 mod losses;
 mod payload;
 pub mod prometheus;
+mod readings;
 mod tags;
+mod taken;
+mod telegraf;
 
+pub use cadvisor::{CadvisorEncoder, Influxdb08Encoder};
+pub use encoder::Encoder;
 pub use line_protocol::LineEncoder;
 pub use losses::losses;
 pub use payload::{Damaged, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_LINES, Packed, Payload};
 pub use tags::{TagError, Tagging};
+pub use telegraf::TelegrafEncoder;
 
 pub use crate::times::Times;
 

@@ -11,61 +11,13 @@ use std::{
 
 use super::{
     escape::{MAX_TAG_BYTES, clean_tag, push_tag},
-    losses,
+    taken::{is_containers, is_taken},
 };
 use crate::{
-    config::{Complaints, Key, Resolved},
-    container::{Container, image_repository},
-    metrics::catalog::{self, Kind, Metric},
+    config::{Complaints, Key, Resolved, Schema},
+    container::{CgroupId, Container, image_repository},
     text::printable,
 };
-
-/// Tags of a container's points. `event` stands on `container_event` only; `device` and `peer` on block I/O and network;
-/// `namespace` and `pod` on Kubernetes only.
-const CONTAINER_TAGS: [&str; 9] = [
-    "container",
-    "device",
-    "event",
-    "host",
-    "image",
-    "namespace",
-    "peer",
-    "pod",
-    "runtime",
-];
-
-/// Tags of the agent's own points; on those a static tag stands too.
-const AGENT_TAGS: [&str; 9] = [
-    "family",
-    "kind",
-    "machine",
-    "measurement",
-    "metric",
-    "reason",
-    "sink",
-    "source",
-    "state",
-];
-
-/// Tags of the points of the host as a whole; on those a static tag stands too.
-const HOST_TAGS: [&str; 4] = ["device", "fstype", "interface", "mount"];
-
-/// Fields of `container_info` and `container_event`, which the catalog does not list.
-const CONTAINER_FIELDS: [&str; 10] = [
-    "cgroup",
-    "cgroup_id",
-    "comm",
-    "exit_code",
-    "id",
-    "image_ref",
-    "kind",
-    "oom",
-    "pid",
-    "signal",
-];
-
-/// Names that InfluxDB gives a meaning of its own.
-pub(super) const RESERVED: [&str; 3] = ["_field", "_measurement", "time"];
 
 /// Most bytes of all static tags, and of all labels of one container; with our own tags and their escapes this stays
 /// below the 65,535 bytes that InfluxDB allows a series key.
@@ -137,9 +89,16 @@ impl TagError {
 
 impl Tagging {
     /// The tags that a configuration asks for. The complaint names the setting at fault and where it stands.
+    /// Every schema that a sink is written in must have room for them.
     pub fn of(resolved: &Resolved) -> Result<Self, Complaints> {
         let config = &resolved.config;
-        Self::new(&config.host, &config.tags, &config.labels.allow)
+        let tagging = Self::new(&config.host, &config.tags, &config.labels.allow);
+        let mut schemas = config.sinks.iter().map(|sink| sink.schema);
+        tagging
+            .and_then(|tagging| {
+                schemas.try_for_each(|schema| tagging.goes_with(schema))?;
+                Ok(tagging)
+            })
             .map_err(|error| resolved.complaint(&error.setting(), error.to_string()))
     }
 
@@ -153,10 +112,8 @@ impl Tagging {
         if let Some(problem) = problem_of(host) {
             return Err(TagError::Host { problem });
         }
-        let mut taken: HashSet<String> = HashSet::new();
         for (key, value) in tags {
             check(key, value)?;
-            taken.insert(key.clone());
         }
         let bytes = tags
             .iter()
@@ -165,45 +122,57 @@ impl Tagging {
         if bytes > MAX_EXTRA_BYTES {
             return Err(TagError::TooLong { bytes });
         }
-        let mut named: Vec<(String, String)> = Vec::new();
-        for label in labels {
-            if label.is_empty() || named.iter().any(|(known, _)| known == label) {
-                continue;
-            }
-            let mut key = clean_tag(label).into_owned();
-            while is_containers(&key) || taken.contains(&key) {
-                key.insert_str(0, "label_");
-            }
-            taken.insert(key.clone());
-            named.push((label.clone(), key));
-        }
         Ok(Self {
             host: host.to_owned(),
             fixed: tags.clone().into_iter().collect(),
+            labels: labels.iter().map(|it| (it.clone(), it.clone())).collect(),
+        }
+        .in_words_of(Schema::Native))
+    }
+
+    /// The same for the points of another schema: a label whose name is taken there has `label_` in front.
+    pub(super) fn in_words_of(self, schema: Schema) -> Self {
+        let mut taken: HashSet<String> = self.fixed.iter().map(|(key, _)| key.clone()).collect();
+        let mut named: Vec<(String, String)> = Vec::new();
+        for (label, _) in self.labels {
+            if label.is_empty() || named.iter().any(|(known, _)| *known == label) {
+                continue;
+            }
+            let mut key = clean_tag(&label).into_owned();
+            while is_containers(schema, &key) || taken.contains(&key) {
+                key.insert_str(0, "label_");
+            }
+            taken.insert(key.clone());
+            named.push((label, key));
+        }
+        Self {
             labels: named,
-        })
+            ..self
+        }
+    }
+
+    /// Whether no static tag has a meaning of its own in `schema`.
+    fn goes_with(&self, schema: Schema) -> Result<(), TagError> {
+        match self.fixed.iter().find(|(key, _)| is_taken(schema, key)) {
+            Some((key, _)) => Err(TagError::Taken { key: key.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The host's name.
+    pub(super) fn host(&self) -> &str {
+        &self.host
     }
 
     /// The tags of a container's point, each with a comma in front. `extra` tells apart the points of one container
     /// and measurement.
-    ///
-    /// A container whose name cannot be written as it is gets the cgroup's id appended, so that no two live
-    /// containers share a series.
     pub(super) fn of_container<'a>(
         &'a self,
         container: &'a Container,
         extra: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> String {
         let mut tags = Tags::default();
-        let name = clean_tag(&container.name);
-        tags.push(
-            "container",
-            if name.is_empty() || name != container.name {
-                Cow::Owned(format!("{name}.{}", container.cgroup))
-            } else {
-                name
-            },
-        );
+        tags.push("container", unique(&container.name, container.cgroup));
         tags.push("runtime", container.runtime.as_str());
         let image = container.image.as_deref().and_then(image_repository);
         tags.push("image", clean_tag(image.unwrap_or_default()));
@@ -213,7 +182,7 @@ impl Tagging {
             "pod",
             clean_tag(container.pod.as_deref().unwrap_or_default()),
         );
-        self.finish(tags, extra, Some(container))
+        self.finish_native(tags, extra, Some(container))
     }
 
     /// The tags of a point of the host as a whole, or of the agent itself.
@@ -221,7 +190,7 @@ impl Tagging {
         &'a self,
         extra: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> String {
-        self.finish(Tags::default(), extra, None)
+        self.finish_native(Tags::default(), extra, None)
     }
 
     /// The tags of another process's line: `own`, which are clean, and of ours what the line has `named` neither a tag
@@ -244,20 +213,27 @@ impl Tagging {
         tags.text()
     }
 
-    fn finish<'a>(
+    fn finish_native<'a>(
         &'a self,
         mut tags: Tags<'a>,
         extra: impl IntoIterator<Item = (&'a str, &'a str)>,
         container: Option<&'a Container>,
     ) -> String {
         tags.push("host", self.host.as_str());
-        for (key, value) in extra {
-            debug_assert!(
-                is_taken(key),
-                "{key} is no tag that operators are kept from"
-            );
-            tags.push(key, clean_tag(value));
-        }
+        tags.extend(extra);
+        debug_assert!(
+            tags.0.iter().all(|(key, _)| is_taken(Schema::Native, key)),
+            "a tag that operators are not kept from"
+        );
+        self.finish(tags, container)
+    }
+
+    /// The text of a schema's own tags, of the static ones and of the labels of `container`; each has a comma in front.
+    pub(super) fn finish<'a>(
+        &'a self,
+        mut tags: Tags<'a>,
+        container: Option<&'a Container>,
+    ) -> String {
         for (key, value) in &self.fixed {
             tags.push(key, value.as_str());
         }
@@ -276,8 +252,19 @@ impl Tagging {
     }
 }
 
+/// A name as a tag's value. One that cannot be written as it is gets the cgroup's id appended, so that no two live
+/// containers share a series.
+pub(super) fn unique(name: &str, cgroup: CgroupId) -> Cow<'_, str> {
+    let clean = clean_tag(name);
+    if clean.is_empty() || clean != name {
+        Cow::Owned(format!("{clean}.{cgroup}"))
+    } else {
+        clean
+    }
+}
+
 fn check(key: &str, value: &str) -> Result<(), TagError> {
-    if is_taken(key) {
+    if is_taken(Schema::Native, key) {
         return Err(TagError::Taken {
             key: key.to_owned(),
         });
@@ -317,47 +304,23 @@ fn problem_of(text: &str) -> Option<&'static str> {
     }
 }
 
-fn is_taken(key: &str) -> bool {
-    is_containers(key) || is_hosts(key) || is_agents(key)
-}
-
-/// Whether `key` is taken on the points of containers.
-fn is_containers(key: &str) -> bool {
-    CONTAINER_TAGS.contains(&key)
-        || CONTAINER_FIELDS.contains(&key)
-        || RESERVED.contains(&key)
-        || is_field(key, catalog::container())
-}
-
-/// Whether `key` is taken on the points of the host as a whole.
-fn is_hosts(key: &str) -> bool {
-    HOST_TAGS.contains(&key) || is_field(key, catalog::host())
-}
-
-/// Whether `key` is taken on the points of the agent itself.
-fn is_agents(key: &str) -> bool {
-    AGENT_TAGS.contains(&key) || losses::FIELDS.contains(&key) || is_field(key, catalog::agent())
-}
-
-fn is_field(key: &str, mut metrics: impl Iterator<Item = &'static Metric>) -> bool {
-    metrics.any(|metric| {
-        let rest = key.strip_prefix(metric.field);
-        rest.is_some_and(|rest| match metric.kind {
-            Kind::Histogram => rest.is_empty() || rest.starts_with("_le_") || rest == "_count",
-            Kind::Counter | Kind::Gauge => rest.is_empty(),
-        })
-    })
-}
-
 /// Tags on their way into a line: the first of a key wins, empty ones are left out.
 #[derive(Default)]
-struct Tags<'a>(Vec<(&'a str, Cow<'a, str>)>);
+pub(super) struct Tags<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 impl<'a> Tags<'a> {
-    fn push(&mut self, key: &'a str, value: impl Into<Cow<'a, str>>) {
+    /// Adds a tag whose value is clean.
+    pub(super) fn push(&mut self, key: &'a str, value: impl Into<Cow<'a, str>>) {
         let value = value.into();
         if !value.is_empty() && self.0.iter().all(|(known, _)| *known != key) {
             self.0.push((key, value));
+        }
+    }
+
+    /// Adds tags whose values are yet to be cleaned.
+    pub(super) fn extend(&mut self, tags: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        for (key, value) in tags {
+            self.push(key, clean_tag(value));
         }
     }
 
@@ -378,10 +341,7 @@ impl<'a> Tags<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        config::fixture::resolved,
-        container::{CgroupId, Runtime},
-    };
+    use crate::{config::fixture::resolved, container::Runtime};
 
     fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs
@@ -545,5 +505,37 @@ mod tests {
             assert_eq!(complaints.to_string(), complaint);
         }
         assert!(Tagging::of(&resolved("[tags]\ndc = \"fra1\"")).is_ok());
+    }
+
+    #[test]
+    fn a_name_is_taken_only_where_a_sink_is_written_in_its_schema() {
+        let with = |schema: &str| {
+            let text = format!("[tags]\nmachine = \"m1\"\n[sinks.stdout]\nschema = \"{schema}\"");
+            Tagging::of(&resolved(&text))
+        };
+        assert!(with("native").is_ok());
+        assert!(with("telegraf").is_ok());
+        assert_eq!(
+            with("cadvisor").unwrap_err().to_string(),
+            "tags.machine (cgflux.toml:2): `machine` has a meaning of its own to the agent or to InfluxDB; choose another name"
+        );
+    }
+
+    #[test]
+    fn a_label_has_another_name_only_where_its_own_is_taken() {
+        let labels = ["machine", "cpu", "tier"].map(str::to_owned);
+        let tagging = Tagging::new("h", &tags(&[]), &labels).unwrap();
+        for (schema, names) in [
+            (Schema::Native, ["machine", "cpu", "tier"]),
+            (Schema::Telegraf, ["machine", "label_cpu", "tier"]),
+            (Schema::Cadvisor, ["label_machine", "cpu", "tier"]),
+        ] {
+            let named = tagging.clone().in_words_of(schema).labels;
+            assert_eq!(
+                named.iter().map(|(_, key)| key).collect::<Vec<_>>(),
+                names.iter().collect::<Vec<_>>(),
+                "{schema:?}"
+            );
+        }
     }
 }

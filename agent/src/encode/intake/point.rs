@@ -14,7 +14,7 @@ use crate::{
         Tagging,
         escape::{MAX_TAG_BYTES, clean_tag, push_measurement, push_tag},
         line::Line,
-        tags::RESERVED,
+        taken::RESERVED,
     },
     metrics::catalog,
 };

@@ -1,5 +1,9 @@
 //! What is encoded, read back by InfluxDB's own parser in Rust.
 
+mod golden;
+mod names;
+mod types;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use agent_ebpf::histogram::BUCKETS;
@@ -7,10 +11,11 @@ use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
 use proptest::{option, prelude::*};
 
 use super::{
-    LineEncoder, Tagging,
+    Encoder, Tagging,
     escape::{clean_string, clean_tag},
 };
 use crate::{
+    config::Schema,
     container::{CgroupId, Container, Runtime, image_repository},
     metrics::{Batch, Histogram, Sample, Subject, Value, catalog, host},
     shipment::Shipper,
@@ -46,16 +51,20 @@ fn batch(container: Container, samples: Vec<Sample>) -> Batch {
     }
 }
 
-fn encode(encoder: &mut LineEncoder, batch: &Batch) -> String {
+fn encode(encoder: &mut Encoder, batch: &Batch) -> String {
     let mut shipper = Shipper::new(Duration::from_secs(10));
     let payloads = encoder.encode(&shipper.fold(batch).unwrap());
     let lines = payloads.iter().flat_map(|payload| payload.lines().to_vec());
     String::from_utf8(lines.collect()).unwrap()
 }
 
-fn encoder(labels: &[String]) -> LineEncoder {
+fn encoder(labels: &[String]) -> Encoder {
+    encoder_of(Schema::Native, labels)
+}
+
+fn encoder_of(schema: Schema, labels: &[String]) -> Encoder {
     let tags = BTreeMap::from([("rack".to_owned(), "r 1".to_owned())]);
-    LineEncoder::new(Tagging::new("box", &tags, labels).unwrap())
+    Encoder::new(schema, Tagging::new("box", &tags, labels).unwrap())
 }
 
 fn integer(metric: &'static catalog::Metric, value: u64) -> Sample {

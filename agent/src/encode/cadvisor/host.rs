@@ -1,0 +1,124 @@
+//! The host as a whole as cAdvisor reckons it: the root cgroup.
+
+use std::collections::HashSet;
+
+use crate::{
+    encode::{
+        known::Extra,
+        readings::{Readings, label},
+    },
+    metrics::{Metric, Sample, catalog},
+};
+
+/// How it is called.
+pub(super) const NAME: &str = "/";
+
+/// What of its CPU time was used, and in which mode: as the kernel reckons the root cgroup's (`root_cgroup_cputime`,
+/// kernel/cgroup/rstat.c, Linux 6.12).
+pub(super) const CPU_USED: [&Metric; 6] = [
+    &catalog::HOST_CPU_USER,
+    &catalog::HOST_CPU_NICE,
+    &catalog::HOST_CPU_SYSTEM,
+    &catalog::HOST_CPU_IRQ,
+    &catalog::HOST_CPU_SOFTIRQ,
+    &catalog::HOST_CPU_STEAL,
+];
+
+/// The part in user mode.
+pub(super) const CPU_USER: [&Metric; 2] = [&catalog::HOST_CPU_USER, &catalog::HOST_CPU_NICE];
+
+/// The part in kernel mode.
+pub(super) const CPU_SYSTEM: [&Metric; 3] = [
+    &catalog::HOST_CPU_SYSTEM,
+    &catalog::HOST_CPU_IRQ,
+    &catalog::HOST_CPU_SOFTIRQ,
+];
+
+/// Its page cache.
+pub(super) const CACHE: [&Metric; 3] = [
+    &catalog::HOST_MEM_CACHED,
+    &catalog::HOST_MEM_BUFFERS,
+    &catalog::HOST_SWAP_CACHED,
+];
+
+/// What an interface's name begins with that is left out, for its traffic is counted elsewhere (`ignoredDevicePrefixes`,
+/// github.com/google/cadvisor, container/libcontainer/handler.go).
+const IGNORED_INTERFACES: [&str; 4] = ["lo", "veth", "docker", "nerdctl"];
+
+/// Bytes that the root cgroup is charged: anonymous memory and page cache, as cgroup v1 tells it and cAdvisor reckons it
+/// on v2 (github.com/opencontainers/cgroups, fs2/memory.go, `statMemory`).
+pub(super) fn memory(readings: Readings<'_>) -> Option<u64> {
+    let anon_bytes = readings.integer(&catalog::HOST_MEM_ANON)?;
+    Some(anon_bytes.saturating_add(readings.sum_of(&CACHE)?))
+}
+
+/// Bytes swapped out.
+pub(super) fn swap(readings: Readings<'_>) -> Option<u64> {
+    let total_bytes = readings.integer(&catalog::HOST_SWAP_TOTAL)?;
+    let free_bytes = readings.integer(&catalog::HOST_SWAP_FREE)?;
+    Some(total_bytes.saturating_sub(free_bytes))
+}
+
+/// The sum over its interfaces but for those that are left out.
+pub(super) fn on_interfaces(readings: Readings<'_>, metric: &Metric) -> Option<u64> {
+    let is_counted = |labels: &Extra| {
+        let name = label(labels, "interface").unwrap_or_default();
+        !IGNORED_INTERFACES.iter().any(|it| name.starts_with(it))
+    };
+    let counted = readings
+        .each(metric)
+        .filter(|(labels, _)| is_counted(labels));
+    counted.map(|(_, value)| value).reduce(u64::saturating_add)
+}
+
+/// One of its filesystems.
+pub(super) struct Filesystem<'a> {
+    /// The device, or the mount point of what is in memory: cAdvisor's name for it.
+    pub(super) device: &'a str,
+    /// Its size in bytes.
+    pub(super) limit_bytes: u64,
+    /// Bytes that are not free.
+    pub(super) usage_bytes: Option<u64>,
+}
+
+/// Its filesystems; of one that is mounted in several places the first mount.
+pub(super) fn filesystems(samples: &[Sample]) -> impl Iterator<Item = Filesystem<'_>> {
+    let mut devices = HashSet::new();
+    // Those of one filesystem stand together.
+    samples
+        .chunk_by(|one, next| one.labels == next.labels)
+        .filter_map(filesystem)
+        .filter(move |it| devices.insert(it.device))
+}
+
+fn filesystem(samples: &[Sample]) -> Option<Filesystem<'_>> {
+    let readings = Readings(samples);
+    let (labels, limit_bytes) = readings.each(&catalog::HOST_FS_SIZE).next()?;
+    let free_bytes = readings.integer(&catalog::HOST_FS_FREE);
+    let is_in_memory = label(labels, "fstype") == Some("tmpfs");
+    Some(Filesystem {
+        device: label(labels, if is_in_memory { "mount" } else { "device" })?,
+        limit_bytes,
+        usage_bytes: free_bytes.map(|free_bytes| limit_bytes.saturating_sub(free_bytes)),
+    })
+}
+
+/// What it has one number of, by the names of the driver.
+pub(super) fn values(readings: Readings<'_>) -> [(&'static str, Option<u64>); 11] {
+    [
+        ("cpu_usage_total", readings.sum_of(&CPU_USED)),
+        ("cpu_usage_user", readings.sum_of(&CPU_USER)),
+        ("cpu_usage_system", readings.sum_of(&CPU_SYSTEM)),
+        ("memory_usage", memory(readings)),
+        ("memory_cache", readings.sum_of(&CACHE)),
+        ("memory_rss", readings.integer(&catalog::HOST_MEM_ANON)),
+        ("memory_swap", swap(readings)),
+        (
+            "memory_mapped_file",
+            readings.integer(&catalog::HOST_MEM_MAPPED),
+        ),
+        ("memory_limit", readings.integer(&catalog::HOST_MEM_TOTAL)),
+        ("oom_events", readings.integer(&catalog::HOST_OOM_KILLS)),
+        ("threads", readings.integer(&catalog::HOST_TASKS)),
+    ]
+}
