@@ -3,14 +3,14 @@
 //! A container as they usually are goes through the encoder, and its lines are counted: so the estimate knows nothing
 //! about lines that the encoder does not.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, iter, sync::Arc, time::Duration};
 
 use agent_ebpf::histogram::BUCKETS;
 
 use crate::{
-    config::{Config, Sink, SinkKind},
+    config::{Config, Schema, Sink, SinkKind},
     container::{CgroupId, Container, Runtime},
-    encode::{LineEncoder, Tagging},
+    encode::{Encoder, Tagging},
     metrics::{
         Batch, Histogram, Metric, Sample, Subject, Value,
         catalog::{self, Family, Kind, Resolution, Unit},
@@ -50,6 +50,8 @@ pub struct Estimate {
     pub own_series: u64,
     /// Bytes of one container's lines in one shipment, uncompressed.
     pub bytes_per_entry: u64,
+    /// Whether a sink is written in another schema than the native one, and so in other series.
+    pub has_other_schemas: bool,
     /// What each sink is sent. One that writes the host as a whole to a database of its own stands here twice.
     pub sinks: Vec<SinkEstimate>,
 }
@@ -69,7 +71,8 @@ impl Estimate {
     /// What `config`, whose tags are `tagging`, writes for `containers`.
     pub fn of(config: &Config, tagging: &Tagging, containers: u32) -> Self {
         let entries = u64::from(containers) + 1;
-        let mut lines = Lines::of(&usual_batch(config), tagging);
+        let batch = usual_batch(config);
+        let mut lines = Lines::of(&batch, tagging, Schema::Native);
         let own = lines.0.remove(catalog::AGENT_CPU.measurement);
         let own = own.unwrap_or_default();
         let host = lines.take_host();
@@ -82,12 +85,14 @@ impl Estimate {
         };
         let sinks = config.sinks.iter().flat_map(|sink| {
             let sent = |name, size| SinkEstimate::of(name, size, sink.interval);
-            if has_host_database(sink) && host.lines > 0 {
-                let host = sent(sink.host_name(), host);
-                vec![sent(sink.name.clone(), rest), host]
-            } else {
-                vec![sent(sink.name.clone(), rest.and(host))]
-            }
+            let of_host =
+                (has_host_database(sink) && host.lines > 0).then(|| sent(sink.host_name(), host));
+            let size = match sink.schema {
+                Schema::Native if of_host.is_some() => rest,
+                Schema::Native => rest.and(host),
+                other => size_in(other, &batch, tagging, containers),
+            };
+            iter::once(sent(sink.name.clone(), size)).chain(of_host)
         });
         Self {
             containers,
@@ -96,6 +101,7 @@ impl Estimate {
             own_series: own.lines,
             bytes_per_entry,
             sinks: sinks.collect(),
+            has_other_schemas: config.sinks.iter().any(|it| it.schema != Schema::Native),
             measurements: lines.0.into_keys().collect(),
         }
     }
@@ -108,6 +114,7 @@ impl Estimate {
             host_series,
             own_series,
             measurements,
+            has_other_schemas,
             ..
         } = self;
         let measurements = measurements.join(", ");
@@ -115,6 +122,9 @@ impl Estimate {
             "With {containers} containers and the host: {series} series ({measurements}); {host_series} of the host as a \
              whole, {own_series} of the agent's own.",
         )];
+        if *has_other_schemas {
+            lines.push("These are native series; other schemas have others.".to_owned());
+        }
         for sink in &self.sinks {
             lines.push(format!(
                 "Sink {}: {:.1} lines/s, {} a day before compression.",
@@ -171,9 +181,9 @@ fn has_host_database(sink: &Sink) -> bool {
 
 impl Lines {
     /// Those of a shipment in the midst of life: without descriptions, starts and exits.
-    fn of(batch: &Batch, tagging: &Tagging) -> Self {
+    fn of(batch: &Batch, tagging: &Tagging, schema: Schema) -> Self {
         let mut shipper = Shipper::new(Duration::ZERO);
-        let mut encoder = LineEncoder::new(tagging.clone());
+        let mut encoder = Encoder::new(schema, tagging.clone());
         shipper.fold(batch);
         let payloads = shipper
             .fold(batch)
@@ -191,10 +201,32 @@ impl Lines {
         Self(measurements)
     }
 
+    fn total(&self) -> Size {
+        self.0.values().copied().fold(Size::default(), Size::and)
+    }
+
     /// Those of the host as a whole, which are taken out.
     fn take_host(&mut self) -> Size {
         let of_host = catalog::host().filter_map(|metric| self.0.remove(metric.measurement));
         of_host.fold(Size::default(), Size::and)
+    }
+}
+
+/// A shipment for so many containers in another schema than the native one. What is there without any container is there
+/// once.
+fn size_in(schema: Schema, batch: &Batch, tagging: &Tagging, containers: u32) -> Size {
+    let of = |batch: &Batch| Lines::of(batch, tagging, schema).total();
+    let without = of(&Batch {
+        subjects: Vec::new(),
+        ..batch.clone()
+    });
+    let with_one = of(batch);
+    let times = |with_one: u64, without: u64| {
+        without + u64::from(containers) * with_one.saturating_sub(without)
+    };
+    Size {
+        lines: times(with_one.lines, without.lines),
+        bytes: times(with_one.bytes, without.bytes),
     }
 }
 
@@ -204,6 +236,8 @@ fn usual_batch(config: &Config) -> Batch {
     let labels = config.labels.allow.iter();
     let container = Container {
         name: name(),
+        id: Some("0".repeat(64)),
+        pid: Some(123_456),
         image: Some(name()),
         runtime: Runtime::Docker,
         labels: labels.map(|label| (label.clone(), name())).collect(),
@@ -465,7 +499,7 @@ mod tests {
         let tagging = Tagging::of(&resolved("")).unwrap();
         for subject in containers {
             let name = subject.container.name.clone();
-            let lines = Lines::of(&tick_of(1, vec![subject]), &tagging);
+            let lines = Lines::of(&tick_of(1, vec![subject]), &tagging, Schema::Native);
             let real: u64 = lines.0.values().map(|size| size.bytes).sum();
             let off = estimated / real as f64 - 1.0;
             assert!(
@@ -512,6 +546,31 @@ mod tests {
             )
             .text()
             .contains("nothing is written")
+        );
+    }
+
+    #[test]
+    fn each_schema_is_reckoned_by_its_own_lines() {
+        let lines = |schema: &str, containers| -> Vec<f64> {
+            let text = format!(
+                "[sinks.influxdb]\nurl = \"http://a:1\"\nhost_database = \"nodes\"\ninterval = \"1s\"\nschema = \"{schema}\""
+            );
+            let sinks = estimate(&text, containers).sinks.into_iter();
+            sinks.map(|it| it.lines_per_second).collect()
+        };
+        let native = lines("native", 9);
+        for (schema, a_container, once) in [("telegraf", 5.0, 1.0), ("cadvisor", 29.0, 33.0)] {
+            let [main, host] = lines(schema, 9)[..] else {
+                panic!("a sink and its host's");
+            };
+            assert!((host - native[1]).abs() < 1e-9, "the host is native");
+            assert!(
+                (main - 9.0 * a_container - once).abs() < 1e-9,
+                "{schema}: {main}"
+            );
+        }
+        assert!(
+            estimate("[sinks.stdout]\nschema = \"influxdb08\"", 9).sinks[0].lines_per_second > 1.0
         );
     }
 

@@ -7,7 +7,8 @@
 //! What differs in meaning:
 //!
 //! - Traffic is what the container's sockets sent and received, IP headers included, not what its interface carried.
-//! - `rss` and `cache` stand on cgroup v2 too, where Docker does not tell them: anonymous memory and page cache.
+//! - What Docker tells on cgroup v1 only stands on v2 too: `rss` and `cache`, which are anonymous memory and page cache,
+//!   `max_usage`, and block I/O of all kinds as `…_total`.
 //! - `container_status` is `running`, also of what is paused, and `exited` on the last point.
 //! - Containers of other runtimes than Docker are written alike, and so is all else that has a series of its own.
 //!
@@ -45,14 +46,16 @@ pub(super) const TAGS: [&str; 11] = [
 ];
 
 /// Fields of its points.
-pub(super) const FIELDS: [&str; 31] = [
+pub(super) const FIELDS: [&str; 33] = [
     "cache",
     "container_id",
     "exitcode",
     "fail_count",
     "io_service_bytes_recursive_read",
+    "io_service_bytes_recursive_total",
     "io_service_bytes_recursive_write",
     "io_serviced_recursive_read",
+    "io_serviced_recursive_total",
     "io_serviced_recursive_write",
     "limit",
     "max_usage",
@@ -288,13 +291,25 @@ fn network(line: &mut Line<'_>, readings: Readings<'_>) {
 }
 
 fn block_io(line: &mut Line<'_>, readings: Readings<'_>) {
-    for (key, metric) in [
-        ("io_service_bytes_recursive_read", &catalog::READ_BYTES),
-        ("io_service_bytes_recursive_write", &catalog::WRITE_BYTES),
-        ("io_serviced_recursive_read", &catalog::READS),
-        ("io_serviced_recursive_write", &catalog::WRITES),
+    let of = |metric| readings.on_devices(metric);
+    // As cgroup v1 adds them up; what does not tell of discards counts none.
+    let total = |read: Option<u64>, write: Option<u64>, discard: Option<u64>| {
+        let read_and_written = read?.saturating_add(write?);
+        Some(read_and_written.saturating_add(discard.unwrap_or(0)))
+    };
+    let (read_bytes, write_bytes) = (of(&catalog::READ_BYTES), of(&catalog::WRITE_BYTES));
+    let (reads, writes) = (of(&catalog::READS), of(&catalog::WRITES));
+    let all_bytes = total(read_bytes, write_bytes, of(&catalog::DISCARD_BYTES));
+    let all = total(reads, writes, of(&catalog::DISCARDS));
+    for (key, value) in [
+        ("io_service_bytes_recursive_read", read_bytes),
+        ("io_service_bytes_recursive_total", all_bytes),
+        ("io_service_bytes_recursive_write", write_bytes),
+        ("io_serviced_recursive_read", reads),
+        ("io_serviced_recursive_total", all),
+        ("io_serviced_recursive_write", writes),
     ] {
-        line.known(key, readings.on_devices(metric));
+        line.known(key, value);
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) const CACHE: [&Metric; 3] = [
 const IGNORED_INTERFACES: [&str; 4] = ["lo", "veth", "docker", "nerdctl"];
 
 /// Bytes that the root cgroup is charged: anonymous memory and page cache, as cgroup v1 tells it and cAdvisor reckons it
-/// on v2 (github.com/opencontainers/cgroups, fs2/memory.go, `statMemory`).
+/// on v2 (github.com/opencontainers/cgroups, fs2/memory.go, `rootStatsFromMeminfo`).
 pub(super) fn memory(readings: Readings<'_>) -> Option<u64> {
     let anon_bytes = readings.integer(&catalog::HOST_MEM_ANON)?;
     Some(anon_bytes.saturating_add(readings.sum_of(&CACHE)?))

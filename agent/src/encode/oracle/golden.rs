@@ -75,6 +75,8 @@ fn samples() -> Vec<Sample> {
         on("vda", &catalog::READS, 10),
         on("vdb", &catalog::READ_BYTES, 200),
         on("vdb", &catalog::READS, 20),
+        on("vdb", &catalog::WRITES, 1),
+        on("vdb", &catalog::DISCARDS, 5),
         with("loopback", &catalog::NET_RX_BYTES, 1_000),
         with("host", &catalog::NET_RX_BYTES, 20),
         with("outside", &catalog::NET_RX_BYTES, 3),
@@ -143,7 +145,7 @@ docker_container_status,container_image=registry:5000/shop/web,container_name=we
 docker_container_mem,container_image=registry:5000/shop/web,container_name=web,container_status=running,container_version=1.2,engine_host=box,host=box,rack=r\ 1,tier=front cache=150i,fail_count=1i,pgfault=9i,pgmajfault=2i,rss=400i,usage=500i,limit=2000i,usage_percent=25.0,container_id="0123456789abcdef"
 docker_container_cpu,container_image=registry:5000/shop/web,container_name=web,container_status=running,container_version=1.2,cpu=cpu-total,engine_host=box,host=box,rack=r\ 1,tier=front throttling_periods=6i,throttling_throttled_periods=5i,throttling_throttled_time=4i,usage_in_kernelmode=12i,usage_in_usermode=30i,usage_percent=50.0,usage_system=111239i,usage_total=42i,container_id="0123456789abcdef"
 docker_container_net,container_image=registry:5000/shop/web,container_name=web,container_status=running,container_version=1.2,engine_host=box,host=box,network=total,rack=r\ 1,tier=front rx_bytes=23i,tx_bytes=7i,container_id="0123456789abcdef"
-docker_container_blkio,container_image=registry:5000/shop/web,container_name=web,container_status=running,container_version=1.2,device=total,engine_host=box,host=box,rack=r\ 1,tier=front io_service_bytes_recursive_read=300i,io_serviced_recursive_read=30i,container_id="0123456789abcdef"
+docker_container_blkio,container_image=registry:5000/shop/web,container_name=web,container_status=running,container_version=1.2,device=total,engine_host=box,host=box,rack=r\ 1,tier=front io_service_bytes_recursive_read=300i,io_serviced_recursive_read=30i,io_serviced_recursive_total=36i,io_serviced_recursive_write=1i,container_id="0123456789abcdef"
 docker_container_cpu,container_name=ssh.service,container_status=running,cpu=cpu-total,engine_host=box,host=box,rack=r\ 1 usage_system=111239i,usage_total=5i
 docker,engine_host=box,host=box,rack=r\ 1 memory_total=2000i,n_containers_running=3i,n_cpus=2i
 docker_container_status,container_image=registry:5000/shop/web,container_name=web,container_status=exited,container_version=1.2,engine_host=box,host=box,rack=r\ 1,tier=front exitcode=137i,oomkilled=true,container_id="0123456789abcdef"
@@ -174,6 +176,7 @@ fs_reads,container_name=web,device=vda,machine=box,rack=r\ 1,tier=front value=10
 fs_reads,container_name=web,device=vdb,machine=box,rack=r\ 1,tier=front value=20i
 fs_reads_bytes,container_name=web,device=vda,machine=box,rack=r\ 1,tier=front value=100i
 fs_reads_bytes,container_name=web,device=vdb,machine=box,rack=r\ 1,tier=front value=200i
+fs_writes,container_name=web,device=vdb,machine=box,rack=r\ 1,tier=front value=1i
 memory_failure,container_name=web,failure_type=pgfault,machine=box,rack=r\ 1,scope=container,tier=front value=9i
 memory_failure,container_name=web,failure_type=pgfault,machine=box,rack=r\ 1,scope=hierarchical,tier=front value=9i
 memory_failure,container_name=web,failure_type=pgmajfault,machine=box,rack=r\ 1,scope=container,tier=front value=2i

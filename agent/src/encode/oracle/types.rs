@@ -57,8 +57,8 @@ const TELEGRAF: &[(&str, char, &str)] = &[
     (
         "docker_container_blkio",
         'i',
-        "io_service_bytes_recursive_read io_service_bytes_recursive_write io_serviced_recursive_read \
-         io_serviced_recursive_write",
+        "io_service_bytes_recursive_read io_service_bytes_recursive_total io_service_bytes_recursive_write \
+         io_serviced_recursive_read io_serviced_recursive_total io_serviced_recursive_write",
     ),
 ];
 
