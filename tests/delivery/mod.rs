@@ -9,6 +9,7 @@ mod layers;
 mod looks;
 mod outage;
 mod page;
+mod schemas;
 mod selection;
 mod served;
 mod sink;
