@@ -1,8 +1,8 @@
 //! Shipments → line protocol as cAdvisor's InfluxDB driver writes it: one measurement a value, each with one integer
 //! field `value`.
 //!
-//! Names are those of `cmd/internal/storage/influxdb` (github.com/google/cadvisor, 0.53). Of the driver's faults none is
-//! copied:
+//! Names are those of `cmd/internal/storage/influxdb` (github.com/google/cadvisor, 0.37 and later). Of the driver's faults
+//! none is copied:
 //!
 //! - The four points of `memory_failure` differ in their tags. Both scopes have the same number, which is of the cgroup
 //!   and all below it: cAdvisor's own numbers are the same on cgroup v2.
@@ -106,28 +106,6 @@ const HOST_DEVICES: [(&str, &Metric); 4] = [
     ("fs_writes_bytes", &catalog::HOST_DISK_WRITE_BYTES),
 ];
 
-/// The scopes of `memory_failure`, for faults and for major ones.
-const FAILURES: [[&Extra; 2]; 2] = [
-    [
-        &failure("pgfault", "container"),
-        &failure("pgfault", "hierarchical"),
-    ],
-    [
-        &failure("pgmajfault", "container"),
-        &failure("pgmajfault", "hierarchical"),
-    ],
-];
-
-const fn failure(
-    failure_type: &'static str,
-    scope: &'static str,
-) -> [(&'static str, Cow<'static, str>); 2] {
-    [
-        ("failure_type", Cow::Borrowed(failure_type)),
-        ("scope", Cow::Borrowed(scope)),
-    ]
-}
-
 /// Encodes the shipments of one sink.
 #[derive(Debug)]
 pub struct CadvisorEncoder {
@@ -182,13 +160,8 @@ impl CadvisorEncoder {
                 write(measurement, device, Some(value));
             }
         }
-        for (metric, scopes) in [&catalog::PAGE_FAULTS, &catalog::MAJOR_FAULTS]
-            .into_iter()
-            .zip(FAILURES)
-        {
-            for extra in scopes {
-                write("memory_failure", extra, readings.integer(metric));
-            }
+        for (extra, metric) in failures(&catalog::PAGE_FAULTS, &catalog::MAJOR_FAULTS) {
+            write("memory_failure", &extra, readings.integer(metric));
         }
         if point.last {
             self.known.forget(container.cgroup);
@@ -214,13 +187,8 @@ impl CadvisorEncoder {
                 write(measurement, device, Some(value));
             }
         }
-        for (metric, scopes) in [&catalog::HOST_PAGE_FAULTS, &catalog::HOST_MAJOR_FAULTS]
-            .into_iter()
-            .zip(FAILURES)
-        {
-            for extra in scopes {
-                write("memory_failure", extra, readings.integer(metric));
-            }
+        for (extra, metric) in failures(&catalog::HOST_PAGE_FAULTS, &catalog::HOST_MAJOR_FAULTS) {
+            write("memory_failure", &extra, readings.integer(metric));
         }
         for Filesystem {
             device,
@@ -239,6 +207,24 @@ impl CadvisorEncoder {
         }
     }
 }
+
+/// The four points of `memory_failure`.
+fn failures<'a>(faults: &'a Metric, major: &'a Metric) -> [(Failure, &'a Metric); 4] {
+    let failure = |failure_type, scope| {
+        [
+            ("failure_type", Cow::Borrowed(failure_type)),
+            ("scope", Cow::Borrowed(scope)),
+        ]
+    };
+    [
+        (failure("pgfault", "container"), faults),
+        (failure("pgfault", "hierarchical"), faults),
+        (failure("pgmajfault", "container"), major),
+        (failure("pgmajfault", "hierarchical"), major),
+    ]
+}
+
+type Failure = [(&'static str, Cow<'static, str>); 2];
 
 fn write_value(page: &mut Page, measurement: &str, tags: &str, value: u64, wall_ns: i64) {
     let mut line = page.line(measurement, tags);

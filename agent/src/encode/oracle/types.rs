@@ -26,7 +26,8 @@ use crate::{
 /// Measurement and field, and the type: `i`, `f`, `s` or `b`.
 type Types = BTreeMap<(String, String), char>;
 
-/// Those of Telegraf (plugins/inputs/docker, `addFields` of gatherers.go; unsigned ones are written as `i`).
+/// Those of Telegraf (plugins/inputs/docker/gatherers.go, `addMemoryMetrics` and those beside it; unsigned ones are
+/// written as `i`).
 const TELEGRAF: &[(&str, char, &str)] = &[
     ("docker", 'i', "memory_total n_containers_running n_cpus"),
     ("docker_container_status", 's', "container_id"),

@@ -1,7 +1,7 @@
 //! Shipments → line protocol as Telegraf writes what its input `docker` gathers, with that input's default options: one
 //! line a container for CPU, memory, network and block I/O each, summed over processors, interfaces and devices.
 //!
-//! Names and types are those of `plugins/inputs/docker` (github.com/influxdata/telegraf, 1.36), as its output for
+//! Names and types are those of `plugins/inputs/docker` (github.com/influxdata/telegraf, May 2026), as its output for
 //! InfluxDB writes them: an unsigned number as an `i` field. The full id is a field, not a tag. What of it is not known
 //! here is left out: `server_version`, `restart_count`, `started_at`, errors and drops of interfaces, pages by list.
 //! What differs in meaning:
@@ -14,7 +14,11 @@
 //!
 //! What is counted as the host's has no place in this schema, nor have events, nor what the agent says of itself.
 
+mod fields;
+
 use std::borrow::Cow;
+
+pub(super) use fields::FIELDS;
 
 use super::{
     Payload, Tagging,
@@ -26,7 +30,7 @@ use super::{
 use crate::{
     config::Schema,
     container::{Container, Kind},
-    metrics::{Metric, catalog},
+    metrics::catalog,
     shipment::{Point, Shipment},
 };
 
@@ -43,55 +47,6 @@ pub(super) const TAGS: [&str; 11] = [
     "network",
     "server_version",
     "source",
-];
-
-/// Fields of its points.
-pub(super) const FIELDS: [&str; 33] = [
-    "cache",
-    "container_id",
-    "exitcode",
-    "fail_count",
-    "io_service_bytes_recursive_read",
-    "io_service_bytes_recursive_total",
-    "io_service_bytes_recursive_write",
-    "io_serviced_recursive_read",
-    "io_serviced_recursive_total",
-    "io_serviced_recursive_write",
-    "limit",
-    "max_usage",
-    "memory_total",
-    "n_containers_running",
-    "n_cpus",
-    "oomkilled",
-    "pgfault",
-    "pgmajfault",
-    "pid",
-    "rss",
-    "rx_bytes",
-    "rx_packets",
-    "throttling_periods",
-    "throttling_throttled_periods",
-    "throttling_throttled_time",
-    "tx_bytes",
-    "tx_packets",
-    "usage",
-    "usage_in_kernelmode",
-    "usage_in_usermode",
-    "usage_percent",
-    "usage_system",
-    "usage_total",
-];
-
-/// What Docker reckons as the system's CPU time: the first seven columns of `/proc/stat` (github.com/moby/moby,
-/// `daemon/stats_unix.go`, `getSystemCPUUsage`).
-const SYSTEM_CPU: [&Metric; 7] = [
-    &catalog::HOST_CPU_USER,
-    &catalog::HOST_CPU_NICE,
-    &catalog::HOST_CPU_SYSTEM,
-    &catalog::HOST_CPU_IDLE,
-    &catalog::HOST_CPU_IOWAIT,
-    &catalog::HOST_CPU_IRQ,
-    &catalog::HOST_CPU_SOFTIRQ,
 ];
 
 const TOTAL_CPU: &Extra = &[("cpu", Cow::Borrowed("cpu-total"))];
@@ -124,7 +79,7 @@ impl TelegrafEncoder {
         let host = Readings(shipment.host);
         let memory_bytes = host.integer(&catalog::HOST_MEM_TOTAL);
         self.host_memory_bytes = memory_bytes.or(self.host_memory_bytes);
-        let system_ns = host.sum_of(&SYSTEM_CPU);
+        let system_ns = fields::system_cpu(host);
         for point in &shipment.points {
             self.point(point, system_ns);
         }
@@ -155,20 +110,20 @@ impl TelegrafEncoder {
         let readings = Readings(&samples);
         if container.kind() == Kind::Container {
             lines.write("docker_container_status", &[], |line| {
-                status(line, container, is_running);
+                fields::status(line, container, is_running);
             });
         }
         lines.write("docker_container_mem", &[], |line| {
-            memory(line, readings, self.host_memory_bytes);
+            fields::memory(line, readings, self.host_memory_bytes);
         });
         lines.write("docker_container_cpu", TOTAL_CPU, |line| {
-            cpu(line, readings, system_ns);
+            fields::cpu(line, readings, system_ns);
         });
         lines.write("docker_container_net", ALL_NETWORKS, |line| {
-            network(line, readings);
+            fields::network(line, readings);
         });
         lines.write("docker_container_blkio", ALL_DEVICES, |line| {
-            block_io(line, readings);
+            fields::block_io(line, readings);
         });
         if point.last {
             self.known.forget(container.cgroup);
@@ -215,101 +170,6 @@ impl<T: Fn(&Extra) -> String> Lines<'_, T> {
             line.string("container_id", id);
         }
         line.end(self.wall_ns);
-    }
-}
-
-fn status(line: &mut Line<'_>, container: &Container, is_running: bool) {
-    if is_running {
-        line.known("pid", container.pid.map(u64::from));
-        return;
-    }
-    if let Some(code) = container.exit.code {
-        line.signed("exitcode", code);
-    }
-    if let Some(oom) = container.exit.oom {
-        line.boolean("oomkilled", oom);
-    }
-}
-
-/// Docker tells the host's memory as the limit of what has none, or a higher one; and of the limit's failures on cgroup
-/// v2 those that nothing could be done about (github.com/moby/moby, `daemon/stats_unix.go`).
-fn memory(line: &mut Line<'_>, readings: Readings<'_>, host_bytes: Option<u64>) {
-    let used_bytes = readings.integer(&catalog::WORKING_SET);
-    let own_limit_bytes = readings.integer(&catalog::MEMORY_LIMIT);
-    let limit_bytes = own_limit_bytes.into_iter().chain(host_bytes).min();
-    let failures = readings.integer(&catalog::OOM_EVENTS);
-    line.known("cache", readings.integer(&catalog::FILE));
-    line.known(
-        "fail_count",
-        failures.or_else(|| readings.integer(&catalog::LIMIT_EVENTS)),
-    );
-    line.known("max_usage", readings.integer(&catalog::MEMORY_PEAK));
-    line.known("pgfault", readings.integer(&catalog::PAGE_FAULTS));
-    line.known("pgmajfault", readings.integer(&catalog::MAJOR_FAULTS));
-    line.known("rss", readings.integer(&catalog::ANON));
-    if let Some(used_bytes) = used_bytes {
-        line.integer("usage", used_bytes);
-        line.known("limit", limit_bytes);
-        if let Some(limit_bytes) = limit_bytes {
-            // Not finite without a limit, and then left out.
-            let percent = used_bytes as f64 / limit_bytes as f64 * 100.0;
-            line.float("usage_percent", percent);
-        }
-    }
-}
-
-fn cpu(line: &mut Line<'_>, readings: Readings<'_>, system_ns: Option<u64>) {
-    let usage_ns = readings.integer(&catalog::CPU_USAGE);
-    for (key, metric) in [
-        ("throttling_periods", &catalog::CPU_PERIODS),
-        (
-            "throttling_throttled_periods",
-            &catalog::CPU_THROTTLED_PERIODS,
-        ),
-        ("throttling_throttled_time", &catalog::CPU_THROTTLED),
-        ("usage_in_kernelmode", &catalog::CPU_SYSTEM),
-        ("usage_in_usermode", &catalog::CPU_USER),
-    ] {
-        line.known(key, readings.integer(metric));
-    }
-    if let Some(cpus) = readings.float(&catalog::CPU_RATE) {
-        line.float("usage_percent", cpus * 100.0);
-    }
-    line.known("usage_system", usage_ns.and(system_ns));
-    line.known("usage_total", usage_ns);
-}
-
-fn network(line: &mut Line<'_>, readings: Readings<'_>) {
-    for (key, metric) in [
-        ("rx_bytes", &catalog::NET_RX_BYTES),
-        ("rx_packets", &catalog::NET_RX_PACKETS),
-        ("tx_bytes", &catalog::NET_TX_BYTES),
-        ("tx_packets", &catalog::NET_TX_PACKETS),
-    ] {
-        line.known(key, readings.on_networks(metric));
-    }
-}
-
-fn block_io(line: &mut Line<'_>, readings: Readings<'_>) {
-    let of = |metric| readings.on_devices(metric);
-    // As cgroup v1 adds them up; what does not tell of discards counts none.
-    let total = |read: Option<u64>, write: Option<u64>, discard: Option<u64>| {
-        let read_and_written = read?.saturating_add(write?);
-        Some(read_and_written.saturating_add(discard.unwrap_or(0)))
-    };
-    let (read_bytes, write_bytes) = (of(&catalog::READ_BYTES), of(&catalog::WRITE_BYTES));
-    let (reads, writes) = (of(&catalog::READS), of(&catalog::WRITES));
-    let all_bytes = total(read_bytes, write_bytes, of(&catalog::DISCARD_BYTES));
-    let all = total(reads, writes, of(&catalog::DISCARDS));
-    for (key, value) in [
-        ("io_service_bytes_recursive_read", read_bytes),
-        ("io_service_bytes_recursive_total", all_bytes),
-        ("io_service_bytes_recursive_write", write_bytes),
-        ("io_serviced_recursive_read", reads),
-        ("io_serviced_recursive_total", all),
-        ("io_serviced_recursive_write", writes),
-    ] {
-        line.known(key, value);
     }
 }
 
