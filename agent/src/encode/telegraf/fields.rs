@@ -57,7 +57,14 @@ pub(super) fn system_cpu(host: Readings<'_>) -> Option<u64> {
     ])
 }
 
-/// What is known of its main process.
+/// Whose the others are: the full id, where there is one.
+pub(super) fn identity(line: &mut Line<'_>, container: &Container) {
+    if let Some(id) = &container.id {
+        line.string("container_id", id);
+    }
+}
+
+/// What is known of its main process; of one that ran before the agent did, nothing until it ends.
 pub(super) fn status(line: &mut Line<'_>, container: &Container, is_running: bool) {
     if is_running {
         line.known("pid", container.pid.map(u64::from));

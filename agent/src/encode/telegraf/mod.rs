@@ -109,9 +109,7 @@ impl TelegrafEncoder {
         let samples = point.subject.samples();
         let readings = Readings(&samples);
         if container.kind() == Kind::Container {
-            lines.write("docker_container_status", &[], |line| {
-                fields::status(line, container, is_running);
-            });
+            lines.status(is_running);
         }
         lines.write("docker_container_mem", &[], |line| {
             fields::memory(line, readings, self.host_memory_bytes);
@@ -159,15 +157,22 @@ struct Lines<'a, T> {
 }
 
 impl<T: Fn(&Extra) -> String> Lines<'_, T> {
-    /// Writes a line, and whose it is. Without a field there is none.
+    /// Writes that there is the container, and what is known of its main process.
+    fn status(&mut self, is_running: bool) {
+        let tags = self.texts.plain();
+        let mut line = self.page.line("docker_container_status", tags);
+        fields::status(&mut line, self.container, is_running);
+        fields::identity(&mut line, self.container);
+        line.end(self.wall_ns);
+    }
+
+    /// Writes a line of numbers, and whose they are. Without a number there is none.
     fn write(&mut self, measurement: &str, extra: &Extra, fill: impl FnOnce(&mut Line<'_>)) {
         let tags = self.texts.with(extra, || (self.tags)(extra));
         let mut line = self.page.line(measurement, tags);
         fill(&mut line);
-        if let Some(id) = &self.container.id
-            && !line.is_empty()
-        {
-            line.string("container_id", id);
+        if !line.is_empty() {
+            fields::identity(&mut line, self.container);
         }
         line.end(self.wall_ns);
     }
