@@ -1,10 +1,10 @@
 //! Shipments → line protocol as Telegraf writes what its input `docker` gathers, with that input's default options: one
 //! line a container for CPU, memory, network and block I/O each, summed over processors, interfaces and devices.
 //!
-//! Names and types are those of `plugins/inputs/docker` (github.com/influxdata/telegraf, May 2026), as its output for
-//! InfluxDB writes them: an unsigned number as an `i` field. The full id is a field, not a tag. What of it is not known
-//! here is left out: `server_version`, `restart_count`, `started_at`, errors and drops of interfaces, pages by list.
-//! What differs in meaning:
+//! Names and types are those of `plugins/inputs/docker` (github.com/influxdata/telegraf; seen beside 1.36.4, of the same
+//! container), as its output for InfluxDB writes them: an unsigned number as an `i` field. The full id is a field, not a
+//! tag. What is not known here is left out: `server_version`, `restart_count`, `started_at`, errors and drops of
+//! interfaces, pages by list. What differs in meaning:
 //!
 //! - Traffic is what the container's sockets sent and received, IP headers included, not what its interface carried.
 //! - What Docker tells on cgroup v1 only stands on v2 too: `rss` and `cache`, which are anonymous memory and page cache,
