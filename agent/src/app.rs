@@ -540,6 +540,7 @@ async fn server(
         interval: config.collect.interval,
         hosts: http.hosts.clone(),
         labels: config.labels.allow.clone(),
+        metrics: http.metrics,
         watchers: http.watchers,
         drain: DRAIN,
         ..http::Settings::default()

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     container::Rule,
+    encode::prometheus::Choice,
     metrics::catalog::{Families, Family},
     text::is_unprintable,
 };
@@ -238,6 +239,14 @@ fn http(reader: &mut Reader, interval: Duration) -> Option<Http> {
             default.history.min(longest),
             within(interval..=longest),
         ),
+        metrics: Choice {
+            names: reader.setting(&Key::of("http.metric_names"), default.metrics.names, any),
+            families: reader.setting(
+                &Key::of("http.metric_families"),
+                default.metrics.families,
+                any,
+            ),
+        },
     };
     enabled.then_some(http)
 }

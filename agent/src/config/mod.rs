@@ -48,6 +48,7 @@ pub use show::{EXAMPLE, listing};
 
 use crate::{
     container::{Rule, Selection},
+    encode::prometheus::Choice,
     metrics::catalog::Families,
 };
 
@@ -205,6 +206,8 @@ pub struct Http {
     pub watchers: usize,
     /// How far the history of each entry reaches back; at most [`Http::MAX_HISTORY_TICKS`] collection intervals.
     pub history: Duration,
+    /// What `/metrics` shows to a scrape that does not say.
+    pub metrics: Choice,
 }
 
 /// The socket where other processes hand in points.
@@ -490,6 +493,7 @@ impl Default for Http {
             hosts: Vec::new(),
             watchers: 16,
             history: Duration::from_mins(10),
+            metrics: Choice::default(),
         }
     }
 }

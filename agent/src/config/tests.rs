@@ -385,6 +385,14 @@ fn every_complaint_names_key_place_and_remedy() {
             "http.history (cgflux.toml:2): is \"2h\"; allowed are \"1s\" to \"1h\"",
         ),
         (
+            "[http]\nmetric_names = [\"telegraf\"]",
+            "http.metric_names (cgflux.toml:2): holds \"telegraf\"; there are: cgflux, cadvisor",
+        ),
+        (
+            "[http]\nmetric_families = []",
+            "http.metric_families (cgflux.toml:2): is empty; write at least one of cpu, sched, block_io, network, memory, pressure, pids, space, oom, host",
+        ),
+        (
             "state_dir = \"x\"",
             "state_dir (cgflux.toml:1): is \"x\"; write the whole path, from / on",
         ),

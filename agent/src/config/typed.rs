@@ -6,7 +6,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tracing::Level;
 
 use super::{InfluxdbVersion, LogFormat, Mode, Percent, Schema, ServerUrl, SourceChoice, Value};
-use crate::container::Rule;
+use crate::{
+    container::Rule,
+    encode::prometheus::{self, Names},
+    metrics::catalog::{Families, Family},
+};
 
 /// A type that settings have.
 pub(super) trait Typed: Sized {
@@ -149,6 +153,27 @@ impl Typed for Vec<Rule> {
 
     fn value(&self) -> Value {
         Value::List(self.iter().map(|rule| rule.to_string().value()).collect())
+    }
+}
+
+impl Typed for Names {
+    fn read(value: &Value) -> Result<Self, String> {
+        Self::of(&Vec::<String>::read(value)?)
+    }
+
+    fn value(&self) -> Value {
+        self.words().value()
+    }
+}
+
+impl Typed for Families {
+    fn read(value: &Value) -> Result<Self, String> {
+        prometheus::families(&Vec::<String>::read(value)?)
+    }
+
+    fn value(&self) -> Value {
+        let named = Family::ALL.into_iter().filter(|it| self.has(*it));
+        Value::List(named.map(|it| it.as_str().to_owned().value()).collect())
     }
 }
 

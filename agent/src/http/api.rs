@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use futures_util::stream;
 use hyper::{
-    Response, StatusCode,
-    body::Bytes,
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
     header::{self, HeaderValue},
 };
 use percent_encoding::percent_decode_str;
 
 use super::{
-    Context, live,
+    Context, live, negotiation,
     reply::{self, Body},
 };
 use crate::{
@@ -63,8 +63,13 @@ pub(super) fn events(context: &Context, query: Option<&str>) -> Response<Body> {
     reply::json(StatusCode::OK, json::events(&events))
 }
 
-/// `/metrics`
-pub(super) fn metrics(context: &Context) -> Response<Body> {
+/// `/metrics`, or with `?names=` and `?families=` a part of it; in the format that the `Accept` header likes best.
+pub(super) fn metrics(context: &Context, request: &Request<Incoming>) -> Response<Body> {
+    let asked = request.uri().query().unwrap_or_default();
+    let choice = match context.settings.metrics.asked(asked) {
+        Ok(choice) => choice,
+        Err(problem) => return reply::refusal(StatusCode::BAD_REQUEST, &problem),
+    };
     let Some(batch) = context.live.latest() else {
         return nothing_yet();
     };
@@ -72,11 +77,13 @@ pub(super) fn metrics(context: &Context) -> Response<Body> {
     let since_ns = batch.taken.wall_ns.saturating_sub(finals_ns);
     let ended = context.live.ended().into_iter();
     let ended = ended.filter(|it| it.wall_ns >= since_ns).map(|it| it.last);
-    let chunks = Exposition::new(&batch, ended, &context.labels);
-    reply::streamed(
-        "text/plain; version=0.0.4; charset=utf-8",
-        stream::iter(chunks.map(Bytes::from)),
-    )
+    let format = negotiation::format(request.headers());
+    let chunks = Exposition::new(&batch, ended, &context.labels, choice, format);
+    let chunks = stream::iter(chunks.map(Bytes::from));
+    let mut answer = reply::streamed(format.content_type(), chunks);
+    let by_accept = HeaderValue::from_static("accept");
+    answer.headers_mut().insert(header::VARY, by_accept);
+    answer
 }
 
 fn nothing_yet() -> Response<Body> {

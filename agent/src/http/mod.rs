@@ -8,7 +8,7 @@
 //! | `/api/v1/containers/{id}` | one entry and its history | `api.rs` |
 //! | `/api/v1/events` | what happened last | `api.rs` |
 //! | `/api/v1/live` | a server-sent event each tick | `live.rs` |
-//! | `/metrics` | Prometheus text | `api.rs` |
+//! | `/metrics` | for Prometheus | `api.rs`, `negotiation.rs` |
 //! | `/healthz`, `/readyz` | probes | `health.rs` |
 //!
 //! Everything is answered from [`Live`]; nothing here reads the kernel or waits for the collector.
@@ -17,6 +17,7 @@ mod api;
 mod guard;
 mod health;
 mod live;
+mod negotiation;
 mod page;
 pub mod points;
 mod reply;
@@ -34,7 +35,10 @@ use tokio::{
 
 use serving::Limits;
 
-use crate::{encode::prometheus::AllowedLabels, live::Live};
+use crate::{
+    encode::prometheus::{AllowedLabels, Choice},
+    live::Live,
+};
 
 /// What the server needs to know.
 #[derive(Clone, Debug)]
@@ -50,6 +54,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// Container labels that become labels on `/metrics`.
     pub labels: Vec<String>,
+    /// What `/metrics` shows to a scrape that does not say.
+    pub metrics: Choice,
     /// How long `/metrics` shows the final totals of an entry that ended; several scrape intervals.
     pub finals: Duration,
     /// Watchers of the live stream at a time; further ones are refused.
@@ -72,6 +78,7 @@ impl Default for Settings {
             interval: Duration::from_secs(1),
             hosts: Vec::new(),
             labels: Vec::new(),
+            metrics: Choice::default(),
             finals: Duration::from_mins(1),
             watchers: 32,
             connections: 256,
@@ -149,7 +156,7 @@ fn answer(
         "/api/v1/containers" => api::containers(context),
         "/api/v1/events" => api::events(context, request.uri().query()),
         "/api/v1/live" => live::stream(context, request, stop.clone()),
-        "/metrics" => api::metrics(context),
+        "/metrics" => api::metrics(context, request),
         "/healthz" => health::alive(),
         "/readyz" => health::ready(context),
         path => match path.strip_prefix("/api/v1/containers/") {

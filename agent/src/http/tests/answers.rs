@@ -148,3 +148,42 @@ async fn final_totals_stay_on_metrics_for_a_while() {
         "more than a minute later"
     );
 }
+
+#[tokio::test]
+async fn a_scrape_chooses_names_families_and_the_format() {
+    let server = Running::start(Settings::default()).await;
+    let web = subject_of(container(7, "web"), every_sample());
+    server.live.publish(tick_of(1, vec![web]));
+    let all = server.get("/metrics").await;
+    let text = "text/plain; version=0.0.4; charset=utf-8";
+    assert_eq!(all.header("content-type"), Some(text));
+    assert_eq!(all.header("vary"), Some("accept"));
+    for (query, there, absent) in [
+        ("", "\ncontainer_memory_rss{", "\n# EOF"),
+        ("", "\ncgflux_container_memory_anon_bytes{", "\n# EOF"),
+        ("?names=cadvisor", "\ncontainer_memory_rss{", "cgflux_c"),
+        (
+            "?names=cgflux",
+            "\ncgflux_container_memory_anon_bytes{",
+            "\ncontainer_",
+        ),
+        (
+            "?families=memory&type=docker",
+            "\ncontainer_memory_rss{",
+            "cpu_usage",
+        ),
+    ] {
+        let body = server.get(&format!("/metrics{query}")).await.body;
+        assert!(body.contains(there) && !body.contains(absent), "{query}");
+    }
+    let refused = server.get("/metrics?names=telegraf").await;
+    assert_eq!(refused.status, 400);
+    let reason = refused.json()["error"].to_string();
+    assert!(reason.contains("cgflux, cadvisor"), "{reason}");
+    let accept = "Accept: application/openmetrics-text;version=1.0.0\r\n";
+    let head = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{accept}");
+    let open = server.send(&head).await;
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(open.header("content-type"), Some(media_type));
+    assert!(open.body.contains("\n# EOF\n"), "{}", open.body);
+}

@@ -32,6 +32,33 @@ pub enum Family {
 pub struct Families(u16);
 
 impl Family {
+    /// All of them: CPU time, then those that can be switched off.
+    pub const ALL: [Self; 10] = {
+        let [
+            sched,
+            block_io,
+            network,
+            memory,
+            pressure,
+            pids,
+            space,
+            oom,
+            host,
+        ] = Self::SWITCHABLE;
+        [
+            Self::Cpu,
+            sched,
+            block_io,
+            network,
+            memory,
+            pressure,
+            pids,
+            space,
+            oom,
+            host,
+        ]
+    };
+
     /// Those that can be switched off, in the order of the configuration.
     pub const SWITCHABLE: [Self; 9] = [
         Self::Sched,
@@ -123,7 +150,7 @@ impl Source {
 
 impl Families {
     /// Every family.
-    pub const ALL: Self = Self(u16::MAX);
+    pub const ALL: Self = Self((1 << Family::ALL.len()) - 1);
     /// No family.
     pub const NONE: Self = Self(0);
 
@@ -178,10 +205,7 @@ mod tests {
             .chain(host())
             .filter_map(Metric::family)
             .collect();
-        let known: BTreeSet<Family> = Family::SWITCHABLE
-            .into_iter()
-            .chain([Family::Cpu])
-            .collect();
+        let known = BTreeSet::from(Family::ALL);
         assert_eq!(families, known);
         assert!(
             container()
