@@ -10,6 +10,7 @@ mod looks;
 mod outage;
 mod page;
 mod schemas;
+mod prometheus;
 mod selection;
 mod served;
 mod sink;

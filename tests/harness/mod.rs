@@ -14,6 +14,7 @@ mod lines;
 mod mounts;
 mod netns;
 pub(crate) mod pair;
+mod prometheus;
 mod root_counter;
 mod wait;
 
@@ -30,6 +31,7 @@ pub(crate) use influxdb::InfluxServer;
 pub(crate) use lines::{Line, parse};
 pub(crate) use mounts::{DeadShare, LoopFilesystem};
 pub(crate) use netns::{Interface, Ip, Namespace, Veth};
+pub(crate) use prometheus::Prometheus;
 pub(crate) use root_counter::RootCounter;
 pub(crate) use wait::{eventually, pause};
 
