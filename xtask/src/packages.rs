@@ -138,7 +138,7 @@ pub(crate) const TABLE: [Package; 14] = [
         ..package(
             "prometheus",
             Need::Tests,
-            "promtool, which checks /metrics",
+            "Prometheus, which scrapes, and promtool, which checks /metrics",
             Some("promtool"),
         )
     },

@@ -248,3 +248,69 @@ fn no_name_stands_in_the_table_twice_and_names_say_which_type_it_is() {
         assert!(rule.help.ends_with('.'), "{}", rule.name);
     }
 }
+
+const README: &str = include_str!("../../../../../README.md");
+
+#[test]
+fn the_readme_has_this_table() {
+    let mut table = String::new();
+    for rule in RULES {
+        let labels: BTreeSet<String> = rule.parts.iter().flat_map(labels_of).collect();
+        let labels: Vec<String> = labels.into_iter().collect();
+        let made_of = |is_of_host: bool| {
+            let is_its = |part: &&Part| match part.term.metric() {
+                Some(metric) => (metric.family() == Some(Family::Host)) == is_of_host,
+                None => is_of_host == rule.is_global,
+            };
+            let mut terms: Vec<String> = rule.parts.iter().filter(is_its).map(words).collect();
+            terms.dedup();
+            match &terms[..] {
+                [] => "–".to_owned(),
+                terms => terms.join("; "),
+            }
+        };
+        let line = format!(
+            "| `{}` | {:?} | {} | {} | {} |\n",
+            rule.name,
+            rule.kind,
+            labels.join(", "),
+            made_of(false),
+            made_of(true)
+        );
+        table.push_str(&line);
+    }
+    assert!(
+        README.contains(&table),
+        "README.md lacks this table:\n{table}"
+    );
+}
+
+/// The labels beside those of the entry.
+fn labels_of(part: &Part) -> Vec<String> {
+    let by = match part.by {
+        By::Nothing => None,
+        By::Disk | By::Filesystem => Some("`device`"),
+        By::Interface => Some("`interface`"),
+    };
+    let fixed = part.labels.iter().map(|(name, _)| format!("`{name}`"));
+    fixed.chain(by.map(ToOwned::to_owned)).collect()
+}
+
+fn words(part: &Part) -> String {
+    let of = |metric: &Metric| format!("`{}.{}`", metric.measurement, metric.field);
+    match &part.term {
+        Term::Of(metric) | Term::AsIs(metric) => of(metric),
+        Term::Sectors(metric) => format!("{} / 512", of(metric)),
+        Term::Where(metric, _) => format!("{} where there is a quota", of(metric)),
+        Term::OrZero(metric, _) => format!("{} or 0", of(metric)),
+        Term::Sum(metrics) => metrics
+            .iter()
+            .map(|it| of(it))
+            .collect::<Vec<_>>()
+            .join(" + "),
+        Term::Difference(metric, less) => format!("{} − {}", of(metric), of(less)),
+        Term::Peers(metric) => format!("{} but of `loopback`", of(metric)),
+        Term::Taken => "time of the last reading".to_owned(),
+        Term::Constant(value) => value.to_string(),
+    }
+}
