@@ -193,6 +193,9 @@ fn hostile_tick() -> Batch {
         .subjects
         .push(subject_of(Container::host(root), every_sample()));
     batch.host = host::samples(&everything(HOSTILE));
+    batch.agent = catalog::agent()
+        .map(|metric| Sample::new(metric, Value::Integer(7)))
+        .collect();
     batch
 }
 
@@ -202,7 +205,7 @@ fn hostile_names_are_read_back_as_they_were_in_both_vocabularies_and_formats() {
     for format in [Format::Text, Format::OpenMetrics] {
         let text = scrape(&batch, Vec::new(), &["tier"], "", format);
         let read = oracle::read(&text, format).unwrap();
-        for metric in catalog::host() {
+        for metric in catalog::host().chain(catalog::agent()) {
             assert!(text.contains(metric.prometheus), "{}", metric.prometheus);
         }
         for (name, label) in [
