@@ -107,7 +107,7 @@ pub(super) fn series(
     labels: &str,
 ) -> fmt::Result {
     let mut all = labels.to_owned();
-    if let Some((name, value)) = &series.device {
+    if let Some((name, value)) = &series.by {
         label(&mut all, name, value);
     }
     for (name, value) in series.labels {

@@ -16,13 +16,12 @@ use crate::{
     },
     snapshot::Timestamp,
 };
+pub(super) use table::RULES;
 
 /// Interfaces of the host that cAdvisor leaves out, by how their names begin: what they carry passes another one, too.
 const INNER_INTERFACES: [&str; 4] = ["lo", "veth", "docker", "nerdctl"];
 
 const SECTOR_BYTES: u64 = 512;
-
-pub(super) use table::RULES;
 
 /// One metric of cAdvisor's.
 #[derive(Debug)]
@@ -98,8 +97,8 @@ pub(super) struct Facts<'a> {
 pub(super) struct Series<'a> {
     /// Labels with fixed values.
     pub(super) labels: &'static [(&'static str, &'static str)],
-    /// One more label; the value consists of two pieces.
-    pub(super) device: Option<(&'static str, [&'a str; 2])>,
+    /// What tells it apart from others of the entry; the value consists of two pieces.
+    pub(super) by: Option<(&'static str, [&'a str; 2])>,
     pub(super) value: u64,
     pub(super) unit: Unit,
 }
@@ -191,11 +190,7 @@ impl Part {
         once.into_iter().chain(each)
     }
 
-    fn with<'a>(
-        &'static self,
-        value: u64,
-        device: Option<(&'static str, [&'a str; 2])>,
-    ) -> Series<'a> {
+    fn with<'a>(&'static self, value: u64, by: Option<(&'static str, [&'a str; 2])>) -> Series<'a> {
         let unit = match &self.term {
             Term::AsIs(_) | Term::Sectors(_) | Term::Constant(_) => Unit::Count,
             Term::Taken => Unit::Nanoseconds,
@@ -203,7 +198,7 @@ impl Part {
         };
         Series {
             labels: self.labels,
-            device,
+            by,
             value,
             unit,
         }
