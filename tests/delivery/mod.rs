@@ -15,6 +15,7 @@ mod selection;
 mod served;
 mod sink;
 mod socket;
+mod spool;
 mod units;
 
 use std::time::Duration;

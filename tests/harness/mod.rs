@@ -29,7 +29,7 @@ pub(crate) use cgroup::Cgroup;
 pub(crate) use docker::{Container, Docker};
 pub(crate) use influxdb::InfluxServer;
 pub(crate) use lines::{Line, parse};
-pub(crate) use mounts::{DeadShare, LoopFilesystem};
+pub(crate) use mounts::{DeadShare, LoopFilesystem, SmallDisk};
 pub(crate) use netns::{Interface, Ip, Namespace, Veth};
 pub(crate) use prometheus::Prometheus;
 pub(crate) use root_counter::RootCounter;

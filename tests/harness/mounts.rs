@@ -2,18 +2,24 @@
 
 use std::{
     fs::{self, File},
-    os::fd::AsRawFd as _,
+    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
     process::Command,
 };
 
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::{
+    mount::{MntFlags, MsFlags, mount, umount, umount2},
+    sys::stat,
+};
 use tempfile::TempDir;
 
 use super::skip;
 
 /// An ext4 in a file, that nobody else writes to.
 pub(crate) struct LoopFilesystem(Mounted);
+
+/// A small file system in memory, which is soon full.
+pub(crate) struct SmallDisk(Mounted);
 
 /// A filesystem of another machine that never answers: nobody reads the requests that the kernel has for it.
 pub(crate) struct DeadShare {
@@ -24,7 +30,7 @@ pub(crate) struct DeadShare {
 
 struct Mounted {
     point: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl LoopFilesystem {
@@ -45,15 +51,53 @@ impl LoopFilesystem {
         if !made.is_ok_and(|status| status.success()) {
             return skip("mkfs.ext4 is missing (apt-get install e2fsprogs)");
         }
-        let mut command = Command::new("mount");
-        let status = command.args(["-o", "loop"]).arg(&image).arg(&point);
-        if !status.status().is_ok_and(|status| status.success()) {
+        if !mount_image(&image, &point) {
             return skip("no loop device can be had");
         }
-        Some(Self(Mounted {
-            point,
-            _folder: folder,
-        }))
+        Some(Self(Mounted { point, folder }))
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn point(&self) -> &Path {
+        &self.0.point
+    }
+
+    /// Makes it read-only under those who have files of it open, as the kernel does when it finds it damaged.
+    pub(crate) fn fail(&self) {
+        let device = fs::metadata(&self.0.point).unwrap().dev();
+        let (major, minor) = (stat::major(device), stat::minor(device));
+        let device = fs::read_link(format!("/sys/dev/block/{major}:{minor}")).unwrap();
+        let name = device.file_name().unwrap().to_str().unwrap();
+        fs::write(format!("/sys/fs/ext4/{name}/trigger_fs_error"), "by a test").unwrap();
+    }
+
+    /// Mounts it anew, writable; nobody may have a file of it open.
+    #[track_caller]
+    pub(crate) fn mend(&self) {
+        umount(&self.0.point).unwrap();
+        let image = self.0.folder.path().join("image");
+        assert!(mount_image(&image, &self.0.point));
+    }
+}
+
+fn mount_image(image: &Path, point: &Path) -> bool {
+    let mut command = Command::new("mount");
+    let command = command.args(["-o", "loop,errors=remount-ro"]);
+    let status = command.arg(image).arg(point).status();
+    status.is_ok_and(|status| status.success())
+}
+
+impl SmallDisk {
+    /// One of so many MiB; `None` without the right to mount it.
+    #[track_caller]
+    pub(crate) fn new(mebibytes: u32) -> Option<Self> {
+        let (folder, point) = place("small");
+        let size = format!("size={mebibytes}m");
+        let none = MsFlags::empty();
+        if mount(Some("tmpfs"), &point, Some("tmpfs"), none, Some(&*size)).is_err() {
+            return skip("no file system may be mounted (root may)");
+        }
+        Some(Self(Mounted { point, folder }))
     }
 
     /// Where it is mounted.
@@ -85,10 +129,7 @@ impl DeadShare {
         .unwrap();
         Some(Self {
             requests: Some(requests),
-            mounted: Mounted {
-                point,
-                _folder: folder,
-            },
+            mounted: Mounted { point, folder },
         })
     }
 

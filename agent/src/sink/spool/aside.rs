@@ -154,7 +154,9 @@ impl Saved<'_> {
             return Ok(());
         }
         // What cannot be read is counted already.
-        if let Ok(Some(batch)) = rows::read(self.old, self.store.room, row) {
+        if let Ok(Some(batch)) = rows::read(self.old, row)
+            && self.store.room.takes(batch.gzip.len() as u64)
+        {
             self.group.push((seq, batch));
             if self.pages() >= GROUP_PAGES {
                 self.write()?;

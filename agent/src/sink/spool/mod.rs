@@ -154,7 +154,7 @@ impl Spool {
                     return Ok(None);
                 };
                 let (seq, label) = row;
-                if let Some(packed) = rows::read(&store.connection, store.room, &row)? {
+                if let Some(packed) = rows::read(&store.connection, &row)? {
                     pending.hold(row);
                     return Ok(Some(Stored { seq, packed }));
                 }
@@ -289,13 +289,18 @@ impl Spool {
 
     fn opened(&mut self) -> Result<Store, Trouble> {
         let mut store = Store::open(&self.path, self.room())?;
-        if let Some(unsure) = self.unsure {
-            append::take_back(&mut store, unsure)?;
-            self.unsure = None;
-        }
-        self.pending.check(&store)?;
+        self.agree_with(&mut store)?;
         shrink::shrink(&mut store, &self.pending)?;
         Ok(store)
+    }
+
+    /// A file that was opened anew may have more than is known of, and less.
+    fn agree_with(&mut self, store: &mut Store) -> Result<(), Trouble> {
+        if let Some(unsure) = self.unsure {
+            append::take_back(store, unsure)?;
+            self.unsure = None;
+        }
+        self.pending.check(store)
     }
 
     /// Sets the file aside, begins a new one, and saves what can be read.
@@ -314,7 +319,7 @@ impl Spool {
                 last.points_saved = saved;
             }
         }
-        self.pending.check(&store)?;
+        self.agree_with(&mut store)?;
         self.store = Some(store);
         Ok(())
     }

@@ -14,6 +14,9 @@ const LEAST_LOG_BYTES: u64 = (7 << 20) / 4;
 /// Beyond this a larger log only makes larger transactions.
 const MOST_LOG_BYTES: u64 = 16 << 20;
 
+/// No batch has more, however high the limit is.
+pub(super) const MOST_BATCH_BYTES: u64 = MOST_LOG_BYTES;
+
 /// Bytes of a page: SQLite's own choice, and the usual block of a file system.
 pub(super) const PAGE_BYTES: u64 = 4096;
 
@@ -76,7 +79,7 @@ impl Room {
 
     /// Whether a batch of so many bytes can ever be kept.
     pub(super) fn takes(self, bytes: u64) -> bool {
-        pages_of(bytes) <= self.most_new_pages()
+        bytes <= MOST_BATCH_BYTES && pages_of(bytes) <= self.most_new_pages()
     }
 
     /// Most pages that one transaction may add.
@@ -136,6 +139,7 @@ mod tests {
             prop_assert!(bytes <= limit, "{bytes}");
             prop_assert!(bytes > limit - PAGE_BYTES - FRAME_BYTES);
             prop_assert!(room.takes((1 << 20) + 1024));
+            prop_assert!(!room.takes(MOST_BATCH_BYTES + 1));
             prop_assert!(room.pages * PAGE_BYTES >= limit / 2);
             let least = room.removals(room.most_new_pages(), room.frames);
             prop_assert!(least >= Some(LEAST_REMOVALS));

@@ -3,7 +3,7 @@
 use flate2::Crc;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::{Seq, error::Trouble, ledger::Label, room::Room, store::unsigned};
+use super::{Seq, error::Trouble, ledger::Label, room::MOST_BATCH_BYTES, store::unsigned};
 use crate::encode::{Packed, Times};
 
 /// What [`label`] reads. The length stands before the bytes, so these are not read for it.
@@ -43,13 +43,9 @@ pub(super) fn find(file: &Connection, seq: Seq) -> Result<Option<Label>, Trouble
     Ok(found.optional()?)
 }
 
-/// The batch itself; `None` if it is not what was kept. One that `room` would never have taken is not even read.
-pub(super) fn read(
-    file: &Connection,
-    room: Room,
-    (seq, label): &Labelled,
-) -> Result<Option<Packed>, Trouble> {
-    if !room.takes(label.bytes) {
+/// The batch itself; `None` if it is not what was kept. One of a size that no spool takes is not even read.
+pub(super) fn read(file: &Connection, (seq, label): &Labelled) -> Result<Option<Packed>, Trouble> {
+    if label.bytes > MOST_BATCH_BYTES {
         return Ok(None);
     }
     let query = "SELECT gzip, crc FROM batch WHERE seq = ?";

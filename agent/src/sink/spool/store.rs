@@ -184,7 +184,7 @@ impl Store {
     }
 
     /// Frames of the log, and those of them that are in the file too.
-    fn log(&self, checkpoint: &str) -> Result<(u64, u64), Trouble> {
+    pub(super) fn log(&self, checkpoint: &str) -> Result<(u64, u64), Trouble> {
         let frames = |row: &Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
         let pragma = format!("PRAGMA wal_checkpoint({checkpoint})");
         let (frames, copied) = self.connection.query_row(&pragma, [], frames)?;

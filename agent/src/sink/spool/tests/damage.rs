@@ -107,6 +107,50 @@ fn at_most_three_damaged_files_are_kept_and_the_last_is_one_of_them() {
 }
 
 #[test]
+fn damage_that_shows_later_costs_what_stood_there_and_no_more() {
+    let (mut it, batches) = filled();
+    let spool = it.open();
+    let held = spool.take(Seq::FIRST).unwrap().unwrap();
+    let settled = spool.take(Seq::FIRST).unwrap().unwrap();
+    spool.settle(settled.seq, &[]);
+    // The second half, but for the last rows: that of the rows in between is what cannot be reached.
+    let bytes = fs::metadata(it.path()).unwrap().len();
+    let file = OpenOptions::new().write(true).open(it.path()).unwrap();
+    let zeros = vec![0; 4096 * 40];
+    file.write_all_at(&zeros, bytes / 2 / 4096 * 4096).unwrap();
+    drop(file);
+    it.spool()
+        .store
+        .as_ref()
+        .unwrap()
+        .connection
+        .execute_batch("PRAGMA shrink_memory")
+        .unwrap();
+
+    let mut seen = vec![held.seq, settled.seq];
+    while let Some(stored) = it.spool().take(Seq::FIRST).unwrap() {
+        assert!(batches.contains(&stored.packed));
+        seen.push(stored.seq);
+    }
+    assert!(seen.is_sorted());
+    let set_aside = it.spool().take_set_aside();
+    assert_eq!(set_aside.len(), 1);
+    let spool = it.spool();
+    let lost = spool.totals().lost(LossReason::Damaged);
+    assert_eq!(spool.depth().batches, seen.len() as u64 - 1);
+    assert_eq!(
+        (spool.totals().stored, spool.depth().points + lost),
+        (7, 273)
+    );
+    assert!((7..140).contains(&lost), "{lost}");
+    // The caller goes on where it was.
+    spool.settle(held.seq, &[]);
+    spool.flush().unwrap();
+    assert_eq!(spool.totals().stored, 14);
+    assert!(it.append(&small(1)) > seen.last().copied());
+}
+
+#[test]
 fn an_empty_file_is_begun() {
     let (mut it, batches) = filled();
     fs::write(it.path(), b"").unwrap();
@@ -136,13 +180,18 @@ fn a_file_that_was_cut_short_gives_what_is_left_of_it() {
 fn a_page_of_zeros_costs_what_stood_there() {
     let (it, _) = filled();
     let pages = fs::metadata(it.path()).unwrap().len() / 4096;
+    let mut saved = Vec::new();
     for page in 1..pages {
         let (mut it, batches) = filled();
         let file = OpenOptions::new().write(true).open(it.path()).unwrap();
         file.write_all_at(&[0; 4096], page * 4096).unwrap();
         let (points, _) = check(&mut it, &batches, &format!("page {page}"));
-        println!("{page}: {points}");
+        let lost = it.spool().totals().lost(LossReason::Damaged);
+        assert_eq!(points + lost, 280, "page {page}");
+        saved.push(points);
     }
+    let root_of_all = saved.iter().filter(|points| **points < 280 - 2 * 7);
+    assert_eq!(root_of_all.count(), 1, "{saved:?}");
 }
 
 proptest! {

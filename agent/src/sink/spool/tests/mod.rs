@@ -1,6 +1,10 @@
 //! The spool as a whole, against a model in memory.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::PermissionsExt as _,
+};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -73,9 +77,8 @@ impl Fixture {
 /// A batch of bytes that stand for compressed ones, told apart by `mark`.
 fn batch(mark: u64, points: usize, bytes: usize, times: Times) -> Packed {
     let mut random = fastrand::Rng::with_seed(mark);
-    let gzip: Vec<u8> = std::iter::repeat_with(|| random.u8(..))
-        .take(bytes)
-        .collect();
+    let mut gzip = vec![0; bytes];
+    random.fill(&mut gzip);
     Packed {
         gzip: Bytes::from(gzip),
         points,
@@ -297,6 +300,31 @@ fn room_that_is_no_longer_needed_is_given_back() {
     assert_eq!(it.spool().totals().stored, 200);
 }
 
+#[test]
+fn what_an_append_left_whose_end_was_not_known_is_taken_back() {
+    let mut it = Fixture::new(LIMITS);
+    it.append(&small(1));
+    // As after a commit of which the disk did not say whether it went well.
+    it.append(&small(2));
+    it.spool().store = None;
+    it.spool().unsure = Some(Seq(2));
+    assert_eq!(it.append(&small(2)), Some(Seq(3)));
+    assert_eq!(it.spool().depth().points, 6);
+    assert_eq!(it.spool().take(Seq(2)).unwrap().unwrap().seq, Seq(3));
+    assert_eq!(it.spool().totals(), &Totals::default());
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_told_with_the_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("no/such/db.db");
+    let error = Spool::open(&path, LIMITS).unwrap_err();
+    assert!(matches!(error, SpoolError::Unavailable { .. }));
+    assert!(error.to_string().contains("no/such/db.db"), "{error}");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("No such file"), "{cause}");
+}
+
 /// What is done with a spool.
 #[derive(Clone, Debug)]
 enum Step {
@@ -340,6 +368,7 @@ struct Model {
     /// All batches that ever were in the spool and are not known to have left it.
     inside: BTreeMap<Seq, Packed>,
     held: Vec<Seq>,
+    ever_held: BTreeSet<Seq>,
     /// Settled, and not flushed.
     settled: BTreeMap<Seq, Packed>,
     last: Option<Seq>,
@@ -363,7 +392,7 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     /// Whatever is done: the files never are larger than the limit, each point is waiting, stored or lost, and what is
     /// inside is what was appended, but for the oldest.
@@ -396,6 +425,7 @@ proptest! {
                         prop_assert_eq!(&model.inside[&stored.seq], &stored.packed);
                         prop_assert!(!model.held.contains(&stored.seq));
                         model.held.push(stored.seq);
+                        model.ever_held.insert(stored.seq);
                     }
                 }
                 Step::Settle(which, lost) => {
@@ -433,6 +463,10 @@ proptest! {
             }
             let spool = it.spool();
             prop_assert!(spool.file_bytes() <= limit, "{} of {limit}", spool.file_bytes());
+            // The log may have been longer in the midst of a transaction, and cut at its end.
+            let most_frames = spool.room().frames;
+            let (frames, _) = spool.store.as_ref().unwrap().log("NOOP").unwrap();
+            prop_assert!(frames <= most_frames, "{frames} of {most_frames}");
             let lost: u64 = LossReason::ALL.iter().map(|reason| spool.totals().lost(*reason)).sum();
             prop_assert_eq!(model.appended, spool.totals().stored + lost + spool.depth().points);
             let untold: u64 = spool.untold().iter().map(|loss| loss.points).sum();
@@ -450,6 +484,12 @@ proptest! {
             left.push(stored);
         }
         prop_assert_eq!(depth.batches, left.len() as u64);
+        // What was never held went in the order in which it came.
+        let mut seqs = left.iter().map(|it| it.seq);
+        let oldest_left = seqs.find(|seq| !model.ever_held.contains(seq));
+        let gone = |seq: &&Seq| left.iter().all(|it| it.seq != **seq);
+        let youngest_gone = model.inside.keys().rfind(gone);
+        prop_assert!(oldest_left.as_ref().is_none_or(|left| youngest_gone.is_none_or(|gone| gone < left)));
         let points: usize = left.iter().map(|it| it.packed.points).sum();
         let bytes: usize = left.iter().map(|it| it.packed.gzip.len()).sum();
         prop_assert_eq!((depth.points, depth.bytes), (points as u64, bytes as u64));
