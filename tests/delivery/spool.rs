@@ -89,6 +89,11 @@ fn a_file_system_that_turns_read_only_costs_nothing_and_the_same_spool_goes_on_a
         let error = spool.append(&[large(3)], &[], 2).unwrap_err();
         assert!(matches!(error, SpoolError::Unavailable { .. }), "{error:?}");
     }
+    let another = Spool::open(&disk.point().join("another.db"), LIMITS);
+    assert!(
+        matches!(another, Err(SpoolError::Unavailable { .. })),
+        "{another:?}"
+    );
     spool.settle(taken.seq, &[]);
     spool.flush().unwrap_err();
     assert_eq!(spool.depth().batches, 1);

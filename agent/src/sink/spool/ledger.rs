@@ -179,3 +179,89 @@ fn less(loss: Loss, points: u64) -> Option<Loss> {
     let points = loss.points.checked_sub(points).filter(|left| *left > 0)?;
     Some(Loss { points, ..loss })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BATCH: Label = Label {
+        points: 10,
+        bytes: 100,
+        times: Times {
+            oldest_ns: 3,
+            newest_ns: 9,
+        },
+    };
+
+    fn loss(reason: LossReason, points: u64) -> Loss {
+        Loss {
+            reason,
+            points,
+            times: Times::at(5),
+        }
+    }
+
+    #[test]
+    fn a_batch_is_stored_but_for_what_was_lost_of_it_and_never_more_than_it_has() {
+        let mut ledger = Ledger::default();
+        ledger.append(&BATCH);
+        ledger.append(&BATCH);
+        ledger.settle(&BATCH, &[loss(LossReason::Refused, 3)]);
+        let too_many = [loss(LossReason::Refused, 8), loss(LossReason::Expired, 8)];
+        ledger.settle(&BATCH, &too_many);
+        assert_eq!(ledger.waiting, Depth::default());
+        assert_eq!(ledger.totals.stored, 7);
+        assert_eq!(ledger.totals.lost(LossReason::Refused), 11);
+        assert_eq!(ledger.totals.lost(LossReason::Expired), 2);
+    }
+
+    #[test]
+    fn what_is_missed_is_lost_until_it_is_found() {
+        let mut ledger = Ledger::default();
+        ledger.append(&BATCH);
+        ledger.append(&BATCH);
+        ledger.miss_all();
+        assert_eq!(ledger.totals.lost(LossReason::Damaged), 20);
+        ledger.find(&BATCH);
+        assert_eq!(ledger.waiting.points, 10);
+        assert_eq!(ledger.untold().map(|it| it.points).sum::<u64>(), 10);
+        ledger.find(&BATCH);
+        assert_eq!(ledger.totals, Totals::default());
+        assert_eq!(ledger.untold().count(), 0);
+    }
+
+    #[test]
+    fn losses_for_one_reason_are_told_together_with_all_their_times() {
+        let mut ledger = Ledger::default();
+        ledger.append(&BATCH);
+        ledger.lose(&Loss {
+            times: Times::at(20),
+            ..loss(LossReason::Evicted, 1)
+        });
+        ledger.drop_batch(&BATCH, LossReason::Evicted);
+        let untold: Vec<Loss> = ledger.untold().collect();
+        let times = Times {
+            oldest_ns: 3,
+            newest_ns: 20,
+        };
+        let both = Loss {
+            times,
+            ..loss(LossReason::Evicted, 11)
+        };
+        assert_eq!(untold, [both]);
+        ledger.tell(&untold);
+        assert_eq!(ledger.untold().count(), 0);
+        assert_eq!(ledger.totals.lost(LossReason::Evicted), 11);
+    }
+
+    #[test]
+    fn each_reason_has_its_own_word_and_place() {
+        for (at, reason) in LossReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, at);
+            let same = LossReason::ALL
+                .iter()
+                .filter(|it| it.as_str() == reason.as_str());
+            assert_eq!(same.count(), 1);
+        }
+    }
+}

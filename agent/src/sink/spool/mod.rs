@@ -5,10 +5,10 @@
 //!
 //! - **Durable**: what [`Spool::append`] returned a number for is on the disk, and so is the account.
 //! - **Bounded**: file and log together never have more bytes than the limit, in the midst of a transaction neither
-//!   ([`room`]). Where there is no room the oldest batch goes, unless it is being written.
+//!   (`room.rs`). Where there is no room the oldest batch goes, unless it is being written.
 //! - **Accounted**: each point is waiting, stored, or lost for a reason, and the account changes in the transaction
-//!   that changes the rows ([`ledger`]).
-//! - **Always usable**: a damaged file goes aside and its readable batches into a new one ([`aside`]); a disk that
+//!   that changes the rows (`ledger.rs`).
+//! - **Always usable**: a damaged file goes aside and its readable batches into a new one (`aside.rs`); a disk that
 //!   fails is an error of the call and no more.
 
 mod append;
@@ -83,8 +83,9 @@ pub struct Stored {
 
 /// The batches of one sink.
 ///
-/// After [`SpoolError::Unavailable`] the call may be repeated, now or later, on the same spool: where the disk failed
-/// it has let go of the file, trusts nothing that it knew of it, and opens it again.
+/// After [`SpoolError::Unavailable`] the call may be repeated, now or later, on the same spool. A disk that is merely
+/// full leaves it as it was: what waits can be taken still. Where the disk failed, it has let go of the file and trusts
+/// nothing that it knew of it; the next call opens it again, and takes back what a commit left that seemed to fail.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,

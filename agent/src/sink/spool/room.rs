@@ -3,12 +3,12 @@
 //! Both files together stay within the limit at every moment, so the log's share is set aside for the largest
 //! transaction there may be. Facts of the format: <https://www.sqlite.org/fileformat2.html>.
 
-/// Least bytes that a spool can be bounded to. The log needs [`LEAST_LOG_BYTES`]; what remains for the file, 2.2 MiB,
-/// holds two such batches.
+/// Least bytes that a spool can be bounded to. The log has 1.75 MiB of them: 259 pages of a batch of 1 MiB that did not
+/// compress, 64 for the rows that make way for it, some 30 that every transaction may change, and what a frame's header
+/// adds. What remains for the file, 2.2 MiB, holds two such batches.
 pub const LEAST_BYTES: u64 = 4 << 20;
 
-/// Room in the log for a batch of 1 MiB that did not compress (259 pages), for the rows that make way for it, and for
-/// [`FIXED_FRAMES`].
+/// See [`LEAST_BYTES`].
 const LEAST_LOG_BYTES: u64 = (7 << 20) / 4;
 
 /// Beyond this a larger log only makes larger transactions.
