@@ -240,7 +240,9 @@ fn work_until_killed(path: &Path) -> ! {
 /// All that waits, in order.
 fn all(spool: &mut Spool) -> Vec<Stored> {
     let mut all = Vec::new();
-    while let Some(stored) = spool.take(Seq::FIRST).unwrap() {
+    let mut from = Seq::FIRST;
+    while let Some(stored) = spool.take(from).unwrap() {
+        from = stored.seq.next();
         all.push(stored);
     }
     all

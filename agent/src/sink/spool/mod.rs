@@ -260,6 +260,8 @@ impl Spool {
         let why = match &done {
             Err(Trouble::Corrupt(_)) => Some(Why::Corrupt),
             Err(Trouble::Newer) => Some(Why::NewerFormat),
+            // SQLite says so too of a page's number that is damaged and beyond the bound.
+            Err(Trouble::Full(_)) if store::has_room_for_another(&self.path) => Some(Why::Corrupt),
             _ => None,
         };
         if let Some(why) = why {

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::statvfs::statvfs;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
 
 use super::{
@@ -28,6 +29,9 @@ const APPLICATION_ID: i64 = 0x6367_666c;
 
 /// The version of the tables. A file of a later one is left to the program that made it.
 const FORMAT: i64 = 1;
+
+/// A disk with as much free and more was not full just now.
+const SPARE_BYTES: u64 = 32 << 20;
 
 /// Set each time. The cache is 1 MiB; the log is copied when the spool says so, since the bound depends on it.
 const PRAGMAS: &str = "
@@ -341,6 +345,15 @@ pub(super) fn files_of(path: &Path) -> [PathBuf; 3] {
         name.push(suffix);
         name.into()
     })
+}
+
+/// Whether the disk has room for everything once more, and some: then it was not full just now.
+pub(super) fn has_room_for_another(path: &Path) -> bool {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let free_bytes = statvfs(folder).map_or(0, |it| {
+        it.blocks_available().saturating_mul(it.fragment_size())
+    });
+    free_bytes / 2 > bytes_of(path) + SPARE_BYTES
 }
 
 /// Bytes of all files that belong to one at `path`.
