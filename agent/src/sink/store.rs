@@ -164,9 +164,10 @@ impl Store {
 
     /// Keeps what is offered. May wait for the disk.
     pub(super) fn keep(&self) {
+        // First: what another thread had taken, but not kept yet, this one would call kept.
+        let mut kept = self.kept();
         let taken = self.intake.take();
         let batches = taken.payloads.iter().map(Packed::of).collect();
-        let mut kept = self.kept();
         kept.keep(batches, &taken.lost, Instant::now(), wall_ns());
         self.publish(&kept);
         drop(kept);
