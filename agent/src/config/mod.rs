@@ -330,6 +330,8 @@ pub struct Influxdb {
 /// An API to write by.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum InfluxdbVersion {
+    /// `/db/NAME/series`, which takes JSON: what [`Schema::Influxdb08`] is written for.
+    V08,
     /// `/write`.
     V1,
     /// `/api/v2/write`; 1.8 has it too.

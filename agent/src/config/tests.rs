@@ -435,6 +435,23 @@ fn a_sink_is_written_in_the_words_it_names() {
             "sinks.influxdb.host_database (cgflux.toml:3): does not go with schema = \"influxdb08\", which has one table for all",
         ],
     );
+    let text = "[sinks.influxdb]\nurl = \"http://a:1\"\nschema = \"influxdb08\"\n";
+    let SinkKind::Influxdb(influxdb) = &config(&around(text)).sinks[0].kind else {
+        panic!("{text}");
+    };
+    assert_eq!(influxdb.version, InfluxdbVersion::V08);
+    refused(
+        &around(&format!("{text}retention_policy = \"7d\"")),
+        &[
+            "sinks.influxdb.retention_policy (cgflux.toml:4): does not go with schema = \"influxdb08\"; leave it out",
+        ],
+    );
+    refused(
+        &around("[sinks.unix]\npath = \"/a\"\nschema = \"influxdb08\""),
+        &[
+            "sinks.unix.schema (cgflux.toml:3): is \"influxdb08\", which is no line protocol: what listens there takes nothing else",
+        ],
+    );
     assert_eq!(
         config(&around(&with_host("cadvisor"))).sinks[0].schema,
         Schema::Cadvisor

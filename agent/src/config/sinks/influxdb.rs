@@ -41,7 +41,7 @@ pub(super) fn read(
         ..default
     };
     let names = match version {
-        InfluxdbVersion::V1 => Some(database(reader, section, influxdb)),
+        InfluxdbVersion::V08 | InfluxdbVersion::V1 => Some(database(reader, section, influxdb)),
         InfluxdbVersion::V2 => bucket(reader, section, influxdb),
         InfluxdbVersion::V3 => Some(plain_database(reader, section, influxdb)),
     };

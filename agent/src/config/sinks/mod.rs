@@ -71,14 +71,11 @@ fn sink(
         return None;
     };
     let schema = schema(reader, section, sink_type);
-    let kind = kind(reader, section, sink_type, around, warnings);
-    if let Some(SinkKind::Influxdb(influxdb)) = &kind
+    let mut kind = kind(reader, section, sink_type, around, warnings);
+    if let Some(SinkKind::Influxdb(influxdb)) = &mut kind
         && schema == Schema::Influxdb08
-        && influxdb.version != InfluxdbVersion::V1
     {
-        let problem =
-            "does not go with schema = \"influxdb08\", which no other version takes; leave it out";
-        reader.complain(&section.child("version"), problem.to_owned());
+        as_in_2014(reader, section, influxdb);
     }
     // What is wrong with the kind has been said; the rest is read all the same, so that nothing of it is unknown.
     let default = Sink::new(&sink_name, kind.clone().unwrap_or(SinkKind::Stdout));
@@ -113,6 +110,19 @@ fn schema(reader: &mut Reader, section: &Key, sink_type: SinkType) -> Schema {
         reader.complain(&key, problem.to_owned());
     }
     schema
+}
+
+/// Makes it an InfluxDB 0.8, which has neither a version to choose nor retention policies.
+fn as_in_2014(reader: &mut Reader, section: &Key, influxdb: &mut Influxdb) {
+    let problem = "does not go with schema = \"influxdb08\"; leave it out";
+    if influxdb.version != InfluxdbVersion::V1 {
+        reader.complain(&section.child("version"), problem.to_owned());
+    }
+    if influxdb.retention_policy.is_some() {
+        reader.complain(&section.child("retention_policy"), problem.to_owned());
+    }
+    influxdb.version = InfluxdbVersion::V08;
+    influxdb.create_database = false;
 }
 
 fn kind(

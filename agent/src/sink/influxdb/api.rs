@@ -1,11 +1,13 @@
-//! How the versions of InfluxDB want to be written to. Pure: settings in, targets and headers out.
+//! How the versions of InfluxDB want to be written to. Pure: settings in, targets, bodies and headers out.
 //!
-//! 1.x: <https://docs.influxdata.com/influxdb/v1/tools/api/#write-http-endpoint>, seen on 1.6.7; 2.x:
+//! 0.8: <https://github.com/influxdata/influxdb/blob/v0.8.9/api/http/api.go>, never seen; 1.x: <https://docs.influxdata.com/influxdb/v1/tools/api/#write-http-endpoint>, seen on 1.6.7; 2.x:
 //! <https://docs.influxdata.com/influxdb/v2/api/v2/#operation/PostWrite>, seen on 1.8.10, which has that path; 3.x:
 //! <https://docs.influxdata.com/influxdb3/core/api/v3/>.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use bytes::Bytes;
 use hyper::header::HeaderValue;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::ClientError;
 use crate::config::{Credentials, Influxdb, InfluxdbVersion};
@@ -14,6 +16,11 @@ use crate::config::{Credentials, Influxdb, InfluxdbVersion};
 pub(super) fn write_target(settings: &Influxdb) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     let path = match settings.version {
+        InfluxdbVersion::V08 => {
+            query.append_pair("time_precision", "u");
+            let database = utf8_percent_encode(&settings.database, NON_ALPHANUMERIC);
+            return format!("/db/{database}/series?{}", query.finish());
+        }
         InfluxdbVersion::V1 => {
             query.append_pair("db", &settings.database);
             query.append_pair("precision", "ns");
@@ -40,6 +47,23 @@ pub(super) fn write_target(settings: &Influxdb) -> String {
         }
     };
     format!("{path}?{}", query.finish())
+}
+
+/// The body of a write and its type. 0.8 takes an array of JSON objects, of which each line is one.
+pub(super) fn body(version: InfluxdbVersion, lines: &Bytes) -> (Bytes, &'static str) {
+    if version != InfluxdbVersion::V08 {
+        return (lines.clone(), "text/plain; charset=utf-8");
+    }
+    let objects = lines.strip_suffix(b"\n").unwrap_or(lines);
+    let mut array = Vec::with_capacity(objects.len() + 2);
+    array.push(b'[');
+    array.extend(
+        objects
+            .iter()
+            .map(|byte| if *byte == b'\n' { b',' } else { *byte }),
+    );
+    array.push(b']');
+    (array.into(), "application/json")
 }
 
 /// The form of a query; times in the answer are nanoseconds.
@@ -100,6 +124,10 @@ mod tests {
 
     #[test]
     fn names_are_encoded_into_the_target() {
+        assert_eq!(
+            write_target(&settings(InfluxdbVersion::V08)),
+            "/db/a%20b%26c/series?time_precision=u"
+        );
         let one = Influxdb {
             retention_policy: Some("7d".to_owned()),
             ..settings(InfluxdbVersion::V1)
@@ -117,6 +145,14 @@ mod tests {
             write_target(&settings(InfluxdbVersion::V3)),
             "/api/v3/write_lp?db=a+b%26c&precision=nanosecond&accept_partial=true&no_sync=false"
         );
+    }
+
+    #[test]
+    fn lines_of_json_become_an_array() {
+        let lines = Bytes::from_static(b"{\"name\":\"a\"}\n{\"name\":\"b\"}\n");
+        let (array, _) = body(InfluxdbVersion::V08, &lines);
+        assert_eq!(array, r#"[{"name":"a"},{"name":"b"}]"#);
+        assert_eq!(body(InfluxdbVersion::V1, &lines).0, lines);
     }
 
     #[test]

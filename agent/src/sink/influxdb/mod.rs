@@ -64,12 +64,15 @@ impl Client {
 
     /// Sends one payload. `packed` is the same lines, where they are at hand packed: what leaves this machine goes so.
     pub(super) async fn write(&mut self, payload: &Payload, packed: Option<&Packed>) -> Outcome {
-        let packed = packed.filter(|_| !self.settings.url.is_local());
+        let version = self.settings.version;
+        let goes_packed = !self.settings.url.is_local() && version != InfluxdbVersion::V08;
+        let packed = packed.filter(|_| goes_packed);
+        let (plain, content_type) = api::body(version, payload.lines());
         let ask = Ask {
             method: Method::POST,
             target: self.write.clone(),
-            content_type: "text/plain; charset=utf-8",
-            body: packed.map_or_else(|| payload.lines().clone(), |packed| packed.gzip.clone()),
+            content_type,
+            body: packed.map_or(plain, |packed| packed.gzip.clone()),
             is_gzip: packed.is_some(),
         };
         match self.link.ask(&ask).await {
