@@ -1,6 +1,8 @@
-//! The address of an HTTP server as a setting: `http://host:port`, nothing more.
+//! The address of a daemon as an argument: `http://host:port`, nothing more.
 
-use std::{fmt, net::Ipv6Addr, str::FromStr};
+use std::{fmt, str::FromStr};
+
+use super::{ServerUrl, ServerUrlError};
 
 /// A server reached by plain HTTP.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -14,25 +16,14 @@ pub struct Endpoint {
 /// Why a text is no endpoint. The text itself is left out: it may hold a password.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum EndpointError {
-    /// Not a URL at all.
-    #[error("is no URL; write it as http://host:8086")]
-    Malformed,
-    /// Another scheme, or none.
-    #[error("is no http:// URL; write it as http://host:8086")]
+    /// No address at all.
+    #[error(transparent)]
+    Url(#[from] ServerUrlError),
+    /// TLS or a socket.
+    #[error("is no http:// URL; write it as http://host:8190")]
     Scheme,
-    /// TLS.
-    #[error(
-        "asks for https, which comes with a later release; use http:// within a trusted network"
-    )]
-    Tls,
-    /// User and password in the URL end up in logs and process lists.
-    #[error("holds a user name or password; use `username` and `password_file`")]
-    Credentials,
-    /// No port.
-    #[error("names no port; write it as http://host:8086")]
-    Port,
-    /// A path or a query.
-    #[error("goes on after the port; only http://host:port is known, without path or query")]
+    /// A path.
+    #[error("goes on after the port; only http://host:port is known, without a path")]
     Path,
 }
 
@@ -40,45 +31,30 @@ impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let url = hyper::Uri::from_str(text).map_err(|_malformed| EndpointError::Malformed)?;
-        match url.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(EndpointError::Tls),
-            Some(_) | None => return Err(EndpointError::Scheme),
-        }
-        let authority = url.authority().ok_or(EndpointError::Malformed)?;
-        if authority.as_str().contains('@') {
-            return Err(EndpointError::Credentials);
-        }
-        if url.path() != "/" || url.query().is_some() {
-            return Err(EndpointError::Path);
-        }
-        let host = authority.host();
-        let host = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host);
-        if host.is_empty() {
-            return Err(EndpointError::Malformed);
-        }
-        match authority.port_u16() {
-            Some(port) if port != 0 => Ok(Self {
-                host: host.to_owned(),
+        match text.parse()? {
+            ServerUrl::Tcp {
+                tls: false,
+                host,
                 port,
-            }),
-            Some(_) | None => Err(EndpointError::Port),
+                prefix,
+            } => {
+                let endpoint = prefix.is_empty().then_some(Self { host, port });
+                endpoint.ok_or(EndpointError::Path)
+            }
+            ServerUrl::Tcp { tls: true, .. } | ServerUrl::Unix(_) => Err(EndpointError::Scheme),
         }
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.parse::<Ipv6Addr>().is_ok() {
-            write!(f, "http://[{host}]:{port}")
-        } else {
-            write!(f, "http://{host}:{port}")
-        }
+        let url = ServerUrl::Tcp {
+            tls: false,
+            host: self.host.clone(),
+            port: self.port,
+            prefix: String::new(),
+        };
+        url.fmt(f)
     }
 }
 
@@ -102,19 +78,14 @@ mod tests {
     #[test]
     fn what_is_not_plain_http_with_a_port_is_refused_with_its_reason() {
         for (text, error) in [
-            ("", EndpointError::Malformed),
-            ("http://", EndpointError::Malformed),
-            ("http://a b:1", EndpointError::Malformed),
-            ("127.0.0.1:8086", EndpointError::Scheme),
-            ("influx", EndpointError::Scheme),
-            ("ftp://host:21", EndpointError::Scheme),
-            ("https://host:8086", EndpointError::Tls),
-            ("http://user:secret@host:8086", EndpointError::Credentials),
-            ("http://user@host:8086", EndpointError::Credentials),
-            ("http://host", EndpointError::Port),
-            ("http://host:0", EndpointError::Port),
-            ("http://host:8086/write?db=x", EndpointError::Path),
-            ("http://host:8086/?db=x", EndpointError::Path),
+            ("http://host", EndpointError::Url(ServerUrlError::Port)),
+            ("https://host:8086", EndpointError::Scheme),
+            ("unix:///run/a.sock", EndpointError::Scheme),
+            ("http://host:8086/write", EndpointError::Path),
+            (
+                "http://host:8086/?db=x",
+                EndpointError::Url(ServerUrlError::Query),
+            ),
         ] {
             assert_eq!(Endpoint::from_str(text), Err(error), "{text}");
         }
