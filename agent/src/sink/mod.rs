@@ -11,6 +11,7 @@
 //! dropped is counted, with the time it was of.
 
 mod disk;
+mod health;
 pub mod influxdb;
 mod intake;
 mod isolation;

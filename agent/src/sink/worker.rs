@@ -5,34 +5,32 @@
 
 use std::{
     pin::pin,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use tokio::{
     select,
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 use tracing::{error, info, warn};
 
 use super::{
     Target,
+    health::Health,
     isolation::{Isolation, Refused},
     kept::{Batch, Key, Next, Tally},
     outcome::{Fault, Outcome},
     quarantine::Quarantine,
     retry::Backoff,
     store::Store,
-    stream, wall_ns,
+    stream,
 };
 use crate::{
     encode::{Packed, Payload},
     loss::{Loss, LossReason, Losses},
-    self_stats::{Failing, SinkStats},
+    self_stats::SinkStats,
 };
-
-/// How often refused points are told of, while there are any.
-const TELL_REFUSALS_EVERY: Duration = Duration::from_mins(10);
 
 /// Why a worker ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,8 +64,7 @@ pub struct Worker {
     largest_bytes: usize,
     /// Whether the database was made since the last good write.
     made_database: bool,
-    outage: Option<Outage>,
-    refusals: Refusals,
+    health: Health,
 }
 
 /// How long the worker waits for what.
@@ -96,21 +93,6 @@ pub(super) const PACE: Pace = Pace {
     drain: Duration::from_secs(5),
 };
 
-/// Writes have failed since.
-#[derive(Debug)]
-struct Outage {
-    since: Instant,
-    /// The fault that was told, if one stays until somebody acts.
-    fault: Option<Fault>,
-}
-
-/// Points refused and not yet told of.
-#[derive(Debug, Default)]
-struct Refusals {
-    points: usize,
-    told: Option<Instant>,
-}
-
 /// Nobody reads the output any more.
 struct OutputClosed;
 
@@ -132,6 +114,7 @@ impl Worker {
         Self {
             target,
             store,
+            health: Health::new(Arc::clone(&stats)),
             stats,
             pace: PACE,
             backoff: Backoff::new(PACE.first_retry, PACE.longest_retry),
@@ -139,8 +122,6 @@ impl Worker {
             unfinished: None,
             largest_bytes: usize::MAX,
             made_database: false,
-            outage: None,
-            refusals: Refusals::default(),
         }
     }
 
@@ -189,7 +170,7 @@ impl Worker {
             .await;
         loop {
             // What is on disk can wait for the next start; no use in knocking where nobody answers.
-            if self.outage.is_some() && self.store.is_closed() && self.store.is_safe().await {
+            if self.health.is_failing() && self.store.is_closed() && self.store.is_safe().await {
                 return Ok(());
             }
             match self.store.next().await {
@@ -207,7 +188,7 @@ impl Worker {
 
     /// Writes a batch until every line of it is settled, or until it must wait.
     async fn settle(&mut self, batch: Batch) -> Result<Settled, OutputClosed> {
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         let mut isolation = match self.unfinished.take() {
             Some((key, isolation)) if key == batch.key => isolation,
             _ => Isolation::of(batch.payload.clone()),
@@ -230,7 +211,7 @@ impl Worker {
                     isolation.too_large(&reason);
                 }
                 Outcome::Retry { after, reason } => {
-                    self.failed(None, &reason);
+                    self.health.failed(None, &reason);
                     let wait = self.backoff.wait(fastrand::f64());
                     self.leave(batch.key, isolation).await;
                     return Ok(Settled::After(after.unwrap_or(wait)));
@@ -250,7 +231,7 @@ impl Worker {
         let tally = tally(&batch.payload, &refused);
         self.quarantine(&refused).await;
         self.store.settle(batch, tally, began).await;
-        self.tell_end_of_outage();
+        self.health.works();
         Ok(Settled::Yes)
     }
 
@@ -276,7 +257,7 @@ impl Worker {
     async fn pause(&mut self, fault: Fault, reason: &str) -> Duration {
         let probe = self.pace.probe.mul_f64(0.5 + fastrand::f64() / 2.0);
         let Target::Influxdb(client) = &mut self.target else {
-            self.failed(Some(fault), reason);
+            self.health.failed(Some(fault), reason);
             return probe;
         };
         match fault {
@@ -287,16 +268,19 @@ impl Worker {
                     self.made_database = true;
                     return Duration::ZERO;
                 }
-                Ok(false) => self.failed(Some(fault), reason),
+                Ok(false) => self.health.failed(Some(fault), reason),
                 Err(error) => {
-                    self.failed(Some(fault), &format!("{reason}; cannot make it: {error}"));
+                    self.health
+                        .failed(Some(fault), &format!("{reason}; cannot make it: {error}"));
                 }
             },
             Fault::Denied | Fault::Untrusted => match client.refresh() {
-                Ok(()) => self.failed(Some(fault), reason),
-                Err(error) => self.failed(Some(fault), &format!("{reason}; {error}")),
+                Ok(()) => self.health.failed(Some(fault), reason),
+                Err(error) => self
+                    .health
+                    .failed(Some(fault), &format!("{reason}; {error}")),
             },
-            Fault::NoDatabase | Fault::Misconfigured => self.failed(Some(fault), reason),
+            Fault::NoDatabase | Fault::Misconfigured => self.health.failed(Some(fault), reason),
         }
         probe
     }
@@ -305,85 +289,19 @@ impl Worker {
     fn works(&mut self) {
         self.backoff.reset();
         self.made_database = false;
-        let now_ns = wall_ns();
-        self.stats.last_ack_wall_ns.store(now_ns, Ordering::Relaxed);
+        self.health.acknowledged();
     }
 
-    fn tell_end_of_outage(&mut self) {
-        let Some(outage) = self.outage.take() else {
-            return;
-        };
-        self.stats.fails(None);
-        info!(
-            sink = self.stats.name,
-            outage_s = outage.since.elapsed().as_secs_f64(),
-            points_waiting = self.stats.waiting().points,
-            "writing works again"
-        );
-    }
-
-    /// Told once when writing begins to fail, and again when the fault changes to or from one that stays.
-    fn failed(&mut self, fault: Option<Fault>, reason: &str) {
-        self.stats.write_errors.add(1);
-        let known = self.outage.as_ref().map(|outage| outage.fault);
-        self.stats.fails(Some(Failing {
-            since_ns: wall_ns(),
-            reason: reason.to_owned(),
-        }));
-        if known == Some(fault) {
-            return;
-        }
-        let since = self
-            .outage
-            .take()
-            .map_or_else(Instant::now, |outage| outage.since);
-        self.outage = Some(Outage { since, fault });
-        let sink = self.stats.name.as_str();
-        if fault.is_none() {
-            warn!(
-                sink,
-                reason, "cannot write; points are kept and tried again"
-            );
-        } else {
-            error!(
-                sink,
-                reason, "cannot write until somebody acts; points are kept while there is room"
-            );
-        }
-    }
-
-    /// Keeps refused lines for a person to look at, and tells of them now and then.
+    /// Keeps refused lines for a person to look at, and tells of them.
     async fn quarantine(&mut self, refused: &[Refused]) {
-        let Some(first) = refused.iter().find(|it| !it.is_expired) else {
-            return;
-        };
-        let kept = match &self.quarantine {
-            Some(quarantine) => quarantine.keep(refused).await,
-            None => Ok(()),
-        };
-        let sink = self.stats.name.as_str();
-        if let Err(error) = kept {
+        if let Some(quarantine) = &self.quarantine
+            && let Err(error) = quarantine.keep(refused).await
+        {
+            let sink = self.stats.name.as_str();
             warn!(sink, %error, "cannot keep refused lines for somebody to look at");
         }
-        let refusals = &mut self.refusals;
-        refusals.points += refused.iter().filter(|it| !it.is_expired).count();
-        let told = refusals
-            .told
-            .is_some_and(|told| told.elapsed() < TELL_REFUSALS_EVERY);
-        if !told {
-            let quarantine = self.quarantine.as_ref().map(|it| it.path().display());
-            error!(
-                sink,
-                points_lost = refusals.points,
-                reason = first.reason,
-                quarantine = quarantine.map(tracing::field::display),
-                "points were refused for good"
-            );
-            *refusals = Refusals {
-                points: 0,
-                told: Some(Instant::now()),
-            };
-        }
+        let place = self.quarantine.as_ref().map(Quarantine::path);
+        self.health.refused(refused, place);
     }
 
     /// Waits; less when the agent is stopping, or begins to.
