@@ -15,8 +15,10 @@ use super::{
 };
 use crate::{
     container::Rule,
-    encode::prometheus::Choice,
-    metrics::catalog::{Families, Family},
+    metrics::{
+        catalog::{Families, Family},
+        choice::Choice,
+    },
     text::is_unprintable,
 };
 

@@ -48,8 +48,7 @@ pub use show::{EXAMPLE, listing};
 
 use crate::{
     container::{Rule, Selection},
-    encode::prometheus::Choice,
-    metrics::catalog::Families,
+    metrics::{catalog::Families, choice::Choice},
 };
 
 /// A configuration that holds, and how it came to be.

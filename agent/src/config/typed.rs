@@ -8,8 +8,10 @@ use tracing::Level;
 use super::{InfluxdbVersion, LogFormat, Mode, Percent, Schema, ServerUrl, SourceChoice, Value};
 use crate::{
     container::Rule,
-    encode::prometheus::{self, Names},
-    metrics::catalog::{Families, Family},
+    metrics::{
+        catalog::{Families, Family},
+        choice::{self, Names},
+    },
 };
 
 /// A type that settings have.
@@ -168,7 +170,7 @@ impl Typed for Names {
 
 impl Typed for Families {
     fn read(value: &Value) -> Result<Self, String> {
-        prometheus::families(&Vec::<String>::read(value)?)
+        choice::families(&Vec::<String>::read(value)?)
     }
 
     fn value(&self) -> Value {

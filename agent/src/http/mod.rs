@@ -35,10 +35,7 @@ use tokio::{
 
 use serving::Limits;
 
-use crate::{
-    encode::prometheus::{AllowedLabels, Choice},
-    live::Live,
-};
+use crate::{encode::prometheus::AllowedLabels, live::Live, metrics::choice::Choice};
 
 /// What the server needs to know.
 #[derive(Clone, Debug)]

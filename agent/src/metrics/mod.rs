@@ -2,6 +2,7 @@
 
 mod block_io;
 pub mod catalog;
+pub mod choice;
 mod cpu;
 pub mod host;
 mod memory;

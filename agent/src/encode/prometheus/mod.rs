@@ -7,7 +7,6 @@
 //! its last value for five minutes more, as it does of cAdvisor's; the values are one collection interval old at most.
 
 mod cadvisor;
-mod choice;
 mod write;
 
 #[cfg(test)]
@@ -21,7 +20,6 @@ use std::{
     sync::Arc,
 };
 
-pub use choice::{Choice, Names, families};
 pub use write::Format;
 
 use crate::{
@@ -29,6 +27,7 @@ use crate::{
     metrics::{
         Batch, Metric, Sample, Subject,
         catalog::{Families, Kind},
+        choice::Choice,
     },
     snapshot::Timestamp,
 };

@@ -1,6 +1,6 @@
 //! What of all there is one scrape shows: under whose names, and which families.
 
-use crate::metrics::{
+use super::{
     Metric,
     catalog::{Families, Family},
 };
@@ -51,13 +51,13 @@ impl Choice {
     }
 
     /// Whether a metric of ours is shown. What cAdvisor calls the same is of both vocabularies: `process_*`.
-    pub(super) fn shows(self, metric: &Metric) -> bool {
+    pub fn shows(self, metric: &Metric) -> bool {
         let is_ours_alone = metric.prometheus.starts_with("cgflux_");
         (self.names.cgflux || !is_ours_alone) && self.families.cover(metric)
     }
 
     /// Whether metrics are shown under cAdvisor's names.
-    pub(super) fn is_cadvisors(self) -> bool {
+    pub fn is_cadvisors(self) -> bool {
         self.names.cadvisor
     }
 }
