@@ -61,7 +61,7 @@ pub(crate) enum Verb {
     Test {
         /// Only tests whose name contains this.
         filter: Option<String>,
-        /// Boot every kernel in every way, not only two of them.
+        /// Boot every kernel in every way, not only two of them, and inject each fault in its long form.
         #[arg(long)]
         full: bool,
     },

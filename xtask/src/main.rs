@@ -18,6 +18,7 @@ mod demo;
 mod elevate;
 mod failure;
 mod guard;
+mod influxd;
 mod install;
 mod libtest;
 mod linker;

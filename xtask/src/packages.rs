@@ -53,7 +53,7 @@ const fn package(
 }
 
 /// Everything that may be wanted.
-pub(crate) const TABLE: [Package; 14] = [
+pub(crate) const TABLE: [Package; 16] = [
     package(
         "rustc-web",
         Need::Compiler,
@@ -115,11 +115,26 @@ pub(crate) const TABLE: [Package; 14] = [
             Some("influxd"),
         )
     },
+    Package {
+        units: &["victoria-metrics.service"],
+        ..package(
+            "victoria-metrics",
+            Need::Tests,
+            "another database that speaks InfluxDB's protocol",
+            Some("victoria-metrics"),
+        )
+    },
     package(
         "chromium",
         Need::Tests,
         "a real browser to test the page with",
         Some("chromium"),
+    ),
+    package(
+        "faketime",
+        Need::Tests,
+        "a clock to set that is only the agent's",
+        Some("faketime"),
     ),
     package(
         "iproute2",

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     apt, command, compiler, elevate,
     failure::Failure,
-    guard, linker,
+    guard, influxd, linker,
     packages::{self, Facts, Need, Package},
     services,
     session::Session,
@@ -32,6 +32,7 @@ pub(crate) enum Purpose {
 pub(crate) fn run(session: &Session) -> Result<()> {
     ensure(session, Purpose::Tests)?;
     linker::ensure(session)?;
+    influxd::offer(session);
     session
         .output
         .note("Everything is there: `cargo xtask run` starts cgflux.");

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     build_ebpf,
     cargo::{self, Executable},
-    command, elevate, guard,
+    command, elevate, guard, influxd,
     libtest::Tally,
     session::Session,
     setup::{self, Purpose},
@@ -23,6 +23,9 @@ const SYSTEM: &str = "system";
 /// Where system tests may leave files.
 const RUN_FOLDER: &str = "CGFLUX_TEST_RUN";
 
+/// Tells them to inject faults as often and as long as the long forms of `tests/README.md` say.
+const FULL: &str = "CGFLUX_TESTS_FULL=1";
+
 /// Runs all tests, or those whose name contains `filter`.
 ///
 /// The machines have one test each, so a filter leaves them out, unless it names them.
@@ -30,6 +33,7 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
     setup::ensure(session, Purpose::Tests)?;
     session.output.step("Kernel objects");
     build_ebpf::build(session)?;
+    influxd::offer(session);
     session.output.step("Tests");
     let mut built = cargo::build(session, &["test", "--workspace", "--no-run"])?;
     // Cargo names them in the order in which they happened to be ready.
@@ -55,7 +59,7 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
     count_unit(session, docs.args(filter), &mut tally)?;
     for executable in &system {
         session.output.step("System tests, as root");
-        count_system(session, executable, filter, &mut tally)?;
+        count_system(session, executable, filter, full, &mut tally)?;
     }
     if full || filter.is_none_or(|filter| filter == vm::TEST) {
         vm::tier(session, full, &mut tally);
@@ -84,18 +88,16 @@ fn count_system(
     session: &Session,
     executable: &Executable,
     filter: Option<&str>,
+    full: bool,
     tally: &mut Tally,
 ) -> Result<()> {
     let run_folder = format!("{RUN_FOLDER}={}", session.tree.run().display());
     let mut task: Vec<OsString> = ["exec", "--docker", "--directory"].map(Into::into).to_vec();
     task.push(executable.package.clone().into());
     // By env(1), since sudo lets no other setting through.
-    task.extend([
-        "--".into(),
-        "env".into(),
-        run_folder.into(),
-        executable.path.clone().into(),
-    ]);
+    task.extend(["--".into(), "env".into(), run_folder.into()]);
+    task.extend(full.then(|| FULL.into()));
+    task.push(executable.path.clone().into());
     // One at a time: they measure one kernel. What those that passed have measured is shown too.
     task.extend(["--test-threads=1".into(), "--show-output".into()]);
     task.extend(filter.map(OsString::from));

@@ -21,3 +21,10 @@ pub(crate) const LLVM_PREFIXES: [&str; 3] =
 
 /// BPF instruction set: `v3` has 32-bit jumps and atomic exchange, and needs Linux 5.1.
 pub(crate) const BPF_CPU: &str = "v3";
+
+/// The newest InfluxDB that the Go module proxy's source alone builds, and the first line with `/api/v2/write`: the
+/// module files of later ones replace modules, which `go install` refuses.
+pub(crate) const INFLUXD: &str = "1.8.10";
+
+/// The Go that compiles it where the machine has none, as packaged for Python.
+pub(crate) const GO: &str = "1.26.6";
