@@ -53,6 +53,11 @@ impl Health {
         self.outage.is_some()
     }
 
+    /// The fault that stays until somebody acts, if there is one.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.outage.as_ref().and_then(|outage| outage.fault)
+    }
+
     /// The other side has taken something.
     pub(super) fn acknowledged(&self) {
         let now_ns = wall_ns();

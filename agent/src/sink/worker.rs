@@ -65,6 +65,8 @@ pub struct Worker {
     /// Whether the database was made since the last good write.
     made_database: bool,
     health: Health,
+    /// Why secrets or certificates could not be read again before the last try.
+    unreadable: Option<String>,
 }
 
 /// How long the worker waits for what.
@@ -122,6 +124,7 @@ impl Worker {
             unfinished: None,
             largest_bytes: usize::MAX,
             made_database: false,
+            unreadable: None,
         }
     }
 
@@ -188,6 +191,7 @@ impl Worker {
 
     /// Writes a batch until every line of it is settled, or until it must wait.
     async fn settle(&mut self, batch: Batch) -> Result<Settled, OutputClosed> {
+        self.refresh();
         let began = Instant::now();
         let mut isolation = match self.unfinished.take() {
             Some((key, isolation)) if key == batch.key => isolation,
@@ -235,6 +239,16 @@ impl Worker {
         Ok(Settled::Yes)
     }
 
+    /// Reads secrets and certificates again before a try where the last one failed for them: they may have been replaced
+    /// while it waited. What cannot be read is told of when the try has failed.
+    fn refresh(&mut self) {
+        let is_due = matches!(self.health.fault(), Some(Fault::Denied | Fault::Untrusted));
+        self.unreadable = match &mut self.target {
+            Target::Influxdb(client) if is_due => client.refresh().err(),
+            _ => None,
+        };
+    }
+
     /// Leaves a batch for later, to be taken up where it is now.
     async fn leave(&mut self, key: Key, isolation: Isolation) {
         self.unfinished = Some((key, isolation));
@@ -252,8 +266,8 @@ impl Worker {
         }
     }
 
-    /// Acts where somebody must: makes a database that is missing, reads secrets and certificates again. Returns how
-    /// long to wait for what cannot be done here.
+    /// Acts where somebody must, as far as it can: makes a database that is missing. Returns how long to wait for what
+    /// cannot be done here.
     async fn pause(&mut self, fault: Fault, reason: &str) -> Duration {
         let probe = self.pace.probe.mul_f64(0.5 + fastrand::f64() / 2.0);
         let Target::Influxdb(client) = &mut self.target else {
@@ -274,9 +288,9 @@ impl Worker {
                         .failed(Some(fault), &format!("{reason}; cannot make it: {error}"));
                 }
             },
-            Fault::Denied | Fault::Untrusted => match client.refresh() {
-                Ok(()) => self.health.failed(Some(fault), reason),
-                Err(error) => self
+            Fault::Denied | Fault::Untrusted => match self.unreadable.take() {
+                None => self.health.failed(Some(fault), reason),
+                Some(error) => self
                     .health
                     .failed(Some(fault), &format!("{reason}; {error}")),
             },
