@@ -7,5 +7,6 @@
 )]
 
 mod delivery;
+mod faults;
 mod harness;
 mod kernel;

@@ -13,7 +13,6 @@ mod prometheus;
 mod schemas;
 mod selection;
 mod served;
-mod sink;
 mod socket;
 mod spool;
 mod units;

@@ -30,7 +30,7 @@ const KILLS: usize = 60;
 
 #[test]
 fn a_full_disk_costs_nothing_and_what_waits_is_still_read() {
-    let Some(disk) = SmallDisk::new(16) else {
+    let Some(disk) = SmallDisk::new(16 << 20) else {
         return;
     };
     let filler = disk.point().join("filler");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use influxdb_line_protocol::{FieldValue, parse_lines};
+use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
 
 /// One point.
 #[derive(Clone, Debug)]
@@ -31,24 +31,35 @@ impl Line {
 pub(crate) fn parse(text: &str) -> Vec<Line> {
     // The last one may be in the middle of being written.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    parse_lines(whole)
+    let lines = parse_lines(whole).map(|line| line.map_err(|error| error.to_string()));
+    lines
         .map(|line| {
-            let line = line.unwrap_or_else(|error| panic!("{error}: {whole}"));
-            let tags = line.series.tag_set.iter().flatten();
-            Line {
-                measurement: line.series.measurement.to_string(),
-                tags: tags
-                    .map(|(key, value)| (key.to_string(), value.to_string()))
-                    .collect(),
-                fields: line
-                    .field_set
-                    .iter()
-                    .map(|(key, value)| (key.to_string(), plain(value)))
-                    .collect(),
-                wall_ns: line.timestamp.expect("every point has its time"),
-            }
+            line.and_then(|line| read(&line))
+                .unwrap_or_else(|error| panic!("{error}: {whole}"))
         })
         .collect()
+}
+
+/// The one point of a line; else what is wrong with it.
+pub(super) fn point(line: &str) -> Result<Line, String> {
+    let parsed = parse_lines(line).next().ok_or("no point")?;
+    read(&parsed.map_err(|error| error.to_string())?)
+}
+
+fn read(line: &ParsedLine<'_>) -> Result<Line, String> {
+    let tags = line.series.tag_set.iter().flatten();
+    Ok(Line {
+        measurement: line.series.measurement.to_string(),
+        tags: tags
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect(),
+        fields: line
+            .field_set
+            .iter()
+            .map(|(key, value)| (key.to_string(), plain(value)))
+            .collect(),
+        wall_ns: line.timestamp.ok_or("a point without its time")?,
+    })
 }
 
 fn plain(value: &FieldValue<'_>) -> String {

@@ -8,14 +8,20 @@ mod batch;
 mod browser;
 pub(crate) mod cgroup;
 mod docker;
+mod http;
 mod influxdb;
 mod latencies;
+pub(crate) mod ledger;
 mod lines;
 mod mounts;
 mod netns;
 pub(crate) mod pair;
+mod program;
 mod prometheus;
 mod root_counter;
+pub(crate) mod scripted;
+pub(crate) mod tls;
+mod victoria;
 mod wait;
 
 use std::{env, panic::Location};
@@ -27,12 +33,14 @@ pub(crate) use batch::{Batch, Entry};
 pub(crate) use browser::Browser;
 pub(crate) use cgroup::Cgroup;
 pub(crate) use docker::{Container, Docker};
-pub(crate) use influxdb::InfluxServer;
+pub(crate) use influxdb::{InfluxServer, Influxd, quoted};
+pub(crate) use ledger::Ledger;
 pub(crate) use lines::{Line, parse};
 pub(crate) use mounts::{DeadShare, LoopFilesystem, SmallDisk};
 pub(crate) use netns::{Interface, Ip, Namespace, Veth};
 pub(crate) use prometheus::Prometheus;
 pub(crate) use root_counter::RootCounter;
+pub(crate) use victoria::VictoriaMetrics;
 pub(crate) use wait::{eventually, pause};
 
 /// Says that the test at the caller's line does not run here, and why. Where all must run, as in continuous

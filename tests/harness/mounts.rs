@@ -16,9 +16,12 @@ use tempfile::TempDir;
 use super::skip;
 
 /// An ext4 in a file, that nobody else writes to.
-pub(crate) struct LoopFilesystem(Mounted);
+pub(crate) struct LoopFilesystem {
+    mounted: Mounted,
+    image: PathBuf,
+}
 
-/// A small file system in memory, which is soon full.
+/// A disk that is soon full, in memory.
 pub(crate) struct SmallDisk(Mounted);
 
 /// A filesystem of another machine that never answers: nobody reads the requests that the kernel has for it.
@@ -30,7 +33,7 @@ pub(crate) struct DeadShare {
 
 struct Mounted {
     point: PathBuf,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl LoopFilesystem {
@@ -54,50 +57,63 @@ impl LoopFilesystem {
         if !mount_image(&image, &point) {
             return skip("no loop device can be had");
         }
-        Some(Self(Mounted { point, folder }))
+        Some(Self {
+            mounted: Mounted {
+                point,
+                _folder: folder,
+            },
+            image,
+        })
     }
 
     /// Where it is mounted.
     pub(crate) fn point(&self) -> &Path {
-        &self.0.point
+        &self.mounted.point
     }
 
     /// Makes it read-only under those who have files of it open, as the kernel does when it finds it damaged.
     pub(crate) fn fail(&self) {
-        let device = fs::metadata(&self.0.point).unwrap().dev();
+        let device = fs::metadata(self.point()).unwrap().dev();
         let (major, minor) = (stat::major(device), stat::minor(device));
         let device = fs::read_link(format!("/sys/dev/block/{major}:{minor}")).unwrap();
         let name = device.file_name().unwrap().to_str().unwrap();
         fs::write(format!("/sys/fs/ext4/{name}/trigger_fs_error"), "by a test").unwrap();
     }
 
-    /// Mounts it anew, writable; nobody may have a file of it open.
+    /// Has it end as with a power cut: what was not synced is not written any more, and whoever still writes is told of
+    /// an error of the disk.
+    pub(crate) fn cut_power(&self) {
+        // `EXT4_IOC_SHUTDOWN` and `EXT4_GOING_FLAGS_NOLOGFLUSH` of `include/uapi/linux/ext4.h`, since Linux 4.10.
+        const SHUTDOWN: libc::c_ulong = 0x8004_587d;
+        let without_flush = 2_u32;
+        let root = File::open(self.point()).unwrap();
+        // SAFETY: the call reads one u32, which outlives it.
+        let result = unsafe { libc::ioctl(root.as_raw_fd(), SHUTDOWN, &raw const without_flush) };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    }
+
+    /// Has it there again, writable, as the next boot finds it; nobody may have a file of it open.
     #[track_caller]
     pub(crate) fn mend(&self) {
-        umount(&self.0.point).unwrap();
-        let image = self.0.folder.path().join("image");
-        assert!(mount_image(&image, &self.0.point));
+        umount(self.point()).unwrap();
+        assert!(mount_image(&self.image, self.point()), "it does not mount");
     }
 }
 
-fn mount_image(image: &Path, point: &Path) -> bool {
-    let mut command = Command::new("mount");
-    let command = command.args(["-o", "loop,errors=remount-ro"]);
-    let status = command.arg(image).arg(point).status();
-    status.is_ok_and(|status| status.success())
-}
-
 impl SmallDisk {
-    /// One of so many MiB; `None` without the right to mount it.
+    /// One of so many bytes; `None` without the right to mount it.
     #[track_caller]
-    pub(crate) fn new(mebibytes: u32) -> Option<Self> {
+    pub(crate) fn new(bytes: u64) -> Option<Self> {
         let (folder, point) = place("small");
-        let size = format!("size={mebibytes}m");
+        let options = format!("size={bytes},mode=0700");
         let none = MsFlags::empty();
-        if mount(Some("tmpfs"), &point, Some("tmpfs"), none, Some(&*size)).is_err() {
+        if mount(Some("tmpfs"), &point, Some("tmpfs"), none, Some(&*options)).is_err() {
             return skip("no file system may be mounted (root may)");
         }
-        Some(Self(Mounted { point, folder }))
+        Some(Self(Mounted {
+            point,
+            _folder: folder,
+        }))
     }
 
     /// Where it is mounted.
@@ -129,7 +145,10 @@ impl DeadShare {
         .unwrap();
         Some(Self {
             requests: Some(requests),
-            mounted: Mounted { point, folder },
+            mounted: Mounted {
+                point,
+                _folder: folder,
+            },
         })
     }
 
@@ -149,6 +168,13 @@ impl Drop for Mounted {
         // One that stays mounted stays in the way of its folder's removal, and of nothing else.
         umount2(&self.point, MntFlags::MNT_DETACH).unwrap_or_default();
     }
+}
+
+fn mount_image(image: &Path, point: &Path) -> bool {
+    let mut command = Command::new("mount");
+    let command = command.args(["-o", "loop,errors=remount-ro"]);
+    let status = command.arg(image).arg(point).status();
+    status.is_ok_and(|status| status.success())
 }
 
 fn place(name: &str) -> (TempDir, PathBuf) {

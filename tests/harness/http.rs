@@ -1,0 +1,48 @@
+//! One request of a test to a server, over any stream.
+
+use std::{
+    error::Error,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener},
+};
+
+/// A request; HTTP/1.0, so that the body comes unchunked and ends with the connection.
+pub(super) struct Request<'a> {
+    /// Such as `GET /ping`.
+    pub(super) target: &'a str,
+    /// Whole lines, each with its end.
+    pub(super) headers: String,
+    pub(super) body: &'a str,
+}
+
+impl Request<'_> {
+    /// The body of an answer with a good status; else all of the answer.
+    pub(super) fn ask(&self, mut stream: impl Read + Write) -> Result<String, Box<dyn Error>> {
+        let Self {
+            target,
+            headers,
+            body,
+        } = self;
+        let length = body.len();
+        write!(
+            stream,
+            "{target} HTTP/1.0\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+        )?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
+        let good = head
+            .split(' ')
+            .nth(1)
+            .is_some_and(|status| status.starts_with('2'));
+        good.then(|| body.to_owned())
+            .ok_or_else(|| answer.clone().into())
+    }
+}
+
+/// Addresses that are free on this machine, until somebody else takes them.
+pub(super) fn free_addresses<const N: usize>() -> [SocketAddr; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap())
+}
