@@ -53,6 +53,29 @@ pub(super) enum Fault {
     Misconfigured,
 }
 
+impl Outcome {
+    /// The same with each of these texts left out of what is told: a server may quote what it was sent.
+    pub(super) fn without(mut self, secrets: &[String]) -> Self {
+        let reason = match &mut self {
+            Self::Retry { reason, .. } | Self::Pause { reason, .. } | Self::TooLarge { reason } => {
+                reason
+            }
+            Self::Rejected(rejection) => &mut rejection.reason,
+            Self::Stored | Self::Closed => return self,
+        };
+        *reason = concealed(reason, secrets);
+        self
+    }
+}
+
+/// `text` without each of these texts.
+pub(super) fn concealed(text: &str, secrets: &[String]) -> String {
+    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    secrets.fold(text.to_owned(), |text, secret| {
+        text.replace(secret.as_str(), "(not shown)")
+    })
+}
+
 /// What `answer` to a write means.
 pub(super) fn classify(answer: &Answer) -> Outcome {
     let body = Body::of(&answer.body);
@@ -135,6 +158,17 @@ mod tests {
             version: None,
             body: body.to_owned(),
         }
+    }
+
+    #[test]
+    fn a_server_that_quotes_a_secret_does_not_get_it_told() {
+        let body = r#"{"error":"authorization failed for Token s3cret"}"#;
+        let secrets = ["s3cret".to_owned(), String::new()];
+        let paused = classify(&answer(401, body)).without(&secrets);
+        let Outcome::Pause { reason, .. } = paused else {
+            panic!("{paused:?}");
+        };
+        assert_eq!(reason, "401 authorization failed for Token (not shown)");
     }
 
     /// A short form of an outcome.

@@ -10,7 +10,7 @@ use hyper::header::HeaderValue;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::ClientError;
-use crate::config::{Credentials, Influxdb, InfluxdbVersion};
+use crate::config::{Credentials, Influxdb, InfluxdbVersion, Secret};
 
 /// Path and query of a write.
 pub(super) fn write_target(settings: &Influxdb) -> String {
@@ -85,14 +85,28 @@ pub(super) fn authorization(
     };
     let text = match credentials {
         Credentials::Password { username, password } => {
-            let pair = format!("{username}:{}", password.expose());
-            format!("Basic {}", BASE64.encode(pair))
+            format!("Basic {}", basic(username, password))
         }
         Credentials::Token(token) => format!("Token {}", token.expose()),
     };
     let mut header = HeaderValue::try_from(text).map_err(|_unprintable| ClientError::Secret)?;
     header.set_sensitive(true);
     Ok(Some(header))
+}
+
+/// What a server that quotes requests might say of the credentials, and nobody is to be told.
+pub(super) fn secrets(credentials: Option<&Credentials>) -> Vec<String> {
+    match credentials {
+        Some(Credentials::Password { username, password }) => {
+            vec![basic(username, password), password.expose().to_owned()]
+        }
+        Some(Credentials::Token(token)) => vec![token.expose().to_owned()],
+        None => Vec::new(),
+    }
+}
+
+fn basic(username: &str, password: &Secret) -> String {
+    BASE64.encode(format!("{username}:{}", password.expose()))
 }
 
 /// A name as an identifier of InfluxQL.
@@ -112,7 +126,6 @@ pub(super) fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
 
     fn settings(version: InfluxdbVersion) -> Influxdb {
         Influxdb {

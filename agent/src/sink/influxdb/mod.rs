@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::{
     link::{Ask, Link, LinkError, TlsError},
-    outcome::{Fault, Outcome, classify},
+    outcome::{Fault, Outcome, classify, concealed},
 };
 use crate::{
     config::{Credentials, Influxdb, InfluxdbVersion, ReadSecret},
@@ -75,7 +75,7 @@ impl Client {
             body: packed.map_or(plain, |packed| packed.gzip.clone()),
             is_gzip: packed.is_some(),
         };
-        match self.link.ask(&ask).await {
+        let outcome = match self.link.ask(&ask).await {
             Ok(answer) => classify(&answer),
             Err(LinkError::Untrusted(reason)) => Outcome::Pause {
                 fault: Fault::Untrusted,
@@ -85,7 +85,8 @@ impl Client {
                 after: None,
                 reason,
             },
-        }
+        };
+        outcome.without(&api::secrets(self.settings.credentials.as_ref()))
     }
 
     /// Asks whether anybody is there. No version asks for credentials here but 3.x, unless told not to.
@@ -150,7 +151,10 @@ impl Client {
             error.as_str().map(str::to_owned)
         });
         match error {
-            Some(error) => Err(format!("{} {error}", answer.status)),
+            Some(error) => {
+                let secrets = api::secrets(self.settings.credentials.as_ref());
+                Err(concealed(&format!("{} {error}", answer.status), &secrets))
+            }
             None if answer.status != 200 => Err(format!(
                 "the server answers a query with status {}",
                 answer.status
