@@ -172,7 +172,7 @@ impl App {
         } = delivery(config, tagging, &stats)?;
         let live = Arc::new(Live::new(limits(config)));
         let server = match &config.http {
-            Some(http) => Some(server(http, config, &live).await?),
+            Some(http) => Some(server(http, config, &live, &stats).await?),
             None => None,
         };
         let points = match &config.socket {
@@ -547,7 +547,12 @@ async fn server(
     };
     Ok((
         listener,
-        Server::new(settings, Arc::clone(live), Arc::new(clock::boot_ns)),
+        Server::new(
+            settings,
+            Arc::clone(live),
+            Arc::clone(stats),
+            Arc::new(clock::boot_ns),
+        ),
     ))
 }
 
@@ -562,6 +567,7 @@ fn points(
         points::Settings::default(),
         Intake::new(tagging.clone(), socket.series),
         handover::to(takers),
+    stats: &Arc<SelfStats>,
         stats.socket(),
         Arc::new(clock::now),
     );

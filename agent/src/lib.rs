@@ -36,6 +36,7 @@ pub mod measured;
 pub mod reload;
 
 pub mod self_stats;
+pub mod status;
 
 pub mod estimate;
 

@@ -45,12 +45,15 @@ pub struct SinkStats {
 
 /// What became of the points that a sink was offered; it survives restarts where the sink has a spool.
 #[derive(Clone, Debug, Default)]
-struct Account {
-    points_sent: u64,
-    /// In the order of [`LossReason::ALL`].
-    points_lost: [u64; LossReason::ALL.len()],
-    waiting: Waiting,
-    failing: Option<Failing>,
+pub struct Account {
+    /// Points that the other side acknowledged.
+    pub points_sent: u64,
+    /// Points that will never arrive, in the order of [`LossReason::ALL`].
+    pub points_lost: [u64; LossReason::ALL.len()],
+    /// What waits.
+    pub waiting: Waiting,
+    /// Since when and why writing fails, if it does.
+    pub failing: Option<Failing>,
 }
 
 /// What a sink was offered and has not delivered.
@@ -91,7 +94,7 @@ impl SinkStats {
 
     /// Makes known what became of points: how many were sent, how many lost for each reason, what waits.
     pub fn publish(&self, points_sent: u64, lost: impl Fn(LossReason) -> u64, waiting: Waiting) {
-        let mut account = self.account();
+        let mut account = self.locked();
         account.points_sent = points_sent;
         account.points_lost = LossReason::ALL.map(lost);
         account.waiting = waiting;
@@ -99,7 +102,7 @@ impl SinkStats {
 
     /// Writing fails from now on, or goes on failing; or works again.
     pub fn fails(&self, failing: Option<Failing>) {
-        let mut account = self.account();
+        let mut account = self.locked();
         let since_ns = account.failing.as_ref().map(|it| it.since_ns);
         account.failing = failing.map(|failing| Failing {
             since_ns: since_ns.unwrap_or(failing.since_ns),
@@ -109,25 +112,30 @@ impl SinkStats {
 
     /// Points that the other side acknowledged.
     pub fn points_sent(&self) -> u64 {
-        self.account().points_sent
+        self.locked().points_sent
     }
 
     /// Points that will never arrive, for whatever reason.
     pub fn points_lost(&self) -> u64 {
-        self.account().points_lost.iter().sum()
+        self.locked().points_lost.iter().sum()
     }
 
     /// What waits.
     pub fn waiting(&self) -> Waiting {
-        self.account().waiting.clone()
+        self.locked().waiting.clone()
     }
 
     /// Since when and why writing fails, if it does.
     pub fn failing(&self) -> Option<Failing> {
-        self.account().failing.clone()
+        self.locked().failing.clone()
     }
 
-    fn account(&self) -> MutexGuard<'_, Account> {
+    /// All of these as they are at one moment.
+    pub fn account(&self) -> Account {
+        self.locked().clone()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -137,7 +145,7 @@ impl SinkStats {
             points_lost,
             waiting,
             failing,
-        } = self.account().clone();
+        } = self.account();
         let time = |wall_ns: i64| u64::try_from(wall_ns).ok().filter(|ns| *ns > 0);
         let acknowledged = time(self.last_ack_wall_ns.load(Ordering::Relaxed));
         let values = [
@@ -230,6 +238,11 @@ impl SelfStats {
     /// The counters of the socket for other processes' points, told from now on.
     pub fn socket(&self) -> Arc<SocketStats> {
         Arc::clone(self.socket.get_or_init(Arc::default))
+    }
+
+    /// What is told of each sink and, where there is one, of the socket.
+    pub fn deliveries(&self) -> (Vec<Arc<SinkStats>>, Option<Arc<SocketStats>>) {
+        (self.sinks().clone(), self.socket.get().cloned())
     }
 
     /// All counters as samples.

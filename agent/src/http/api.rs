@@ -18,6 +18,7 @@ use crate::{
     container::{CgroupId, Container},
     encode::{json, prometheus::Exposition},
     metrics::{Batch, Subject},
+    status::Status,
 };
 
 /// How many of the entries that fit an ambiguous id are listed.
@@ -61,6 +62,19 @@ pub(super) fn events(context: &Context, query: Option<&str>) -> Response<Body> {
     let since_ns = live::since(query).unwrap_or(i64::MIN);
     let events = context.live.events_after(since_ns);
     reply::json(StatusCode::OK, json::events(&events))
+}
+
+/// `/api/v1/status`
+pub(super) fn status(context: &Context) -> Response<Body> {
+    let Some(latest) = context.live.latest() else {
+        return nothing_yet();
+    };
+    // The latest batch tells which time it is at some time since boot.
+    let age_ns = (context.clock)().saturating_sub(latest.taken.boot_ns);
+    let age_ns = i64::try_from(age_ns).unwrap_or(i64::MAX);
+    let now_ns = latest.taken.wall_ns.saturating_add(age_ns);
+    let status = Status::of(&context.stats, now_ns);
+    reply::json(StatusCode::OK, status.json(&latest))
 }
 
 /// `/metrics`, or with `?names=` and `?families=` a part of it; in the format that the `Accept` header likes best.

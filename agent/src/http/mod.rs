@@ -7,11 +7,12 @@
 //! | `/api/v1/containers` | the latest batch | `api.rs` |
 //! | `/api/v1/containers/{id}` | one entry and its history | `api.rs` |
 //! | `/api/v1/events` | what happened last | `api.rs` |
+//! | `/api/v1/status` | how delivery stands | `api.rs` |
 //! | `/api/v1/live` | a server-sent event each tick | `live.rs` |
 //! | `/metrics` | for Prometheus | `api.rs`, `negotiation.rs` |
 //! | `/healthz`, `/readyz` | probes | `health.rs` |
 //!
-//! Everything is answered from [`Live`]; nothing here reads the kernel or waits for the collector.
+//! Everything is answered from [`Live`] and [`SelfStats`]; nothing here reads the kernel or waits for the collector.
 
 mod api;
 mod guard;
@@ -35,7 +36,9 @@ use tokio::{
 
 use serving::Limits;
 
-use crate::{encode::prometheus::AllowedLabels, live::Live, metrics::choice::Choice};
+use crate::{
+    encode::prometheus::AllowedLabels, live::Live, metrics::choice::Choice, self_stats::SelfStats,
+};
 
 /// What the server needs to know.
 #[derive(Clone, Debug)]
@@ -99,6 +102,7 @@ struct Context {
     settings: Settings,
     labels: AllowedLabels,
     live: Arc<Live>,
+    stats: Arc<SelfStats>,
     clock: BootClock,
     guard: guard::Guard,
     /// One permit a live watcher.
@@ -106,8 +110,13 @@ struct Context {
 }
 
 impl Server {
-    /// A server that answers from `live`.
-    pub fn new(settings: Settings, live: Arc<Live>, clock: BootClock) -> Self {
+    /// A server that answers from `live` and `stats`.
+    pub fn new(
+        settings: Settings,
+        live: Arc<Live>,
+        stats: Arc<SelfStats>,
+        clock: BootClock,
+    ) -> Self {
         Self {
             context: Arc::new(Context {
                 labels: AllowedLabels::new(&settings.labels),
@@ -115,6 +124,7 @@ impl Server {
                 watchers: Arc::new(Semaphore::new(settings.watchers)),
                 settings,
                 live,
+                stats,
                 clock,
             }),
         }
@@ -152,6 +162,7 @@ fn answer(
     match request.uri().path() {
         "/api/v1/containers" => api::containers(context),
         "/api/v1/events" => api::events(context, request.uri().query()),
+        "/api/v1/status" => api::status(context),
         "/api/v1/live" => live::stream(context, request, stop.clone()),
         "/metrics" => api::metrics(context, request),
         "/healthz" => health::alive(),

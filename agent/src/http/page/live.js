@@ -114,7 +114,10 @@ function tick({ t, new: introduced, v, r, machine, agent }) {
   point(host, t, cpuTotal, waitTotal);
   if (machine) wholeHost = machine;
   if (agent) ownCost.take(t, agent);
-  if (agent && t - happened.askedAt >= FACTS_MS) tellHappened();
+  if (agent && t - happened.askedAt >= FACTS_MS) {
+    tellHappened();
+    tellSinks();
+  }
   if (here.has(shown.cgroup) && t - factsAt >= FACTS_MS) tellFacts();
   schedule();
 }
@@ -460,6 +463,32 @@ const ownCost = {
     element.classList.toggle("bad", total > 0);
   },
 };
+
+// --- where points go ---
+
+async function tellSinks() {
+  const response = await fetch("api/v1/status").catch(() => null);
+  const status = response?.ok ? await response.json().catch(() => null) : null;
+  if (status) byId("sinks").replaceChildren(...status.sinks.map((sink) => sinkLine(sink, status.taken)));
+}
+
+/** What a server said of itself is hostile, too. */
+function sinkLine({ name, state, failing, points_lost, waiting, last_ack }, now) {
+  const ago = (ns) => `${Math.max(0, (now - ns) / 1e9).toFixed(0)} s ago`;
+  const lost = Object.entries(points_lost);
+  const words = [
+    failing ? `failing since ${seconds.format(failing.since / 1e6)}: ${failing.reason}` : state,
+    `${waiting.points} points waiting` + (waiting.oldest && state !== "ok" ? `, the oldest of ${ago(waiting.oldest)}` : ""),
+    lost.length ? `lost: ${lost.map(([reason, count]) => `${count} ${reason}`).join(", ")}` : "none lost",
+    last_ack ? `last acknowledged ${ago(last_ack)}` : "nothing acknowledged yet",
+  ];
+  const line = document.createElement("li");
+  const title = document.createElement("b");
+  title.textContent = name;
+  line.append(title, ` ${words.join(" · ")}`);
+  line.classList.toggle("bad", state === "failing" || lost.length > 0);
+  return line;
+}
 
 /** What was counted under each value of a label, as [value, count]; nothing that is zero. */
 function counts(samples, label) {

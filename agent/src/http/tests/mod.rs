@@ -30,6 +30,7 @@ use crate::{
     encode::fixture::{container, rates, subject_of, tick_of},
     live::{Limits, Live},
     metrics::Subject,
+    self_stats::SelfStats,
 };
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -38,6 +39,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 struct Running {
     address: SocketAddr,
     live: Arc<Live>,
+    stats: Arc<SelfStats>,
     /// What its clock says, in nanoseconds.
     now_ns: Arc<AtomicU64>,
     stop: watch::Sender<bool>,
@@ -49,9 +51,11 @@ impl Running {
         let live = Arc::new(Live::new(Limits::default()));
         let now_ns = Arc::new(AtomicU64::new(0));
         let clock = Arc::clone(&now_ns);
+        let stats = Arc::new(SelfStats::default());
         let server = Server::new(
             settings,
             Arc::clone(&live),
+            Arc::clone(&stats),
             Arc::new(move || clock.load(Ordering::Relaxed)),
         );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -62,6 +66,7 @@ impl Running {
         Self {
             address,
             live,
+            stats,
             now_ns,
             stop,
             server: running,

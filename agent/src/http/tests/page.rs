@@ -6,7 +6,9 @@ use super::{Running, browser::Browser};
 use crate::{
     encode::fixture::{HOSTILE, container, rates, subject_of, tick_of},
     http::Settings,
+    loss::LossReason,
     metrics::{Metric, Sample, Value, catalog},
+    self_stats::{Failing, Waiting},
 };
 
 #[tokio::test]
@@ -211,6 +213,64 @@ async fn memory_and_load_of_the_host_are_shown_where_they_are_measured() {
             ],
         );
         page.wait_until(&shown("Memory 4.0 of 16.0 GiB · 25 % Load 1.50"));
+        assert_eq!(page.complaints(), [""; 0]);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_foot_tells_how_each_sink_stands_in_the_words_of_a_hostile_server() {
+    let server = Running::start(Settings::default()).await;
+    // The page asks every five seconds of the agent's time.
+    let mut batch = tick_of(10, Vec::new());
+    let memory = Value::Integer(12 << 20);
+    batch.agent = vec![Sample::new(&catalog::AGENT_RSS, memory)];
+    server.live.publish(batch);
+    server.stats.sink("file");
+    let db = server.stats.sink("db");
+    let waiting = Waiting {
+        points: 12,
+        ..Waiting::default()
+    };
+    db.publish(7, |it| u64::from(it == LossReason::Aged) * 3, waiting);
+    db.fails(Some(Failing {
+        since_ns: 1,
+        reason: "503 <img src=x onerror=alert(1)>".to_owned(),
+    }));
+    let status = server.get("/api/v1/status").await;
+    assert_eq!(status.status, 200);
+    let told = status.json();
+    let states: Vec<_> = told["sinks"].as_array().unwrap().iter().collect();
+    assert_eq!(
+        (&states[0]["state"], &states[1]["state"]),
+        (&"ok".into(), &"failing".into())
+    );
+
+    let address = format!("http://{}/", server.address);
+    let Some(mut page) = tokio::task::block_in_place(|| Browser::open(&address)) else {
+        println!("SKIP chromium is not installed");
+        return;
+    };
+    tokio::task::block_in_place(|| {
+        page.wait_until("document.querySelectorAll('#sinks li').length === 2");
+        let line = |at: usize| format!("document.querySelectorAll('#sinks li')[{at}].textContent");
+        assert_eq!(
+            page.evaluate(&line(0)),
+            "file ok · 0 points waiting · none lost · nothing acknowledged yet"
+        );
+        let failing = page.evaluate(&line(1));
+        let failing = failing.as_str().unwrap_or_default();
+        assert!(failing.starts_with("db failing since "), "{failing}");
+        assert!(
+            failing.ends_with(
+                ": 503 <img src=x onerror=alert(1)> · 12 points waiting · lost: 3 aged · nothing acknowledged yet"
+            ),
+            "{failing}"
+        );
+        assert_eq!(
+            page.evaluate("document.querySelectorAll('#sinks .bad').length"),
+            1
+        );
+        assert_eq!(page.evaluate("document.querySelectorAll('img').length"), 0);
         assert_eq!(page.complaints(), [""; 0]);
     });
 }
