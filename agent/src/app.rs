@@ -38,7 +38,9 @@ use crate::{
     },
     live::{Limits, Live},
     loss::Losses,
+    manager::Told,
     metrics::{self, Other},
+    notify::Manager,
     outlet::Outlet,
     reload::{self, Changes},
     self_stats::SelfStats,
@@ -122,6 +124,8 @@ pub struct App {
     server: Option<(TcpListener, Server)>,
     points: Option<Points>,
     docker: DockerApi,
+    /// Where a service manager wants to be told.
+    told: Option<Told>,
     signals: Signals,
     /// What the collector is to measure.
     order: watch::Sender<Order>,
@@ -199,6 +203,14 @@ impl App {
                 Share::Own => {}
             }
         }
+        let told = service_manager().map(|manager| {
+            Told::new(
+                manager,
+                Arc::clone(&live),
+                Arc::clone(&stats),
+                source.counts(),
+            )
+        });
         let (docker, news) = DockerApi::new(&docker_socket());
         let (order, orders) = watch::channel(config.order());
         let inputs = Inputs {
@@ -225,6 +237,7 @@ impl App {
             server,
             points,
             docker,
+            told,
             signals,
             _lock: lock,
         })
@@ -247,10 +260,16 @@ impl App {
         let (collector, mut collector_ended) =
             start(self.collector, Arc::clone(&self.stop_collector))?;
         let mut tasks: JoinSet<(String, String)> = JoinSet::new();
-        // The API of a runtime is of help where there is one; nothing waits for it, not even the end.
+        // The API of a runtime and a service manager are of help where there is one; nothing waits for them, not even
+        // the end.
         let mut idle = JoinSet::new();
         let until = stopping.clone();
-        idle.spawn(async move { self.docker.run(stopped(until)).await });
+        idle.spawn(async move {
+            self.docker.run(stopped(until)).await;
+        });
+        if let Some(told) = self.told.clone() {
+            idle.spawn(told.run());
+        }
         for (name, worker) in self.workers {
             let until = stopping.clone();
             tasks.spawn(async move {
@@ -293,7 +312,11 @@ impl App {
                 _ = terminate.recv() => None,
                 _ = interrupt.recv() => None,
                 Some(()) = hangup.recv() => {
-                    settings.reload(&self.order);
+                    let mut reload = || settings.reload(&self.order);
+                    match &self.told {
+                        Some(told) => told.around(reload),
+                        None => reload(),
+                    }
                     continue;
                 }
                 _ = &mut collector_ended => Some("the collector ended".to_owned()),
@@ -307,6 +330,9 @@ impl App {
             };
         };
         tracing::info!("stopping");
+        if let Some(told) = &self.told {
+            told.stopping();
+        }
         // The collector first: its last tick still reaches the sinks.
         self.stop_collector.write(1)?;
         let joined = tokio::task::spawn_blocking(move || collector.join());
@@ -379,6 +405,14 @@ where
 fn docker_socket() -> PathBuf {
     let host = env::var("DOCKER_HOST").unwrap_or_default();
     PathBuf::from(host.strip_prefix("unix://").unwrap_or(DEFAULT_SOCKET))
+}
+
+/// The service manager that wants to be told. One that cannot be is no reason not to start.
+fn service_manager() -> Option<Manager> {
+    Manager::of_this_process().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot tell the service manager how it stands");
+        None
+    })
 }
 
 /// What the process lacks when an operation for `what` fails.
@@ -528,6 +562,7 @@ async fn server(
     http: &Http,
     config: &Config,
     live: &Arc<Live>,
+    stats: &Arc<SelfStats>,
 ) -> Result<(TcpListener, Server), BuildError> {
     let failed = |source| BuildError::Listen {
         address: http.listen,
@@ -567,7 +602,6 @@ fn points(
         points::Settings::default(),
         Intake::new(tagging.clone(), socket.series),
         handover::to(takers),
-    stats: &Arc<SelfStats>,
         stats.socket(),
         Arc::new(clock::now),
     );

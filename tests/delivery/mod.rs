@@ -7,6 +7,7 @@ mod ending;
 mod host;
 mod layers;
 mod looks;
+mod notify;
 mod outage;
 mod page;
 mod prometheus;
