@@ -61,6 +61,7 @@ fn a_check_ends_as_it_says() {
         "runtimes",
         "daemon",
         "sinks",
+        "delivery",
     ];
     assert_eq!(sections, expected);
     let plain = text(&cgflux(&["check"]).stdout);

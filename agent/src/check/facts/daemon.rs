@@ -92,7 +92,7 @@ impl DaemonFacts {
 }
 
 /// Tells without making anything: the nearest folder that is there decides.
-fn state_folder(path: &Path) -> StateFolder {
+pub(super) fn state_folder(path: &Path) -> StateFolder {
     for ancestor in path.ancestors() {
         match fs::metadata(ancestor) {
             Ok(metadata) if !metadata.is_dir() => {

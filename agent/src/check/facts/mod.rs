@@ -4,6 +4,7 @@
 
 pub mod cgroups;
 pub mod daemon;
+pub mod delivery;
 pub mod kernel;
 pub mod privileges;
 pub mod programs;
@@ -14,6 +15,7 @@ use std::{fs, io, path::Path, time::Duration};
 
 pub use cgroups::{CgroupFacts, Cgroups};
 pub use daemon::{DaemonFacts, Holder, Page, StateFolder};
+pub use delivery::{DeliveryFacts, KeptFacts, SocketFacts, SpoolFacts};
 pub use kernel::KernelFacts;
 pub use privileges::{Capability, Privileges};
 pub use programs::{Programs, Refusal};
@@ -49,6 +51,8 @@ pub struct Facts {
     pub daemon: DaemonFacts,
     /// Where points go.
     pub sinks: Vec<SinkFacts>,
+    /// Where they wait until they are there, and where those of others come in.
+    pub delivery: DeliveryFacts,
 }
 
 impl Facts {
@@ -66,6 +70,7 @@ impl Facts {
             runtimes: runtimes::look().await,
             daemon: DaemonFacts::look(config).await,
             sinks: sinks::ask(&config.sinks).await,
+            delivery: DeliveryFacts::look(config),
         }
     }
 }

@@ -19,10 +19,16 @@ pub(super) fn cannot_start(facts: &Facts) -> bool {
         facts.daemon.page,
         Some((_, Page::Taken(_) | Page::Unusable(..)))
     );
-    !is_running(facts) && (no_folder || no_address)
+    let no_socket = facts.delivery.socket.as_ref().is_some_and(|socket| {
+        matches!(
+            socket.folder,
+            StateFolder::Forbidden(_) | StateFolder::Failed(_)
+        )
+    });
+    !is_running(facts) && (no_folder || no_address || no_socket)
 }
 
-fn is_running(facts: &Facts) -> bool {
+pub(super) fn is_running(facts: &Facts) -> bool {
     facts.daemon.holder.is_some() || matches!(facts.daemon.page, Some((_, Page::Daemon)))
 }
 

@@ -2,6 +2,7 @@
 
 mod cgroups;
 mod daemon;
+mod delivery;
 mod families;
 mod kernel;
 mod metrics;
@@ -34,6 +35,7 @@ pub fn judge(facts: &Facts) -> Report {
         section("runtimes", runtimes::items(facts)),
         section("daemon", daemon::items(facts)),
         section("sinks", sinks::items(facts)),
+        section("delivery", delivery::items(facts)),
     ];
     let (verdict, summary) = verdict(facts, &sections);
     Report {

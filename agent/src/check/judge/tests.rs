@@ -3,8 +3,9 @@
 use super::*;
 use crate::{
     check::facts::{
-        Access, Api, Capability, CgroupFacts, DaemonFacts, Holder, KernelFacts, Page, Privileges,
-        Refusal, RuntimeFacts, SinkFacts, SinkState, StateFolder,
+        Access, Api, Capability, CgroupFacts, DaemonFacts, DeliveryFacts, Holder, KeptFacts,
+        KernelFacts, Page, Privileges, Refusal, RuntimeFacts, SinkFacts, SinkState, SocketFacts,
+        SpoolFacts, StateFolder,
     },
     config::{Budget, Collect},
     host::cgroup_tree::Mode,
@@ -78,6 +79,25 @@ fn facts() -> Facts {
             place: "InfluxDB at http://127.0.0.1:8086".to_owned(),
             state: SinkState::Answers("version 1.6.7".to_owned()),
         }],
+        delivery: DeliveryFacts {
+            kept: vec![KeptFacts {
+                name: "influxdb".to_owned(),
+                spool: Some(SpoolFacts {
+                    path: "/var/lib/cgflux/spool/influxdb.db".into(),
+                    folder: StateFolder::CanBeMade,
+                    bytes: 1 << 20,
+                    most_bytes: 1 << 30,
+                    free_bytes: Some(2 << 30),
+                }),
+                refused: None,
+            }],
+            socket: Some(SocketFacts {
+                path: "/run/cgflux/points.sock".into(),
+                mode: 0o660,
+                folder: StateFolder::Writable,
+            }),
+            machine: Some("f7c5d8470e85".to_owned()),
+        },
     }
 }
 
@@ -632,6 +652,63 @@ fn a_sink_that_takes_no_points_does_not_stop_the_daemon() {
     }
     check("sinks/sinks", Level::Note, Verdict::Ready, |it| {
         it.sinks.clear();
+    });
+}
+
+#[test]
+fn what_cannot_wait_on_disk_is_told_with_the_way_out() {
+    let spool = "delivery/influxdb spool";
+    let of = |facts: &mut Facts, change: &dyn Fn(&mut SpoolFacts)| {
+        facts.delivery.kept[0].spool.iter_mut().for_each(change);
+    };
+    let fine = check(spool, Level::Pass, Verdict::Ready, |_| {});
+    assert!(fine.finding.contains("1.0 MiB of 1.0 GiB"), "{fine:?}");
+    let small = check(spool, Level::Warn, Verdict::Degraded, |it| {
+        of(it, &|spool| spool.free_bytes = Some(1 << 20));
+    });
+    assert!(
+        small
+            .fix
+            .is_some_and(|it| it.contains("`spool_bytes` in [sinks.influxdb]"))
+    );
+    check(spool, Level::Warn, Verdict::Degraded, |it| {
+        of(it, &|spool| {
+            spool.folder = StateFolder::Forbidden("/var/lib".into());
+        });
+    });
+    check(spool, Level::Note, Verdict::Ready, |it| {
+        it.delivery.kept[0].spool = None;
+    });
+    check(
+        "delivery/influxdb quarantine",
+        Level::Warn,
+        Verdict::Degraded,
+        |it| {
+            it.delivery.kept[0].refused =
+                Some(("/var/lib/cgflux/quarantine/influxdb.lp".into(), 7));
+        },
+    );
+}
+
+#[test]
+fn a_socket_that_cannot_be_made_keeps_the_daemon_from_starting() {
+    let forbidden = || StateFolder::Forbidden("/run".into());
+    let socket = |it: &mut Facts| {
+        it.delivery
+            .socket
+            .iter_mut()
+            .for_each(|socket| socket.folder = forbidden());
+    };
+    check("delivery/socket", Level::Fail, Verdict::CannotStart, socket);
+    check("delivery/socket", Level::Note, Verdict::Ready, |it| {
+        socket(it);
+        it.daemon.holder = Some(Holder { pid: Some(7) });
+    });
+    check("delivery/socket", Level::Note, Verdict::Ready, |it| {
+        it.delivery.socket = None;
+    });
+    check("delivery/machine", Level::Note, Verdict::Ready, |it| {
+        it.delivery.machine = None;
     });
 }
 
