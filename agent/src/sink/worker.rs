@@ -138,7 +138,7 @@ impl Worker {
             let mut deliver = pin!(self.deliver());
             select! {
                 ended = &mut deliver => ended,
-                () = &mut keep => Ok(()),
+                never = &mut keep => match never {},
                 () = stop => {
                     store.close().await;
                     timeout(drain, deliver).await.unwrap_or(Ok(()))
