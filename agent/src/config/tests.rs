@@ -626,7 +626,7 @@ fn the_host_has_a_database_of_its_own_where_it_is_another() {
 
 #[test]
 fn a_password_comes_from_a_file_that_nobody_else_reads() {
-    let with = |lines: &str| around(&format!("[sinks.influxdb]\nurl = \"http://a:1\"\n{lines}"));
+    let with = |lines: &str| around(&format!("[sinks.influxdb]\nurl = \"http://[::1]:1\"\n{lines}"));
     let password = |around: &Surroundings<'_>| {
         let resolved = resolve(around).unwrap_or_else(|error| panic!("{error}"));
         let shown = format!("{:?} {}", resolved.config, listing(&resolved.settings));
@@ -658,6 +658,8 @@ fn a_password_comes_from_a_file_that_nobody_else_reads() {
     assert_eq!(password(&from_variable), ("secret".to_owned(), 1));
     let token = with("token_file = \"/run/private\"");
     assert_eq!(password(&token), ("secret".to_owned(), 0));
+    let away = "[sinks.influxdb]\nurl = \"http://a:1\"\ntoken_file = \"/run/private\"";
+    assert_eq!(password(&around(away)), ("secret".to_owned(), 1));
     for (lines, complaint) in [
         (
             "username = \"u\"\npassword_file = \"/run/public\"",

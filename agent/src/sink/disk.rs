@@ -66,6 +66,20 @@ impl Disk {
         Some((spool.depth().bytes, self.place.limits.bytes))
     }
 
+    /// Takes something out, which a full disk does not hinder. That it works says nothing of whether it can be written.
+    pub(super) fn read<T>(
+        &mut self,
+        now: Instant,
+        work: impl FnOnce(&mut Spool) -> Result<T, SpoolError>,
+    ) -> Option<T> {
+        let Some(spool) = &mut self.spool else {
+            return self.with(now, work);
+        };
+        let done = work(spool);
+        self.tell_set_aside();
+        done.map_err(|error| self.is_away(&error, now)).ok()
+    }
+
     /// Does `work` unless the disk is away, and opens the spool before, if that was not possible yet.
     pub(super) fn with<T>(
         &mut self,

@@ -56,6 +56,11 @@ impl Isolation {
         }
     }
 
+    /// Whether it is of this batch.
+    pub(super) fn is_of(&self, payload: &Payload) -> bool {
+        self.whole == *payload
+    }
+
     /// What is to be sent now; `None` when every line is settled.
     pub(super) fn next(&self) -> Option<Payload> {
         let part = self.parts.front()?;
@@ -69,9 +74,10 @@ impl Isolation {
         Some(Payload::new(Bytes::from(bytes), self.whole.times()))
     }
 
-    /// Whether the batch is sent as a whole now.
+    /// Whether what is sent now is the batch as it came.
     pub(super) fn is_whole(&self) -> bool {
-        self.lines.is_empty()
+        let part = self.parts.front();
+        part.is_some_and(|part| part.len() == self.whole.points())
     }
 
     /// The part that was sent is stored.
@@ -397,7 +403,7 @@ mod tests {
                     0 => partial(&format!("unable to parse '{first}': x dropped=0")),
                     1 => partial(&format!("points beyond retention policy dropped={}", found.len())),
                     2 => Rejection::of("field type conflict", "").unwrap(),
-                    _ => partial("something else"),
+                    _ => partial("something else dropped=0"),
                 })
             });
             prop_assert_eq!(&refused, &bad);

@@ -1,6 +1,7 @@
 //! What waits for one sink: on disk, and in memory where there is no disk or it is away.
 //!
-//! What comes stands in memory first and goes to the disk in the order in which it came, so what is on disk is older.
+//! What comes stands in memory first and goes to the disk in the order in which it came, but for a batch that is being
+//! written from memory just then.
 //! Blocking, for one caller at a time; `store` brings it together with tasks.
 
 use std::{
@@ -83,11 +84,33 @@ pub(super) struct Kept {
     account: Tally,
     /// Losses that no point has told of, where there is no spool to remember them.
     untold: Losses,
-    /// Whether something was written since it failed last: only then are losses told of.
+    /// Whether something was written, and nothing has failed since: only then are losses told of.
     works: bool,
-    /// Points lost for want of room when the log was told; absent until something is lost for that.
-    told_full: Option<u64>,
+    /// A batch that fails while others are written; what has waited goes on behind it.
+    suspect: Option<Suspect>,
+    log: LossLog,
     settled: usize,
+}
+
+/// A batch on disk that could not be written.
+#[derive(Debug)]
+struct Suspect {
+    seq: Seq,
+    /// How often others were written after it had failed.
+    strikes: u32,
+    has_failed: bool,
+}
+
+/// Others go before a batch that has failed so often while they were written.
+const MAX_STRIKES: u32 = 2;
+
+/// What the log was told of losses.
+#[derive(Debug, Default)]
+struct LossLog {
+    /// Points lost for want of room, and whether the log says that they are.
+    for_room: Option<(u64, bool)>,
+    /// Points lost in other ways than at a bound or at the other side's word.
+    otherwise: Option<u64>,
 }
 
 /// The first batches that are live.
@@ -115,8 +138,9 @@ impl Kept {
             tell,
             account: Tally::default(),
             untold: Losses::default(),
-            works: true,
-            told_full: None,
+            works: false,
+            suspect: None,
+            log: LossLog::default(),
             settled: 0,
         }
     }
@@ -162,8 +186,10 @@ impl Kept {
         if !wait.is_zero() {
             return Next::Later(wait);
         }
-        let oldest = self
-            .take_from_disk(Seq::FIRST, now)
+        let behind = self.behind_suspect();
+        let oldest = behind
+            .and_then(|from| self.take_from_disk(from, now))
+            .or_else(|| self.take_from_disk(Seq::FIRST, now))
             .or_else(|| self.take_from_memory(0));
         match oldest {
             Some((key, packed)) => self.give(key, packed, true),
@@ -178,6 +204,12 @@ impl Kept {
                 if let Some(spool) = self.spool_mut() {
                     spool.release(seq);
                 }
+                let known = self.suspect.take().filter(|suspect| suspect.seq == seq);
+                self.suspect = Some(Suspect {
+                    seq,
+                    strikes: known.map_or(0, |suspect| suspect.strikes),
+                    has_failed: true,
+                });
             }
             Key::Memory(_) => self.taken = None,
         }
@@ -188,6 +220,13 @@ impl Kept {
     /// A batch that was begun then is done with.
     pub(super) fn settle(&mut self, batch: &Batch, tally: &Tally, began: Instant, now: Instant) {
         self.works = true;
+        self.suspect = self
+            .suspect
+            .take()
+            .filter(|it| batch.key != Key::Disk(it.seq));
+        if let Some(suspect) = &mut self.suspect {
+            suspect.strikes += u32::from(std::mem::take(&mut suspect.has_failed));
+        }
         if batch.has_waited {
             self.pacer.drained(batch.packed.points, began, now);
         }
@@ -197,8 +236,13 @@ impl Kept {
             self.flush(now);
         }
         if self.is_empty() {
-            self.told_full = None;
+            self.log.for_room = None;
         }
+    }
+
+    /// The batch in memory that was taken to be written is not written any more.
+    pub(super) fn put_back(&mut self) {
+        self.taken = None;
     }
 
     /// Tells the disk what is settled.
@@ -304,8 +348,14 @@ impl Kept {
         }
     }
 
+    /// Where to go on behind a batch that fails again and again.
+    fn behind_suspect(&self) -> Option<Seq> {
+        let suspect = self.suspect.as_ref()?;
+        (suspect.strikes >= MAX_STRIKES).then(|| suspect.seq.next())
+    }
+
     fn take_from_disk(&mut self, from: Seq, now: Instant) -> Option<(Key, Packed)> {
-        let taken = self.disk.as_mut()?.with(now, |spool| spool.take(from));
+        let taken = self.disk.as_mut()?.read(now, |spool| spool.take(from));
         let stored = taken??;
         Some((Key::Disk(stored.seq), stored.packed))
     }
@@ -350,9 +400,9 @@ impl Kept {
         }
     }
 
-    /// Makes a point of what was lost, where no spool remembers it.
+    /// Makes a point of what was lost, where no spool ever remembers it.
     fn tell_without_spool(&mut self, wall_ns: i64) {
-        if self.spool().is_none() && self.works && !self.untold.is_empty() {
+        if self.disk.is_none() && self.works && !self.untold.is_empty() {
             let untold = std::mem::take(&mut self.untold);
             if let Some(told) = (self.tell)(&untold, wall_ns) {
                 self.push(Packed::of(&told));
@@ -376,7 +426,7 @@ impl Kept {
             batches.splice(0..0, told.as_ref().map(Packed::of));
             let told = if extra > 0 { &untold[..] } else { &[] };
             let kept = disk.with(now, |spool| spool.append(&batches, told, wall_ns));
-            let Some(seqs) = kept.filter(|seqs| seqs.len() > extra) else {
+            let Some(seqs) = kept.filter(|seqs| !seqs.is_empty()) else {
                 return;
             };
             let live_from = self.live.memory;
@@ -402,17 +452,30 @@ impl Kept {
         }
     }
 
-    /// Says once that there is no more room, until everything is written.
+    /// Says once that there is no more room, until everything is written; and each time that something is lost in a way
+    /// that nobody asked for.
     fn log_losses(&mut self) {
-        let reasons = [LossReason::Evicted, LossReason::Aged, LossReason::Overflow];
-        let lost = reasons.map(|reason| self.points_lost(reason)).iter().sum();
-        let before = *self.told_full.get_or_insert(lost);
-        if lost > before && before != u64::MAX {
-            self.told_full = Some(u64::MAX);
+        let lost = |reasons: &[LossReason]| -> u64 {
+            reasons.iter().map(|reason| self.points_lost(*reason)).sum()
+        };
+        let for_room = lost(&[LossReason::Evicted, LossReason::Aged, LossReason::Overflow]);
+        let otherwise = lost(&[LossReason::Damaged, LossReason::Oversized]);
+        let sink = self.sink.as_str();
+        let (before, is_told) = *self.log.for_room.get_or_insert((for_room, false));
+        if for_room > before && !is_told {
+            self.log.for_room = Some((for_room, true));
             error!(
-                sink = self.sink,
-                points_lost = lost - before,
+                sink,
+                points_lost = for_room - before,
                 "there is no more room for what waits: the oldest points are dropped from now on"
+            );
+        }
+        let before = self.log.otherwise.replace(otherwise).unwrap_or(otherwise);
+        if otherwise > before {
+            error!(
+                sink,
+                points_lost = otherwise - before,
+                "what was to be sent is damaged on disk, or larger than all that may wait"
             );
         }
     }

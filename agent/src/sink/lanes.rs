@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// How many times the rate of what is new the old may go, where that is more than the configured rate.
 const TIMES_LIVE: f64 = 5.0;
 
+/// Over what time the rate of what is new is taken.
+const WINDOW: Duration = Duration::from_secs(10);
+
 /// Paces what has waited.
 #[derive(Debug)]
 pub(super) struct Pacer {
@@ -18,8 +21,8 @@ pub(super) struct Pacer {
     drain_lines: u32,
     /// Lines a second of what is new, as of late.
     live_lines: f64,
-    /// When something new came last.
-    came: Option<Instant>,
+    /// Lines that came since then, towards the next such rate.
+    coming: Option<(Instant, usize)>,
     /// From when on more of what has waited may be sent.
     open_from: Option<Instant>,
 }
@@ -29,16 +32,19 @@ impl Pacer {
         Self {
             drain_lines,
             live_lines: 0.0,
-            came: None,
+            coming: None,
             open_from: None,
         }
     }
 
     /// Something new has come.
     pub(super) fn came(&mut self, points: usize, now: Instant) {
-        if let Some(before) = self.came.replace(now) {
-            let seconds = now.saturating_duration_since(before).as_secs_f64();
-            self.live_lines = points as f64 / seconds.max(0.1);
+        let (since, before) = self.coming.unwrap_or((now, 0));
+        let passed = now.saturating_duration_since(since);
+        self.coming = Some((since, before + points));
+        if passed >= WINDOW {
+            self.live_lines = before as f64 / passed.as_secs_f64();
+            self.coming = Some((now, points));
         }
     }
 
@@ -83,8 +89,9 @@ mod tests {
     fn where_much_is_new_the_old_goes_faster_too() {
         let start = Instant::now();
         let mut pacer = Pacer::new(5_000);
-        pacer.came(10_000, start);
-        pacer.came(10_000, start + Duration::from_secs(1));
+        for second in 0..=10 {
+            pacer.came(10_000, start + Duration::from_secs(second));
+        }
         pacer.drained(5_000, start, start);
         assert_eq!(pacer.wait(start), Duration::from_millis(100));
     }

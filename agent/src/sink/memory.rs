@@ -30,6 +30,13 @@ impl Memory {
     /// its number and what was dropped.
     pub(super) fn push(&mut self, batch: Packed, taken: Option<u64>) -> (u64, Losses) {
         let pushed = self.next;
+        if batch.gzip.len() > self.max_bytes {
+            self.next += 1;
+            return (
+                pushed,
+                Losses::from_iter([batch.loss(LossReason::Oversized)]),
+            );
+        }
         self.bytes += batch.gzip.len();
         self.batches.push_back((pushed, batch));
         self.next += 1;
@@ -39,12 +46,7 @@ impl Memory {
             let Some(dropped) = oldest.map(|(id, _)| *id).and_then(|id| self.remove(id)) else {
                 break;
             };
-            let reason = if self.batches.is_empty() {
-                LossReason::Oversized
-            } else {
-                LossReason::Overflow
-            };
-            lost.add(dropped.loss(reason));
+            lost.add(dropped.loss(LossReason::Overflow));
         }
         (pushed, lost)
     }

@@ -95,8 +95,10 @@ pub(super) fn classify(answer: &Answer) -> Outcome {
         413 => return Outcome::TooLarge { reason: reason() },
         _ => {}
     }
-    // Clusters wrap these texts into a 500 (github.com/vectordotdev/vector/issues/8904).
-    if let Some(rejection) = Rejection::of(&body.text, &answer.body) {
+    // Clusters wrap these texts into a 500 (github.com/vectordotdev/vector/issues/8904). Others never speak of lines.
+    if matches!(answer.status, 400 | 422 | 500)
+        && let Some(rejection) = Rejection::of(&body.text, &answer.body)
+    {
         return Outcome::Rejected(rejection);
     }
     match answer.status {
@@ -108,6 +110,8 @@ pub(super) fn classify(answer: &Answer) -> Outcome {
         400 if has("HTTP request to an HTTPS server") => pause(Fault::Misconfigured),
         // Cut or damaged in transit.
         400 if has("unexpected EOF") || has("gzip:") => retry(),
+        // Too few servers of a cluster took it.
+        400..=499 if has("partial write") => retry(),
         408 | 425 | 429 | 499 => retry(),
         // Unknown, but InfluxDB's own and about the request: the next one will not fare better.
         400..=499 if body.is_influx => pause(Fault::Misconfigured),
@@ -298,6 +302,13 @@ mod tests {
             (405, "", "Misconfigured"),
             (408, "", "retry"),
             (429, "", "retry"),
+            (429, r#"{"error":"rate limited","data":[]}"#, "retry"),
+            (500, r#"{"error":"partial write"}"#, "retry"),
+            (
+                500,
+                r#"{"error":"write failed: unable to parse 'x': missing fields"}"#,
+                "named 1",
+            ),
             (502, "<html>Bad Gateway</html>", "retry"),
             (499, "", "retry"),
             (101, "", "retry"),

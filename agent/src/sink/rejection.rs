@@ -81,8 +81,12 @@ impl Rejection {
                 ..Self::default()
             });
         }
-        let is_partial = text.contains("partial write");
-        if is_partial || text.starts_with(UNPARSABLE) {
+        // By itself a partial write may be one that too few servers of a cluster took.
+        let is_partial = text.contains("partial write")
+            && (text.contains("dropped=") || text.contains("of line protocol"));
+        let is_unparsable =
+            text.contains(UNPARSABLE) || text.contains("failed to parse line protocol");
+        if is_partial || is_unparsable {
             let named = quoted(text);
             // Where lines are quoted the count stays 0, whatever became of them.
             let dropped = dropped(text).filter(|dropped| *dropped > 0 && named.is_empty());
@@ -135,7 +139,7 @@ fn numbered(body: &str) -> Option<Vec<Named>> {
         start: line.start,
         reason: shortened(&line.reason).to_owned(),
     };
-    Some(lines.into_iter().map(named).collect())
+    (!lines.is_empty()).then(|| lines.into_iter().map(named).collect())
 }
 
 /// `unable to parse 'LINE': REASON`, one after the other. A line may hold what looks like the end of a quote, so where it
@@ -244,7 +248,13 @@ mod tests {
 
     #[test]
     fn what_is_about_something_else_is_no_rejection() {
-        for text in ["timeout", "database not found: \"x\"", "", "unexpected EOF"] {
+        for text in [
+            "partial write",
+            "timeout",
+            "database not found: \"x\"",
+            "",
+            "unexpected EOF",
+        ] {
             assert_eq!(Rejection::of(text, text), None, "{text}");
         }
     }

@@ -3,6 +3,7 @@
 
 use std::{
     convert::Infallible,
+    panic::resume_unwind,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -144,6 +145,8 @@ impl Store {
     pub(super) async fn finish(self: &Arc<Self>) -> Left {
         let finish = |store: &Self| {
             store.intake.close();
+            // Nobody writes any more what was taken to be written.
+            store.kept().put_back();
             store.keep();
             let mut kept = store.kept();
             let points_lost = kept.points_in_memory();
@@ -188,12 +191,16 @@ impl Store {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does `work` where it may wait for a disk. `None` only where the runtime ends.
+    /// Does `work` where it may wait for a disk. `None` only where the runtime ends; a panic goes on here.
     async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Option<T> {
         let store = Arc::clone(self);
-        spawn_blocking(move || work(&store)).await.ok()
+        match spawn_blocking(move || work(&store)).await {
+            Ok(done) => Some(done),
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            Err(_cancelled) => None,
+        }
     }
 }

@@ -30,8 +30,20 @@ pub(super) async fn write_stdout(payload: &Payload) -> Outcome {
 pub(super) async fn write_file(path: &Path, payload: &Payload) -> Outcome {
     let lines = payload.lines().clone();
     let owned: PathBuf = path.to_owned();
-    let written = spawn_blocking(move || append(&owned, &lines)).await;
-    outcome(&path.display().to_string(), flatten(written))
+    let written = flatten(spawn_blocking(move || append(&owned, &lines)).await);
+    match written {
+        // A named pipe, whose reader may come back, unlike that of standard output.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => passing(path, &error),
+        written => outcome(&path.display().to_string(), written),
+    }
+}
+
+/// A fault that passes by itself.
+fn passing(path: &Path, error: &io::Error) -> Outcome {
+    Outcome::Retry {
+        after: None,
+        reason: format!("{}: {error}", path.display()),
+    }
 }
 
 /// How long a reader may take nothing.
@@ -47,11 +59,15 @@ pub(super) async fn write_unix(path: &Path, payload: &Payload) -> Outcome {
     let written = timeout(PATIENCE, written).await;
     let written = written.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()));
     match written {
-        // Whoever read there may come back, unlike a reader of standard output.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::Retry {
-            after: None,
-            reason: format!("{}: {error}", path.display()),
-        },
+        // Whoever listened there comes back.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::NotFound
+            ) =>
+        {
+            passing(path, &error)
+        }
         written => outcome(&path.display().to_string(), written),
     }
 }
@@ -75,9 +91,15 @@ pub(super) async fn write_udp(address: SocketAddr, payload: &Payload) -> Outcome
                 sent => drop(sent?),
             }
         }
-        Ok(())
+        Ok::<(), io::Error>(())
     };
-    outcome(&format!("udp {address}"), sent.await)
+    match sent.await {
+        // A line longer than any datagram.
+        Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => Outcome::TooLarge {
+            reason: error.to_string(),
+        },
+        sent => outcome(&format!("udp {address}"), sent),
+    }
 }
 
 /// The lines in pieces that fit into datagrams.
@@ -191,7 +213,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("points.sock");
         let sent = write_unix(&path, &payload("a v=1i 1\n")).await;
-        assert!(matches!(sent, Outcome::Pause { .. }), "{sent:?}");
+        assert!(matches!(sent, Outcome::Retry { .. }), "{sent:?}");
         let listener = tokio::net::UnixListener::bind(&path).unwrap();
         let read = async {
             let (mut stream, _) = listener.accept().await.unwrap();

@@ -60,8 +60,7 @@ pub struct Worker {
     quarantine: Option<Quarantine>,
     /// What a batch has come to that could not be finished; it is taken up again where it was left.
     unfinished: Option<(Key, Isolation)>,
-    /// Parts above this were refused as too large.
-    largest_bytes: usize,
+    largest: Largest,
     /// Whether the database was made since the last good write.
     made_database: bool,
     health: Health,
@@ -98,6 +97,48 @@ pub(super) const PACE: Pace = Pace {
 /// Nobody reads the output any more.
 struct OutputClosed;
 
+/// How large a part may be, as far as the server's refusals tell.
+#[derive(Debug)]
+struct Largest {
+    bytes: usize,
+    /// Parts taken since it was learned.
+    taken: u32,
+}
+
+/// After so many good parts twice as much is tried: what stands before a server may have been changed.
+const TRY_LARGER_AFTER: u32 = 1_000;
+
+impl Default for Largest {
+    fn default() -> Self {
+        Self {
+            bytes: usize::MAX,
+            taken: 0,
+        }
+    }
+}
+
+impl Largest {
+    /// A single line is sent whatever its size: there is no smaller part.
+    fn forbids(&self, part: &Payload) -> bool {
+        part.points() > 1 && part.lines().len() > self.bytes
+    }
+
+    fn refused(&mut self, part: &Payload) {
+        if part.points() > 1 {
+            self.bytes = self.bytes.min(part.lines().len() - 1);
+            self.taken = 0;
+        }
+    }
+
+    fn stored(&mut self) {
+        self.taken = self.taken.saturating_add(1);
+        if self.taken >= TRY_LARGER_AFTER {
+            self.bytes = self.bytes.saturating_mul(2);
+            self.taken = 0;
+        }
+    }
+}
+
 /// What became of a batch.
 enum Settled {
     /// Every line of it is stored or refused for good.
@@ -122,7 +163,7 @@ impl Worker {
             backoff: Backoff::new(PACE.first_retry, PACE.longest_retry),
             quarantine,
             unfinished: None,
-            largest_bytes: usize::MAX,
+            largest: Largest::default(),
             made_database: false,
             unreadable: None,
         }
@@ -182,7 +223,14 @@ impl Worker {
                         self.wait(wait).await;
                     }
                 }
-                Next::Later(_) | Next::Nothing if self.store.is_closed() => return Ok(()),
+                // What ends with the process does not wait for its turn longer than it must.
+                Next::Later(wait) if self.store.is_closed() => {
+                    if self.store.is_safe().await {
+                        return Ok(());
+                    }
+                    sleep(wait).await;
+                }
+                Next::Nothing if self.store.is_closed() => return Ok(()),
                 Next::Later(wait) => self.store.more_within(wait).await,
                 Next::Nothing => self.store.more().await,
             }
@@ -191,14 +239,17 @@ impl Worker {
 
     /// Writes a batch until every line of it is settled, or until it must wait.
     async fn settle(&mut self, batch: Batch) -> Result<Settled, OutputClosed> {
-        self.refresh();
+        self.refresh().await;
         let began = Instant::now();
-        let mut isolation = match self.unfinished.take() {
-            Some((key, isolation)) if key == batch.key => isolation,
-            _ => Isolation::of(batch.payload.clone()),
+        let is_this = |(key, isolation): &mut (Key, Isolation)| {
+            *key == batch.key && isolation.is_of(&batch.payload)
+        };
+        let mut isolation = match self.unfinished.take_if(is_this) {
+            Some((_, isolation)) => isolation,
+            None => Isolation::of(batch.payload.clone()),
         };
         while let Some(part) = isolation.next() {
-            if part.lines().len() > self.largest_bytes && part.points() > 1 {
+            if self.largest.forbids(&part) {
                 isolation.too_large("larger than what the server has refused before");
                 continue;
             }
@@ -206,19 +257,21 @@ impl Worker {
             match self.write(&part, packed).await {
                 Outcome::Stored => {
                     isolation.stored();
+                    self.largest.stored();
                     self.works();
                 }
                 Outcome::Rejected(rejection) => isolation.rejected(&rejection),
                 Outcome::TooLarge { reason } => {
-                    let below = part.lines().len().saturating_sub(1);
-                    self.largest_bytes = self.largest_bytes.min(below);
+                    self.largest.refused(&part);
                     isolation.too_large(&reason);
                 }
                 Outcome::Retry { after, reason } => {
                     self.health.failed(None, &reason);
                     let wait = self.backoff.wait(fastrand::f64());
                     self.leave(batch.key, isolation).await;
-                    return Ok(Settled::After(after.unwrap_or(wait)));
+                    // Later than asked by a part of our own: not all who were asked come back at once.
+                    let wait = after.map_or(wait, |after| after.saturating_add(wait));
+                    return Ok(Settled::After(wait));
                 }
                 Outcome::Pause { fault, reason } => {
                     let wait = self.pause(fault, &reason).await;
@@ -241,10 +294,10 @@ impl Worker {
 
     /// Reads secrets and certificates again before a try where the last one failed for them: they may have been replaced
     /// while it waited. What cannot be read is told of when the try has failed.
-    fn refresh(&mut self) {
+    async fn refresh(&mut self) {
         let is_due = matches!(self.health.fault(), Some(Fault::Denied | Fault::Untrusted));
         self.unreadable = match &mut self.target {
-            Target::Influxdb(client) if is_due => client.refresh().err(),
+            Target::Influxdb(client) if is_due => client.refresh().await.err(),
             _ => None,
         };
     }
@@ -294,7 +347,11 @@ impl Worker {
                     .health
                     .failed(Some(fault), &format!("{reason}; {error}")),
             },
-            Fault::NoDatabase | Fault::Misconfigured => self.health.failed(Some(fault), reason),
+            Fault::NoDatabase | Fault::Misconfigured => {
+                // Made, and missing all the same: made again after the next try at the earliest.
+                self.made_database = false;
+                self.health.failed(Some(fault), reason);
+            }
         }
         probe
     }
@@ -327,10 +384,11 @@ impl Worker {
     }
 }
 
-/// What a batch came to, in points.
+/// What a batch came to, in points. A point that tells of losses and is refused is no loss to be told of in its turn.
 fn tally(payload: &Payload, refused: &[Refused]) -> Tally {
     let lost: Losses = refused
         .iter()
+        .filter(|refused| !refused.line.starts_with(b"agent_loss,"))
         .map(|refused| Loss {
             reason: if refused.is_expired {
                 LossReason::Expired

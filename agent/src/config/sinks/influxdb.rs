@@ -40,6 +40,12 @@ pub(super) fn read(
         tls: tls::read(reader, section, &default.url),
         ..default
     };
+    let is_plain = matches!(influxdb.url, ServerUrl::Tcp { tls: false, .. });
+    if is_plain && influxdb.credentials.is_some() && !influxdb.url.is_local() {
+        warnings.push(format!(
+            "{section} sends its password or token as plain text to another machine; https:// is safer"
+        ));
+    }
     let names = match version {
         InfluxdbVersion::V08 | InfluxdbVersion::V1 => Some(database(reader, section, influxdb)),
         InfluxdbVersion::V2 => bucket(reader, section, influxdb),

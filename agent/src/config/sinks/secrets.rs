@@ -1,6 +1,6 @@
 //! Who writes: a user with a password, or a token. Secrets stand in files, never in the configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::super::{
     Credentials, InfluxdbVersion, Key, Secret, Surroundings, Value,
@@ -136,7 +136,11 @@ fn secret_in(file: &Path, around: &Surroundings<'_>) -> Result<Secret, String> {
     };
     let read = (around.read_secret)(&path)
         .map_err(|error| format!("cannot read {}: {error}", shown(&path)))?;
-    let is_credential = credentials.is_some_and(|folder| path.starts_with(folder));
+    let is_within = |folder: &PathBuf| {
+        let leads_up = |part| part == Component::ParentDir;
+        path.starts_with(folder) && !path.components().any(leads_up)
+    };
+    let is_credential = credentials.as_ref().is_some_and(is_within);
     Secret::of_file(&path, is_credential, &read)
 }
 

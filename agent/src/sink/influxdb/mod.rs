@@ -7,6 +7,7 @@ mod api;
 
 use hyper::Method;
 use serde::Deserialize;
+use tokio::task::spawn_blocking;
 
 use super::{
     link::{Ask, Link, LinkError, TlsError},
@@ -15,7 +16,6 @@ use super::{
 use crate::{
     config::{Credentials, Influxdb, InfluxdbVersion, ReadSecret},
     encode::{Packed, Payload},
-    text::chain,
 };
 
 /// Why no request can be made of a sink's settings.
@@ -105,17 +105,17 @@ impl Client {
 
     /// Reads secrets and certificates anew, as they may have been replaced since. What cannot be read is said; what was
     /// in force goes on then.
-    pub(super) fn refresh(&mut self) -> Result<(), String> {
-        if let Some(credentials) = &self.settings.credentials {
-            let credentials = again(credentials, self.read_secret)?;
+    pub(super) async fn refresh(&mut self) -> Result<(), String> {
+        if let Some(credentials) = self.settings.credentials.clone() {
+            let read = self.read_secret;
+            let read = spawn_blocking(move || again(&credentials, read)).await;
+            let credentials = read.map_err(|error| error.to_string())??;
             let header = api::authorization(Some(&credentials));
             self.link
                 .authorize(header.map_err(|error| error.to_string())?);
             self.settings.credentials = Some(credentials);
         }
-        self.link
-            .trust(&self.settings.tls)
-            .map_err(|error| chain(&error))
+        self.link.trust(&self.settings.tls).await
     }
 
     /// Makes the database, if the settings want that; returns whether they do.
@@ -143,7 +143,13 @@ impl Client {
             .ask(&ask)
             .await
             .map_err(|error| error.to_string())?;
-        let body: QueryAnswer = serde_json::from_str(&answer.body).unwrap_or_default();
+        let body: QueryAnswer = match serde_json::from_str(&answer.body) {
+            Ok(body) => body,
+            Err(_) if answer.status == 200 => {
+                return Err("what answers the query is no InfluxDB".to_owned());
+            }
+            Err(_) => QueryAnswer::default(),
+        };
         let mut results = body.results.into_iter();
         let first = results.next().unwrap_or_default();
         let error = body.error.or_else(|| {
@@ -205,8 +211,8 @@ mod tests {
         Ok(SecretFile { text, mode: 0o600 })
     }
 
-    #[test]
-    fn a_secret_is_printed_nowhere_and_read_again_from_its_file() {
+    #[tokio::test]
+    async fn a_secret_is_printed_nowhere_and_read_again_from_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
         fs::write(&path, "s3cret\n").unwrap();
@@ -224,13 +230,13 @@ mod tests {
             assert!(!printed.contains(secret), "{printed}");
         }
         fs::write(&path, "an0ther\n").unwrap();
-        client.refresh().unwrap();
+        client.refresh().await.unwrap();
         let Some(Credentials::Password { password, .. }) = &client.settings.credentials else {
             panic!("{client:?}");
         };
         assert_eq!(password.expose(), "an0ther");
         fs::remove_file(&path).unwrap();
-        let error = client.refresh().unwrap_err();
+        let error = client.refresh().await.unwrap_err();
         assert!(error.contains("password: No such file"), "{error}");
     }
 }

@@ -166,12 +166,14 @@ impl Resolver {
             let (host, port) = (self.host.clone(), self.port);
             spawn_blocking(move || Ok((host, port).to_socket_addrs()?.collect()))
         });
-        let found = within(deadline, async { lookup.await.map_err(io::Error::other)? }).await;
-        // One that is too slow goes on, and serves the next time.
-        if !matches!(&found, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
-            self.lookup = None;
+        match timeout(deadline.saturating_duration_since(Instant::now()), lookup).await {
+            Ok(found) => {
+                self.lookup = None;
+                found.map_err(io::Error::other)?
+            }
+            // It goes on, and serves the next time.
+            Err(_elapsed) => Err(io::ErrorKind::TimedOut.into()),
         }
-        found
     }
 }
 

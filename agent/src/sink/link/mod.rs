@@ -24,7 +24,7 @@ use hyper::{
         CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT,
     },
 };
-use tokio::{select, time::timeout};
+use tokio::{select, task::spawn_blocking, time::timeout};
 
 use super::retry::retry_after;
 use crate::{
@@ -112,9 +112,12 @@ impl Link {
     }
 
     /// Believes what these files say now, from the next connection on; there will be a new one.
-    pub(super) fn trust(&mut self, tls: &Tls) -> Result<(), TlsError> {
+    pub(super) async fn trust(&mut self, tls: &Tls) -> Result<(), String> {
+        let (url, tls) = (self.url.clone(), tls.clone());
+        let made = spawn_blocking(move || Connector::new(&url, &tls)).await;
+        let made = made.map_err(|error| error.to_string())?;
+        self.connector = made.map_err(|error| chain(&error))?;
         self.open = None;
-        self.connector = Connector::new(&self.url, tls)?;
         Ok(())
     }
 

@@ -133,7 +133,7 @@ fn insert(
             None => Some(change.insert(batch)?),
         });
     }
-    if seqs.iter().all(Option::is_some) {
+    if seqs.first().is_some_and(Option::is_some) {
         change.next.tell(order.told);
     }
     change.next.newest_ns = change.next.newest_ns.max(Some(order.now_ns));

@@ -123,7 +123,7 @@ impl Spool {
     /// At most as many are kept as go in one transaction, an eighth of the limit or 16 MiB: if the answer is shorter
     /// than `batches`, the rest is to be appended with another call.
     ///
-    /// `told` are losses ([`Spool::untold`]) that points of these batches tell of. `now_ns` is the time of the
+    /// `told` are losses ([`Spool::untold`]) that the first of these batches tells of. `now_ns` is the time of the
     /// appending, in nanoseconds since the Unix epoch: what is older than the limit then goes, as far as nothing newer
     /// stands before it. It is no point's time, since others than the agent choose theirs as they like.
     ///
