@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, error::Error, iter};
 
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
 /// `text` with everything a terminal would act on, or that would hide what stands there, escaped as in `\u{1b}`.
 /// Container names, labels, images and cgroup paths are chosen by whoever may start a container.
 pub fn printable(text: &str) -> Cow<'_, str> {
@@ -56,6 +58,36 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
         }
     }
     text
+}
+
+/// `text` with spaces up to `width` columns; behind it, or else in front of it.
+pub fn padded(text: &str, width: usize, left: bool) -> String {
+    let space = " ".repeat(width.saturating_sub(text.width()));
+    if left {
+        format!("{text}{space}")
+    } else {
+        format!("{space}{text}")
+    }
+}
+
+/// `text` in no more than `width` columns; where something is cut off stands `…`.
+pub fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut column = 0;
+    for char in text.chars() {
+        column += char.width().unwrap_or(0);
+        if column >= width {
+            break;
+        }
+        kept.push(char);
+    }
+    if width > 0 {
+        kept.push('…');
+    }
+    kept
 }
 
 #[cfg(test)]

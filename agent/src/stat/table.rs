@@ -1,9 +1,12 @@
 //! Rows → a table that fits a terminal. Nothing in a name acts on the terminal.
 
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::rates::Row;
-use crate::{container::Kind, text::printable};
+use crate::{
+    container::Kind,
+    text::{cut, padded, printable},
+};
 
 /// Columns that the name keeps, however narrow the terminal.
 const LEAST_NAME: usize = 24;
@@ -116,35 +119,6 @@ impl Texts {
 
 fn taken(columns: &[(&Column, Vec<String>, usize)]) -> usize {
     columns.iter().map(|(_, _, width)| width + GAP).sum()
-}
-
-fn padded(text: &str, width: usize, left: bool) -> String {
-    let space = " ".repeat(width.saturating_sub(text.width()));
-    if left {
-        format!("{text}{space}")
-    } else {
-        format!("{space}{text}")
-    }
-}
-
-/// `text` in no more than `width` columns; where something is cut off stands `…`.
-fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    let mut column = 0;
-    for char in text.chars() {
-        column += char.width().unwrap_or(0);
-        if column >= width {
-            break;
-        }
-        kept.push(char);
-    }
-    if width > 0 {
-        kept.push('…');
-    }
-    kept
 }
 
 fn kind(row: &Row<'_>) -> &'static str {
