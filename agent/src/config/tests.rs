@@ -626,7 +626,11 @@ fn the_host_has_a_database_of_its_own_where_it_is_another() {
 
 #[test]
 fn a_password_comes_from_a_file_that_nobody_else_reads() {
-    let with = |lines: &str| around(&format!("[sinks.influxdb]\nurl = \"http://[::1]:1\"\n{lines}"));
+    let with = |lines: &str| {
+        around(&format!(
+            "[sinks.influxdb]\nurl = \"http://[::1]:1\"\n{lines}"
+        ))
+    };
     let password = |around: &Surroundings<'_>| {
         let resolved = resolve(around).unwrap_or_else(|error| panic!("{error}"));
         let shown = format!("{:?} {}", resolved.config, listing(&resolved.settings));

@@ -66,13 +66,16 @@ pub(super) fn body(version: InfluxdbVersion, lines: &Bytes) -> (Bytes, &'static 
     (array.into(), "application/json")
 }
 
-/// The form of a query; times in the answer are nanoseconds.
-pub(super) fn query_form(statement: &str, database: &str) -> String {
-    form_urlencoded::Serializer::new(String::new())
-        .append_pair("q", statement)
+/// The form of a query; times in the answer are nanoseconds. `policy` holds for what names none.
+pub(super) fn query_form(statements: &str, database: &str, policy: Option<&str>) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("q", statements)
         .append_pair("db", database)
-        .append_pair("epoch", "ns")
-        .finish()
+        .append_pair("epoch", "ns");
+    if let Some(policy) = policy {
+        form.append_pair("rp", policy);
+    }
+    form.finish()
 }
 
 /// Who we are, as a header that nothing prints: basic authentication (RFC 7617) for a user, the scheme `Token` for a

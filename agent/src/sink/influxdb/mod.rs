@@ -10,13 +10,16 @@ use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
 use super::{
-    link::{Ask, Link, LinkError, TlsError},
+    link::{Ask, Link, LinkError, TlsError, WRITE_ANSWER_BYTES},
     outcome::{Fault, Outcome, classify, concealed},
 };
 use crate::{
     config::{Credentials, Influxdb, InfluxdbVersion, ReadSecret},
     encode::{Packed, Payload},
 };
+
+/// Most bytes of an answer to a query: some 300,000 numbers with their times.
+const QUERY_ANSWER_BYTES: usize = 16 << 20;
 
 /// Why no request can be made of a sink's settings.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +77,7 @@ impl Client {
             content_type,
             body: packed.map_or(plain, |packed| packed.gzip.clone()),
             is_gzip: packed.is_some(),
+            answer_bytes: WRITE_ANSWER_BYTES,
         };
         let outcome = match self.link.ask(&ask).await {
             Ok(answer) => classify(&answer),
@@ -127,34 +131,54 @@ impl Client {
         self.execute(&statement).await.map(|_results| true)
     }
 
-    /// Runs one statement of InfluxQL by `/query`, and gives its results as JSON.
-    ///
-    /// The status is 200 whether it worked or not; the body tells.
+    /// Runs one statement of InfluxQL by `/query`, and gives its result as JSON.
     pub async fn execute(&mut self, statement: &str) -> Result<serde_json::Value, String> {
+        let database = self.settings.database.clone();
+        let results = self.query(statement, &database).await?;
+        Ok(results.into_iter().next().unwrap_or_default())
+    }
+
+    /// Runs statements of InfluxQL by `/query`, and gives their results as JSON, times in ns.
+    ///
+    /// 2.x and 3.x have that path too, in the form of 1.x and with our header: 2.x for buckets that it maps to
+    /// databases (<https://docs.influxdata.com/influxdb/v2/api-guide/influxdb-1x/query/>), 3.x for the InfluxQL it knows
+    /// (<https://docs.influxdata.com/influxdb3/core/query-data/execute-queries/influxdb-v1-api/>).
+    ///
+    /// The status is 200 whether it worked or not; the body tells. An answer cut by our bound is an error.
+    pub async fn query(
+        &mut self,
+        statements: &str,
+        database: &str,
+    ) -> Result<Vec<serde_json::Value>, String> {
+        let is_own = database == self.settings.database;
+        let policy = self.settings.retention_policy.as_deref();
         let ask = Ask {
             method: Method::POST,
             target: "/query".to_owned(),
             content_type: "application/x-www-form-urlencoded",
-            body: api::query_form(statement, &self.settings.database).into(),
+            body: api::query_form(statements, database, policy.filter(|_| is_own)).into(),
             is_gzip: false,
+            answer_bytes: QUERY_ANSWER_BYTES,
         };
         let answer = self
             .link
             .ask(&ask)
             .await
             .map_err(|error| error.to_string())?;
+        if answer.body.len() >= QUERY_ANSWER_BYTES {
+            return Err(format!(
+                "the answer has more than {} MiB; narrow the query, by time, LIMIT or GROUP BY time",
+                QUERY_ANSWER_BYTES >> 20
+            ));
+        }
         let body: QueryAnswer = match serde_json::from_str(&answer.body) {
             Ok(body) => body,
-            Err(_) if answer.status == 200 => {
-                return Err("what answers the query is no InfluxDB".to_owned());
-            }
-            Err(_) => QueryAnswer::default(),
+            Err(_) if answer.status != 200 || answer.body.is_empty() => QueryAnswer::default(),
+            Err(_) => return Err("the answer to a query is none of an InfluxDB".to_owned()),
         };
-        let mut results = body.results.into_iter();
-        let first = results.next().unwrap_or_default();
         let error = body.error.or_else(|| {
-            let error = first.get("error")?;
-            error.as_str().map(str::to_owned)
+            let mut errors = body.results.iter().filter_map(|it| it.get("error"));
+            errors.next()?.as_str().map(str::to_owned)
         });
         match error {
             Some(error) => {
@@ -165,7 +189,7 @@ impl Client {
                 "the server answers a query with status {}",
                 answer.status
             )),
-            None => Ok(first),
+            None => Ok(body.results),
         }
     }
 }
@@ -185,6 +209,7 @@ fn get(target: String) -> Ask {
         content_type: "",
         body: bytes::Bytes::new(),
         is_gzip: false,
+        answer_bytes: WRITE_ANSWER_BYTES,
     }
 }
 

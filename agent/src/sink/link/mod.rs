@@ -34,8 +34,8 @@ use crate::{
 use connect::{ConnectError, Connector};
 pub use tls::TlsError;
 
-/// Most bytes of an answer that are read: a 1.x error may quote a whole batch.
-const MAX_ANSWER_BYTES: usize = 1 << 20;
+/// Most bytes of an answer to a write that are read: a 1.x error may quote a whole batch.
+pub(super) const WRITE_ANSWER_BYTES: usize = 1 << 20;
 
 /// Most bytes of an answer's head.
 const MAX_HEAD_BYTES: usize = 64 << 10;
@@ -50,6 +50,8 @@ pub(super) struct Ask {
     pub(super) body: Bytes,
     /// Whether the body is gzip.
     pub(super) is_gzip: bool,
+    /// Bytes of the answer after which no more of it is read.
+    pub(super) answer_bytes: usize,
 }
 
 /// What a server said.
@@ -152,7 +154,7 @@ impl Link {
             Some(open) => open,
             None => Open::to(self.connector.connect().await.map_err(Fault::Connect)?).await?,
         };
-        let (answer, is_kept) = open.exchange(request).await?;
+        let (answer, is_kept) = open.exchange(request, ask.answer_bytes).await?;
         self.open = is_kept.then_some(open);
         Ok(answer)
     }
@@ -194,12 +196,16 @@ impl Open {
     }
 
     /// The answer, and whether the connection can be used again.
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<(Answer, bool), Fault> {
+    async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        answer_bytes: usize,
+    ) -> Result<(Answer, bool), Fault> {
         let Self { sender, connection } = self;
         let exchange = async {
             sender.ready().await?;
             let response = sender.send_request(request).await?;
-            read(response).await
+            read(response, answer_bytes).await
         };
         let mut ended = None;
         let answer = {
@@ -216,7 +222,7 @@ impl Open {
         match (answer, ended) {
             (Ok(answer), ended) => {
                 // What has gone unread of a long answer would come before the next one.
-                let is_whole = answer.body.len() < MAX_ANSWER_BYTES;
+                let is_whole = answer.body.len() < answer_bytes;
                 let is_kept = is_whole && ended.is_none() && !self.sender.is_closed();
                 Ok((answer, is_kept))
             }
@@ -226,7 +232,7 @@ impl Open {
     }
 }
 
-async fn read(response: Response<Incoming>) -> hyper::Result<Answer> {
+async fn read(response: Response<Incoming>, most_bytes: usize) -> hyper::Result<Answer> {
     let status = response.status().as_u16();
     let header = |headers: &HeaderMap, name: HeaderName| {
         let value = headers.get(name)?;
@@ -238,7 +244,7 @@ async fn read(response: Response<Incoming>) -> hyper::Result<Answer> {
     let version = header(headers, HeaderName::from_static("x-influxdb-version"));
     let mut body = response.into_body();
     let mut text = Vec::new();
-    while text.len() < MAX_ANSWER_BYTES
+    while text.len() < most_bytes
         && let Some(frame) = body.frame().await
     {
         if let Some(data) = frame?.data_ref() {
