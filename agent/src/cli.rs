@@ -16,6 +16,8 @@ Examples:
       What this kernel and these privileges allow, and how to get the rest.
   cgflux stat web --once
       The numbers of the container `web`, now.
+  cgflux query cpu web --since 6h --watch
+      A chart of the CPU that `web` used, from InfluxDB, drawn again and again.
   cgflux config check --containers 200
       Is the configuration right, and what will it write?
 
@@ -23,6 +25,21 @@ Exit status:
   0 done, 1 failed, 2 bad usage, 3 (check) something is missing,
   69 the kernel lacks a feature, 77 privileges are missing,
   78 the configuration does not hold";
+
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  cgflux query --list
+      The queries with a name.
+  cgflux query cpu
+      CPUs of each container over the last hour: a chart on a terminal, else a table.
+  cgflux query network web --since 6h --every 5m --format csv
+      Bytes from and to the peers of `web`, a row for each five minutes.
+  cgflux query top --since 10m --watch
+      Who used most CPU within ten minutes, every two seconds until Ctrl-C.
+  cgflux query 'SELECT last(limit_bytes) FROM container_mem GROUP BY container'
+      Whatever InfluxQL can ask.
+  cgflux query 'SHOW DATABASES' --influx http://127.0.0.1:8086
+      Without a configuration.";
 
 /// What every container on this host does, exactly and for almost nothing.
 ///
@@ -97,6 +114,13 @@ pub enum Command {
     /// used lately. READ/s and WRITE/s are bytes from and to all disks, RX/s and TX/s bytes of its sockets from and to
     /// all peers. - is what is not given here. Columns that find no room are left out.
     Stat(StatArgs),
+    /// Ask the InfluxDB of a sink: in InfluxQL, or by the name of a query; as table or chart
+    ///
+    /// With the address, password and certificates of the sink: what its user may do, InfluxQL can do, DROP too. 1.x is
+    /// asked in its own way; 2.x needs a mapping from database to bucket (influx v1 dbrp create) and a token that may
+    /// read; 3.x knows a part of InfluxQL.
+    #[command(after_help = QUERY_EXAMPLES)]
+    Query(QueryArgs),
     /// Print what a shell needs to complete this program's command line
     ///
     /// bash: cgflux completions bash > /usr/share/bash-completion/completions/cgflux
@@ -203,6 +227,101 @@ pub struct StatArgs {
     /// Ask the daemon at this address [default: the one of this configuration; without one, measure here]
     #[arg(long, value_name = "URL")]
     pub url: Option<crate::config::Endpoint>,
+}
+
+/// What `query` takes.
+#[derive(Args, Clone, Debug)]
+pub struct QueryArgs {
+    /// InfluxQL in quotes, or the name of a query
+    #[arg(value_name = "QUERY", required_unless_present = "list")]
+    pub query: Option<String>,
+    /// Container that a named query is about; the same as --container
+    #[arg(value_name = "CONTAINER", conflicts_with = "container")]
+    pub argument: Option<String>,
+    /// List the queries with a name
+    #[arg(long, conflicts_with = "query")]
+    pub list: bool,
+    /// How to print [default: on a terminal a chart of what is over time, else a table]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<QueryFormat>,
+    /// The same as --format chart
+    #[arg(long, conflicts_with = "format")]
+    pub chart: bool,
+    /// Charts below one another at most; those of the highest numbers
+    #[arg(long, value_name = "COUNT", default_value_t = 8)]
+    pub series: usize,
+    /// Ask and print again and again, every two seconds or as often as this says, until Ctrl-C
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "2s", value_parser = query_time)]
+    pub watch: Option<std::time::Duration>,
+    /// Named query: how far back [default: 1h]
+    #[arg(long, value_name = "DURATION", value_parser = query_time)]
+    pub since: Option<std::time::Duration>,
+    /// Named query: time between two points [default: what a chart has room for]
+    #[arg(long, value_name = "DURATION", value_parser = query_time)]
+    pub every: Option<std::time::Duration>,
+    /// Named query: only this container
+    #[arg(long, value_name = "NAME")]
+    pub container: Option<String>,
+    /// Named query: only what this host sent
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// Ask the InfluxDB of this sink [default: the first that is one]
+    #[arg(long, value_name = "NAME", conflicts_with = "influx")]
+    pub sink: Option<String>,
+    /// Ask the InfluxDB 1.x server at this address, http://host:port, as with `run`
+    #[arg(long, value_name = "URL")]
+    pub influx: Option<String>,
+    /// Database for --influx [default: cgflux]
+    #[arg(long, value_name = "NAME", requires = "influx")]
+    pub database: Option<String>,
+}
+
+/// How `query` prints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum QueryFormat {
+    /// A table for people.
+    Table,
+    /// Lines over time, one below the other.
+    Chart,
+    /// Series as InfluxDB has them; times in ns.
+    Json,
+    /// Comma-separated values; times in ns.
+    Csv,
+}
+
+impl QueryArgs {
+    /// How far back named queries look.
+    pub const SINCE: std::time::Duration = std::time::Duration::from_hours(1);
+
+    /// The container that is asked about.
+    pub fn container(&self) -> Option<&str> {
+        self.container.as_deref().or(self.argument.as_deref())
+    }
+
+    /// The form asked for.
+    pub fn format(&self) -> Option<QueryFormat> {
+        self.format.or(self.chart.then_some(QueryFormat::Chart))
+    }
+
+    /// The flags of `run` among these.
+    pub fn run(&self) -> RunArgs {
+        RunArgs {
+            influx: self.influx.clone(),
+            database: self.database.clone(),
+            ..RunArgs::default()
+        }
+    }
+}
+
+/// InfluxDB's own clock goes no further than 1677 and 2262.
+fn query_time(text: &str) -> Result<std::time::Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let allowed =
+        std::time::Duration::from_millis(100)..=std::time::Duration::from_hours(24 * 3650);
+    if allowed.contains(&time) {
+        return Ok(time);
+    }
+    Err("is not between 100ms and ten years".to_owned())
 }
 
 /// Shorter intervals measure little but the measuring.

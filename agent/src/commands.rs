@@ -1,4 +1,4 @@
-//! The commands that only print: `check`, `stat`, `config`, `completions`, `version`. A part of `main`.
+//! The commands that only print: `check`, `stat`, `query`, `config`, `completions`, `version`. A part of `main`.
 
 use std::{
     collections::BTreeMap,
@@ -8,12 +8,12 @@ use std::{
 
 use cgflux::{
     check::{Facts, Look, judge},
-    cli::{CheckArgs, Cli, ConfigCommand, Global, RunArgs, StatArgs},
+    cli::{CheckArgs, Cli, ConfigCommand, Global, QueryArgs, RunArgs, StatArgs},
     config::{self, Resolved},
     encode::Tagging,
     estimate::Estimate,
     exit::Exit,
-    kernel, logging, preview, stat, surroundings,
+    kernel, logging, preview, query, stat, surroundings,
 };
 use clap::CommandFactory as _;
 
@@ -53,6 +53,17 @@ pub(crate) fn stat(global: &Global, arguments: &StatArgs) -> anyhow::Result<Exit
     let tagging = Tagging::of(&resolved)?;
     start_log(global, &resolved)?;
     waited_for(stat::run(&resolved.config, tagging, arguments))??;
+    Ok(Exit::Ok)
+}
+
+/// `cgflux query`
+pub(crate) fn query(global: &Global, arguments: &QueryArgs) -> anyhow::Result<Exit> {
+    if arguments.list {
+        return print(&query::list());
+    }
+    let resolved = resolve(global, &arguments.run())?;
+    start_log(global, &resolved)?;
+    waited_for(query::run(&resolved.config, arguments))??;
     Ok(Exit::Ok)
 }
 

@@ -10,6 +10,7 @@ use crate::{
     config::Complaints,
     host::cgroup_tree::LayoutError,
     kernel::{KernelError, Obstacle},
+    query::QueryError,
 };
 
 /// Why the program ended. The unit file lists those after which a restart cannot help.
@@ -43,6 +44,11 @@ impl Exit {
     fn of_cause(cause: &(dyn Error + 'static)) -> Option<(Self, Option<&'static str>)> {
         if cause.is::<Complaints>() {
             return Some((Self::Configuration, None));
+        }
+        match cause.downcast_ref() {
+            Some(QueryError::Usage(_)) => return Some((Self::Usage, None)),
+            Some(QueryError::NoServer) => return Some((Self::Configuration, None)),
+            _ => {}
         }
         if let Some(LayoutError::NothingMounted) = cause.downcast_ref() {
             return Some((
@@ -113,7 +119,10 @@ mod tests {
             address: ([127, 0, 0, 1], 8190).into(),
             source: io::ErrorKind::PermissionDenied.into(),
         };
-        let cases: [(Box<dyn Error>, Exit, bool); 8] = [
+        let unknown = QueryError::Usage("no query is called so".to_owned());
+        let cases: [(Box<dyn Error>, Exit, bool); 10] = [
+            (Box::new(unknown), Exit::Usage, false),
+            (Box::new(QueryError::NoServer), Exit::Configuration, false),
             (Box::new(Complaints(Vec::new())), Exit::Configuration, false),
             (
                 Box::new(kernel(KernelError::Layout("no task_struct.pid".to_owned()))),

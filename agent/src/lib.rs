@@ -62,5 +62,6 @@ pub mod handover;
 pub mod manager;
 pub mod outlet;
 pub mod preview;
+pub mod query;
 pub mod source;
 pub mod stat;

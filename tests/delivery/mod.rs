@@ -11,6 +11,7 @@ mod notify;
 mod outage;
 mod page;
 mod prometheus;
+mod query;
 mod schemas;
 mod selection;
 mod served;
