@@ -20,10 +20,17 @@ fn a_query_tells_what_the_database_has() {
         return;
     };
     let home = Home::with(&format!(
-        "[sinks.db]\ntype = \"influxdb\"\nurl = \"{}\"\ndatabase = \"stats\"\n",
+        "[sinks.db]\ntype = \"influxdb\"\nurl = \"{}\"\ndatabase = \"measured\"\n",
         server.url()
     ));
-    server.query("_", "CREATE DATABASE stats");
+    let ask = |arguments: &[&str]| {
+        let output = ended(home.command("query").args(arguments));
+        let [stdout, stderr] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), stdout, stderr)
+    };
+    let (status, _, told) = ask(&["CREATE DATABASE measured"]);
+    assert_eq!(status, Some(0), "{told}");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let now_ns = now.as_nanos();
     let name = HOSTILE.replace(' ', "\\ ");
@@ -34,12 +41,6 @@ fn a_query_tells_what_the_database_has() {
              container_cpu,container={name},host=box usage_cpus=0.25 {now_ns}\n"
         ),
     );
-    let ask = |arguments: &[&str]| {
-        let output = ended(home.command("query").args(arguments));
-        let [stdout, stderr] =
-            [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        (output.status.code(), stdout, stderr)
-    };
 
     let text = "SELECT sum(usage_cpus) FROM container_cpu";
     let (status, told, _) = ask(&[text, "--format", "json"]);
@@ -88,7 +89,7 @@ fn write(server: &InfluxServer, lines: &str) {
     let length = lines.len();
     write!(
         stream,
-        "POST /write?db=stats HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{lines}"
+        "POST /write?db=measured HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{lines}"
     )
     .unwrap();
     let mut answer = String::new();
