@@ -132,7 +132,7 @@ impl Drop for Printer {
 
 fn lines(answer: &Answer, format: QueryFormat, width: Option<usize>, most: usize) -> Vec<String> {
     let mut lines = match format {
-        _ if answer.is_empty() => vec!["The answer is empty: there are no such points.".to_owned()],
+        _ if answer.is_empty() => vec!["The answer is empty: no rows.".to_owned()],
         QueryFormat::Chart => chart(answer, width.unwrap_or(WIDTH), most),
         _ => table::table(answer, width),
     };
