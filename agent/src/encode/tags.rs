@@ -510,14 +510,14 @@ mod tests {
     #[test]
     fn a_name_is_taken_only_where_a_sink_is_written_in_its_schema() {
         let with = |schema: &str| {
-            let text = format!("[tags]\nmachine = \"m1\"\n[sinks.stdout]\nschema = \"{schema}\"");
+            let text = format!("[tags]\ninstance = \"m1\"\n[sinks.stdout]\nschema = \"{schema}\"");
             Tagging::of(&resolved(&text))
         };
         assert!(with("native").is_ok());
         assert!(with("telegraf").is_ok());
         assert_eq!(
             with("cadvisor").unwrap_err().to_string(),
-            "tags.machine (cgflux.toml:2): `machine` has a meaning of its own to the agent or to InfluxDB; choose another name"
+            "tags.instance (cgflux.toml:2): `instance` has a meaning of its own to the agent or to InfluxDB; choose another name"
         );
     }
 

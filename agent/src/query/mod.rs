@@ -181,7 +181,7 @@ impl Question {
     /// What a version of the server wants before it can be asked so.
     fn explained(&self, reason: String) -> String {
         match self.version {
-            InfluxdbVersion::V1 => reason,
+            InfluxdbVersion::V08 | InfluxdbVersion::V1 => reason,
             InfluxdbVersion::V2 => format!(
                 "{reason}; 2.x answers InfluxQL for buckets with a mapping (influx v1 dbrp create) and a token that \
                  may read"

@@ -6,6 +6,7 @@
 //! carry any name, so none is changed. The host as a whole alone has filesystems. There are no tags, so static ones and
 //! labels have no place.
 
+use flate2::Crc;
 use serde::Serialize;
 
 use super::{host, named};
@@ -115,9 +116,14 @@ impl Influxdb08Encoder {
         device: Option<&str>,
         values: &[(&'static str, Option<u64>)],
     ) {
-        let mut columns = vec!["time", "machine", "container_name"];
+        let mut columns = vec!["time", "sequence_number", "machine", "container_name"];
         let mut row = vec![
             Cell::Number(wall_ns.div_euclid(1_000)),
+            Cell::Number(sequence_number(&[
+                &self.machine,
+                name,
+                device.unwrap_or_default(),
+            ])),
             Cell::Text(&self.machine),
             Cell::Text(name),
         ];
@@ -141,6 +147,17 @@ impl Influxdb08Encoder {
             self.page.json(&series, wall_ns);
         }
     }
+}
+
+/// What tells a row from others of its time. 0.8 makes one up where none is given, and then a row that is written twice
+/// is there twice (`cluster/cluster_configuration.go` of 0.8.9).
+fn sequence_number(names: &[&str]) -> i64 {
+    let mut sum = Crc::new();
+    for name in names {
+        sum.update(name.as_bytes());
+        sum.update(&[0]);
+    }
+    i64::from(sum.sum()) + 1
 }
 
 /// A series object of the 0.8 API.

@@ -200,11 +200,11 @@ fn the_format_of_2014() {
     check(
         Schema::Influxdb08,
         r#"
-{"name":"stats","columns":["time","machine","container_name","cpu_cumulative_usage","memory_usage","memory_working_set","rx_bytes","tx_bytes"],"points":[[1700000001123456,"box","web",42,600,500,23,7]]}
-{"name":"stats","columns":["time","machine","container_name","cpu_cumulative_usage"],"points":[[1700000001123456,"box","/system.slice/ssh.service",5]]}
-{"name":"stats","columns":["time","machine","container_name","cpu_cumulative_usage","rx_bytes"],"points":[[1700000001123456,"box","/",7239,45]]}
-{"name":"stats","columns":["time","machine","container_name","fs_device","fs_limit","fs_usage"],"points":[[1700000001123456,"box","/","/dev/vda1",70,40]]}
-{"name":"stats","columns":["time","machine","container_name","cpu_cumulative_usage"],"points":[[1700000002123456,"box","web",43]]}
+{"name":"stats","columns":["time","sequence_number","machine","container_name","cpu_cumulative_usage","memory_usage","memory_working_set","rx_bytes","tx_bytes"],"points":[[1700000001123456,1317647736,"box","web",42,600,500,23,7]]}
+{"name":"stats","columns":["time","sequence_number","machine","container_name","cpu_cumulative_usage"],"points":[[1700000001123456,4277432762,"box","/system.slice/ssh.service",5]]}
+{"name":"stats","columns":["time","sequence_number","machine","container_name","cpu_cumulative_usage","rx_bytes"],"points":[[1700000001123456,2186581487,"box","/",7239,45]]}
+{"name":"stats","columns":["time","sequence_number","machine","container_name","fs_device","fs_limit","fs_usage"],"points":[[1700000001123456,3832621940,"box","/","/dev/vda1",70,40]]}
+{"name":"stats","columns":["time","sequence_number","machine","container_name","cpu_cumulative_usage"],"points":[[1700000002123456,1317647736,"box","web",43]]}
 "#,
     );
 }

@@ -118,9 +118,13 @@ proptest! {
         let text = encode_as(Schema::Influxdb08, &container, usage_ns);
         prop_assert_eq!(text.matches('\n').count(), 1);
         let series: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let row = serde_json::json!([[
-            WALL_NS / 1_000, "box", container.name, i64::try_from(usage_ns).unwrap_or(i64::MAX),
-        ]]);
-        prop_assert_eq!(&series["points"], &row);
+        let row = serde_json::json!([
+            "box", container.name, i64::try_from(usage_ns).unwrap_or(i64::MAX),
+        ]);
+        let point = &series["points"][0];
+        prop_assert_eq!(&point[0], &serde_json::json!(WALL_NS / 1_000));
+        // What tells it from others of its time.
+        prop_assert!(point[1].as_i64().is_some_and(|number| number > 0));
+        prop_assert_eq!(&point.as_array().unwrap()[2..], row.as_array().unwrap());
     }
 }

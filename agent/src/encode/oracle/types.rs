@@ -75,7 +75,7 @@ const INFLUXDB08: &[(char, &str)] = &[
     ('s', "machine container_name fs_device"),
     (
         'i',
-        "time cpu_cumulative_usage memory_usage memory_working_set rx_bytes rx_errors tx_bytes tx_errors fs_limit \
+        "time sequence_number cpu_cumulative_usage memory_usage memory_working_set rx_bytes rx_errors tx_bytes tx_errors fs_limit \
          fs_usage",
     ),
 ];
