@@ -1,4 +1,7 @@
 //! The rows of batches, read. Each is proven by its own sum before it is believed.
+//!
+//! SQLite finds a row by the order in which the tree should be, and in a damaged one gives others than were asked for,
+//! without end. So the order is looked at here.
 
 use flate2::Crc;
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -20,8 +23,13 @@ pub(super) fn first(
 ) -> Result<Option<Labelled>, Trouble> {
     let mut statement = file.prepare(&format!("{LABEL} WHERE seq >= ? ORDER BY seq"))?;
     let mut rows = statement.query([from.0])?;
+    let mut lowest = from;
     while let Some(row) = rows.next()? {
         let seq = Seq(row.get(0)?);
+        if seq < lowest {
+            return Err(out_of_order(seq));
+        }
+        lowest = seq.next();
         if is_free(seq) {
             return Ok(Some((seq, label(row)?)));
         }
@@ -33,7 +41,10 @@ pub(super) fn first(
 pub(super) fn last_before(file: &Connection, seq: Seq) -> Result<Option<Labelled>, Trouble> {
     let query = format!("{LABEL} WHERE seq < ? ORDER BY seq DESC LIMIT 1");
     let found = file.query_row(&query, [seq.0], |row| Ok((Seq(row.get(0)?), label(row)?)));
-    Ok(found.optional()?)
+    match found.optional()? {
+        Some((found, _)) if found >= seq => Err(out_of_order(found)),
+        found => Ok(found),
+    }
 }
 
 /// What is known of one batch; `None` if it is not there.
@@ -77,6 +88,10 @@ pub(super) fn crc_of(seq: Seq, batch: &Packed) -> u32 {
     crc.update(&batch.times.newest_ns.to_le_bytes());
     crc.update(&batch.gzip);
     crc.sum()
+}
+
+fn out_of_order(seq: Seq) -> Trouble {
+    Trouble::Corrupt(format!("batch {} is out of order", seq.0).into())
 }
 
 fn label(row: &Row<'_>) -> rusqlite::Result<Label> {

@@ -156,6 +156,20 @@ fn damage_that_shows_later_costs_what_stood_there_and_no_more() {
 }
 
 #[test]
+fn a_tree_that_is_out_of_order_is_read_to_an_end() {
+    for seq in 1..=40_u8 {
+        let (mut it, batches) = filled();
+        let mut bytes = fs::read(it.path()).unwrap();
+        // The number, then the record's header: its length, no number, one byte of points, twice the constant 1.
+        let cell = |it: &[u8]| it[0] == seq && it[2..] == [0, 1, 9, 9];
+        let at = bytes.windows(6).position(cell).unwrap();
+        bytes[at] ^= 0x40;
+        fs::write(it.path(), bytes).unwrap();
+        check(&mut it, &batches, FLIPPED);
+    }
+}
+
+#[test]
 fn an_empty_file_is_begun() {
     let (mut it, batches) = filled();
     fs::write(it.path(), b"").unwrap();
