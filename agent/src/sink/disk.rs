@@ -146,6 +146,8 @@ impl Disk {
                 Why::Corrupt => warn!(
                     sink = self.sink,
                     set_aside = %path,
+                    points_saved = aside.points_saved,
+                    account_lost = aside.is_account_lost,
                     "the spool was damaged; what could be read of it is in a new one"
                 ),
                 Why::NewerFormat => warn!(

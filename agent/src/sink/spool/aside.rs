@@ -35,6 +35,8 @@ pub struct SetAside {
     pub why: Why,
     /// Points that were read from it and are in the new file.
     pub points_saved: u64,
+    /// Whether the account was damaged too: totals, and losses that no point had told of, begin anew.
+    pub is_account_lost: bool,
 }
 
 /// Why a file was set aside.
@@ -80,27 +82,29 @@ pub(super) fn move_away(path: &Path, why: Why, most_bytes: u64) -> io::Result<Pa
     Ok(to)
 }
 
-/// Moves what can be read of the file at `aside` to a new one, each batch under its number, but for those that are
-/// settled; returns how many points.
+/// Moves what can be read of the file that was set aside to a new one, each batch under its number, but for those that
+/// are settled; `aside` tells what came of it.
 ///
 /// From the newest back until one cannot be reached, then from the oldest on: so a damaged page costs what is on it or
 /// below it. `known` is the account of that file, if it is known better than from the file itself. What waited there
 /// counts as damaged from the beginning and is found again batch by batch: whenever this ends, the account is right.
 pub(super) fn salvage(
     store: &mut Store,
-    aside: &Path,
+    aside: &mut SetAside,
     known: Option<Ledger>,
     pending: &mut Pending,
-) -> Result<u64, Trouble> {
-    let old = connect_damaged(aside).ok();
+) -> Result<(), Trouble> {
+    let old = connect_damaged(&aside.path).ok();
     let read = || old.as_ref().and_then(|old| read_ledger(old).ok());
+    let account = known.or_else(read);
+    aside.is_account_lost = account.is_none();
     let mut change = Change::of(store)?;
-    change.next = pending.applied_to(&known.or_else(read).unwrap_or_default());
+    change.next = pending.applied_to(&account.unwrap_or_default());
     change.next.miss_all();
     let ledger = change.commit()?;
     store.ledger = ledger;
     let settled = pending.forget_settled();
-    let Some(old) = old else { return Ok(0) };
+    let Some(old) = old else { return Ok(()) };
 
     let mut saved = Saved {
         old: &old,
@@ -108,9 +112,11 @@ pub(super) fn salvage(
         group: Vec::new(),
         points: 0,
     };
-    match saved.all(|seq| settled.contains(&seq)) {
+    let done = saved.all(|seq| settled.contains(&seq));
+    aside.points_saved = saved.points;
+    match done {
         // The old file was not held to the bound of the new one: the newest is saved, the rest is lost.
-        Ok(()) | Err(Trouble::Full(_)) => Ok(saved.points),
+        Ok(()) | Err(Trouble::Full(_)) => Ok(()),
         Err(trouble) => Err(trouble),
     }
 }

@@ -112,7 +112,7 @@ impl<'store> Change<'store> {
     fn write_ledger(&self) -> Result<(), Trouble> {
         let next = &self.next;
         self.transaction.execute(
-            "UPDATE ledger SET next_seq = ?, newest_ns = ?, batches = ?, points = ?, bytes = ?, stored = ?",
+            "UPDATE ledger SET next_seq = ?, newest_ns = ?, batches = ?, points = ?, bytes = ?, stored = ?, crc = ?",
             params![
                 next.next_seq,
                 next.newest_ns,
@@ -120,6 +120,7 @@ impl<'store> Change<'store> {
                 signed(next.waiting.points),
                 signed(next.waiting.bytes),
                 signed(next.totals.stored),
+                next.crc(),
             ],
         )?;
         for (loss, before) in next.losses().zip(self.store.ledger.losses()) {

@@ -1,5 +1,7 @@
 //! The account of a spool: what waits, what was stored, and what was lost, why and of which time. Pure.
 
+use flate2::Crc;
+
 use crate::{
     loss::{Loss, LossReason},
     times::Times,
@@ -162,6 +164,27 @@ impl Ledger {
     pub(super) fn restore(&mut self, reason: LossReason, total: u64, untold: Option<Loss>) {
         self.totals.lost[reason as usize] = total;
         self.untold[reason as usize] = untold;
+    }
+
+    /// The sum over all that the file keeps: a bit that changed there must not pass for a count.
+    pub(super) fn crc(&self) -> u32 {
+        let mut crc = Crc::new();
+        let mut add = |number: u64| crc.update(&number.to_le_bytes());
+        add(self.next_seq.cast_unsigned());
+        add(u64::from(self.newest_ns.is_some()));
+        add(self.newest_ns.unwrap_or(0).cast_unsigned());
+        add(self.waiting.batches);
+        add(self.waiting.points);
+        add(self.waiting.bytes);
+        add(self.totals.stored);
+        for (_, total, untold) in self.losses() {
+            add(total);
+            add(untold.map_or(0, |untold| untold.points));
+            let times = untold.map_or(Times::at(0), |untold| untold.times);
+            add(times.oldest_ns.cast_unsigned());
+            add(times.newest_ns.cast_unsigned());
+        }
+        crc.sum()
     }
 
     /// Takes a batch out of what waits; returns how many points that are. Never more than wait: a number that was

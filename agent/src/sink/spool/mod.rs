@@ -311,17 +311,18 @@ impl Spool {
         let known = self.store.take().map(|store| store.ledger);
         let path = aside::move_away(&self.path, why, self.limits.bytes)?;
         let mut store = Store::open(&self.path, self.room())?;
-        self.set_aside.push(SetAside {
-            path: path.clone(),
+        let mut aside = SetAside {
+            path,
             why,
             points_saved: 0,
-        });
-        if why == Why::Corrupt {
-            let saved = aside::salvage(&mut store, &path, known, &mut self.pending)?;
-            if let Some(last) = self.set_aside.last_mut() {
-                last.points_saved = saved;
-            }
-        }
+            is_account_lost: false,
+        };
+        let saved = match why {
+            Why::Corrupt => aside::salvage(&mut store, &mut aside, known, &mut self.pending),
+            Why::NewerFormat => Ok(()),
+        };
+        self.set_aside.push(aside);
+        saved?;
         self.agree_with(&mut store)?;
         self.store = Some(store);
         Ok(())

@@ -52,7 +52,7 @@ const SHAPE: &str = "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL";
 const INCREMENTAL: i64 = 2;
 
 /// One batch a row. The sum is over all of the row, its number included: SQLite has none for a page, and that of gzip
-/// does not cover what is said about the batch.
+/// does not cover what is said about the batch. That of the ledger is over its row and all of `loss`.
 const TABLES: &str = "
     CREATE TABLE batch (
         seq INTEGER PRIMARY KEY,
@@ -69,7 +69,8 @@ const TABLES: &str = "
         batches INTEGER NOT NULL,
         points INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
-        stored INTEGER NOT NULL
+        stored INTEGER NOT NULL,
+        crc INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE loss (
         reason TEXT PRIMARY KEY,
@@ -77,8 +78,7 @@ const TABLES: &str = "
         untold INTEGER NOT NULL,
         oldest_ns INTEGER NOT NULL,
         newest_ns INTEGER NOT NULL
-    ) STRICT, WITHOUT ROWID;
-    INSERT INTO ledger VALUES (1, 1, NULL, 0, 0, 0, 0);";
+    ) STRICT, WITHOUT ROWID;";
 
 /// An open file and the account that is in it.
 #[derive(Debug)]
@@ -95,8 +95,10 @@ impl Store {
         make(path)?;
         let connection = connect(path)?;
         if identify(&connection)? == Identity::Empty {
+            let crc = Ledger::default().crc();
             connection.execute_batch(&format!(
-                "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; {TABLES} COMMIT"
+                "BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; {TABLES}
+                 INSERT INTO ledger VALUES (1, 1, NULL, 0, 0, 0, 0, {crc}); COMMIT"
             ))?;
         }
         let mut ledger = read_ledger(&connection)?;
@@ -297,18 +299,18 @@ fn number(connection: &Connection, pragma: &str) -> Result<i64, Trouble> {
     Ok(connection.query_row(&pragma, [], |row| row.get(0))?)
 }
 
-/// The account in a file, without the time of what waits longest.
+/// The account in a file, without the time of what waits longest. One that its sum does not prove is damage.
 pub(super) fn read_ledger(connection: &Connection) -> Result<Ledger, Trouble> {
     let mut ledger = Ledger::default();
-    let columns = "SELECT next_seq, newest_ns, batches, points, bytes, stored FROM ledger";
-    connection.query_row(columns, [], |row| {
+    let columns = "SELECT next_seq, newest_ns, batches, points, bytes, stored, crc FROM ledger";
+    let crc: i64 = connection.query_row(columns, [], |row| {
         ledger.next_seq = row.get(0)?;
         ledger.newest_ns = row.get(1)?;
         ledger.waiting.batches = row.get::<_, i64>(2).map(unsigned)?;
         ledger.waiting.points = row.get::<_, i64>(3).map(unsigned)?;
         ledger.waiting.bytes = row.get::<_, i64>(4).map(unsigned)?;
         ledger.totals.stored = row.get::<_, i64>(5).map(unsigned)?;
-        Ok(())
+        row.get(6)
     })?;
     for reason in LossReason::ALL {
         let columns = "SELECT total, untold, oldest_ns, newest_ns FROM loss WHERE reason = ?";
@@ -328,7 +330,13 @@ pub(super) fn read_ledger(connection: &Connection) -> Result<Ledger, Trouble> {
             ledger.restore(reason, total, (untold.points > 0).then_some(untold));
         }
     }
-    Ok(ledger)
+    if i64::from(ledger.crc()) == crc {
+        Ok(ledger)
+    } else {
+        Err(Trouble::Corrupt(
+            "the account is not what was written".into(),
+        ))
+    }
 }
 
 /// The earliest time in the oldest batch.
