@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) ship_every: u64,
     /// `collect.slots`.
     pub(crate) slots: u32,
+    /// `sinks.influxdb.spool`.
+    pub(crate) spool: bool,
 }
 
 /// What it counted of itself since its start.
@@ -45,6 +47,8 @@ pub(crate) struct Told {
     pub(crate) slots_in_use: u64,
     /// Bytes of kernel records mapped into it.
     pub(crate) mapped_bytes: u64,
+    /// Bytes of the files that wait for its sinks on disk.
+    pub(crate) spool_bytes: u64,
     /// What was lost, by reason: only what is not zero.
     pub(crate) losses: Vec<(String, u64)>,
 }
@@ -60,9 +64,15 @@ impl Daemon {
     ) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)?;
         let configuration = folder.join("cgflux.toml");
-        let Settings { ship_every, slots } = settings;
-        let text =
-            format!("[collect]\nslots = {slots}\n[sinks.influxdb]\ninterval = \"{ship_every}s\"\n");
+        let Settings {
+            ship_every,
+            slots,
+            spool,
+        } = settings;
+        let text = format!(
+            "[collect]\nslots = {slots}\n\
+             [sinks.influxdb]\ninterval = \"{ship_every}s\"\nspool = {spool}\n"
+        );
         fs::write(&configuration, text).context("cannot write the agent's configuration")?;
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
@@ -143,6 +153,7 @@ fn told_in(metrics: &str) -> Told {
             "cgflux_entries" if labels.contains("kind=\"container\"") => told.containers = count,
             "cgflux_slots_in_use" => told.slots_in_use = count,
             "cgflux_mapped_record_bytes" => told.mapped_bytes = count,
+            "cgflux_sink_spool_bytes" => told.spool_bytes += count,
             _ if count == 0 => {}
             "cgflux_losses_total" => {
                 let reason = label(labels, "reason").unwrap_or("unknown");
@@ -180,11 +191,13 @@ cgflux_entries{host=\"h\",kind=\"unit\"} 4
 cgflux_entries{host=\"h\",kind=\"container\"} 200
 cgflux_mapped_record_bytes{host=\"h\"} 131072
 cgflux_slots_in_use{host=\"h\"} 230
+cgflux_sink_spool_bytes{host=\"h\",sink=\"influxdb\"} 40960
 ";
         let expected = Told {
             containers: 200,
             slots_in_use: 230,
             mapped_bytes: 131_072,
+            spool_bytes: 40_960,
             losses: vec![("no_slot".to_owned(), 3), ("ticks".to_owned(), 1)],
         };
         assert_eq!(told_in(metrics), expected);

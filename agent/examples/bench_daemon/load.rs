@@ -72,6 +72,7 @@ mod tests {
             round_seconds: 10,
             network: "none".to_owned(),
             no_cadvisor: true,
+            no_spool: false,
         })
     }
 

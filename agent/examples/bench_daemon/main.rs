@@ -175,7 +175,10 @@ impl<'a> Bench<'a> {
         let options = &self.arguments.options;
         let mut columns = Vec::new();
         for ship_every in &options.ship_every {
-            columns.push(self.agent(*ship_every)?);
+            columns.push(self.agent(*ship_every, true)?);
+            if options.no_spool {
+                columns.push(self.agent(*ship_every, false)?);
+            }
         }
         let pairs = self.pairs()?;
         let cadvisor = self.cadvisor();
@@ -198,7 +201,7 @@ impl<'a> Bench<'a> {
     }
 
     /// The agent, for as long as it takes to know it.
-    fn agent(&self, ship_every: u64) -> anyhow::Result<Column> {
+    fn agent(&self, ship_every: u64, spool: bool) -> anyhow::Result<Column> {
         let options = &self.arguments.options;
         say(&format!(
             "agent, shipping every {ship_every} s: {} s of warm-up, {} s, {} s for its programs",
@@ -206,7 +209,7 @@ impl<'a> Bench<'a> {
             options.seconds,
             PROGRAMS_MEASURED.as_secs()
         ));
-        let daemon = self.start_agent(ship_every)?;
+        let daemon = self.start_agent(ship_every, spool)?;
         let watched = self.watched(Some(daemon.pid()));
         self.waiting.pause(Duration::from_secs(options.warm_up))?;
         let spent = self.measure(&watched, options.seconds)?;
@@ -214,7 +217,11 @@ impl<'a> Bench<'a> {
         let (programs, program_seconds) = self.programs(&daemon)?;
         let told = daemon.told()?;
         Ok(Column {
-            title: format!("agent, ships {ship_every} s"),
+            title: if spool {
+                format!("agent, ships {ship_every} s")
+            } else {
+                format!("{ship_every} s without spool")
+            },
             spent,
             memory,
             seen: told.containers,
@@ -228,11 +235,12 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn start_agent(&self, ship_every: u64) -> anyhow::Result<Daemon> {
+    fn start_agent(&self, ship_every: u64, spool: bool) -> anyhow::Result<Daemon> {
         let folder = tempfile::tempdir_in(self.folder.path())?.keep();
         let settings = Settings {
             ship_every,
             slots: self.slots(),
+            spool,
         };
         Daemon::start(
             &self.arguments.agent,
@@ -282,7 +290,7 @@ impl<'a> Bench<'a> {
         let options = &self.arguments.options;
         let ship_every = options.ship_every.first().copied().unwrap_or(10);
         let daemon = with_agent
-            .then(|| self.start_agent(ship_every))
+            .then(|| self.start_agent(ship_every, true))
             .transpose()?;
         self.waiting.pause(SETTLED)?;
         let watched = self.watched(daemon.as_ref().map(Daemon::pid));

@@ -39,6 +39,9 @@ pub(crate) struct Options {
     /// Leave out cAdvisor
     #[arg(long)]
     pub(crate) no_cadvisor: bool,
+    /// Measure each run once more without a spool: what waits, waits in memory alone
+    #[arg(long)]
+    pub(crate) no_spool: bool,
 }
 
 impl Options {
@@ -56,6 +59,7 @@ impl Options {
         arguments.extend(self.cgroups.iter().map(|it| one("cgroups", it)));
         arguments.extend(self.ship_every.iter().map(|it| one("ship-every", it)));
         arguments.extend(self.no_cadvisor.then(|| "--no-cadvisor".to_owned()));
+        arguments.extend(self.no_spool.then(|| "--no-spool".to_owned()));
         arguments.into_iter().map(OsString::from).collect()
     }
 }
@@ -80,7 +84,7 @@ mod tests {
     #[test]
     fn flags_handed_on_say_the_same() {
         let given = "--containers=20 --cgroups=1000 --cgroups=10000 --ship-every=5 --warm-up=1 --seconds=2 --rounds=0 \
-                     --round-seconds=3 --network=host --no-cadvisor";
+                     --round-seconds=3 --network=host --no-cadvisor --no-spool";
         let given: Vec<OsString> = given.split_whitespace().map(OsString::from).collect();
         for options in [read(&[]), read(&given)] {
             assert_eq!(read(&options.arguments()), options);

@@ -110,6 +110,9 @@ pub(crate) fn table(columns: &[Column], target: Option<Target>) -> String {
         let bytes: u64 = agent.maps.iter().map(|map| map.bytes).sum();
         format!("{:.1}", bytes as f64 / MIB)
     });
+    rows.agent("its spool on disk, KiB", |agent| {
+        format!("{:.0}", agent.told.spool_bytes as f64 / 1024.0)
+    });
     rows.agent("ready after its start, s", |agent| {
         format!("{:.1}", agent.ready_after.as_secs_f64())
     });
