@@ -167,7 +167,7 @@ pub enum ConfigCommand {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Settings, above files and variables")]
 pub struct RunArgs {
-    /// Ship to the InfluxDB 1.x server at this address: http://host:port, https://host:port or unix:///path
+    /// Ship to the InfluxDB 1.x server at this address: `http://host:port`, `https://host:port` or `unix:///path`
     #[arg(long, value_name = "URL")]
     pub influx: Option<String>,
     /// Database for --influx; created if the server lacks it [default: cgflux]

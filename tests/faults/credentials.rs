@@ -1,6 +1,7 @@
 //! Refusals that stay until somebody acts: nothing is dropped, and it goes on within a minute of the repair.
 
 use std::{
+    fmt::Write as _,
     fs,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -38,12 +39,14 @@ fn rights_users_tokens_and_policies_that_go_and_come_back_cost_no_point_and_tell
     for name in ["revoked", "dropped", "rotated", "policy", "database"] {
         create_user(&v1, name);
         write(&secret_of(name), OLD);
-        settings += &format!(
+        write!(
+            settings,
             "[sinks.{name}]\ntype = \"influxdb\"\nurl = \"{}\"\ndatabase = \"{name}\"\nusername = \"{name}\"\n\
              password_file = \"{}\"\n",
             v1.url(),
             secret_of(name).display()
-        );
+        )
+        .unwrap();
         // Whoever may not create a database is refused that too.
         if name != "database" {
             create_database(&v1, name);
@@ -55,12 +58,14 @@ fn rights_users_tokens_and_policies_that_go_and_come_back_cost_no_point_and_tell
     create_user(&v2, "token");
     create_database(&v2, "token");
     write(&secret_of("token"), &format!("token:{OLD}"));
-    settings += &format!(
+    write!(
+        settings,
         "[sinks.token]\ntype = \"influxdb\"\nversion = \"2\"\nurl = \"{}\"\norg = \"o\"\nbucket = \"token/autogen\"\n\
          token_file = \"{}\"\n",
         v2.url(),
         secret_of("token").display()
-    );
+    )
+    .unwrap();
 
     let place = Place::with(&settings);
     let mut delivery = place.start();

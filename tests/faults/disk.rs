@@ -80,13 +80,15 @@ fn a_disk_that_fails_is_done_without() {
     delivery.kill();
 }
 
+type Damage = fn(&mut Vec<u8>);
+
 /// What a disk may do to a file that nobody reads at the time.
 #[test]
 fn a_damaged_spool_delivers_the_rest_and_never_keeps_it_from_starting() {
     let Some(mut server) = InfluxServer::start() else {
         return;
     };
-    let damages: [(&str, fn(&mut Vec<u8>)); 8] = [
+    let damages: [(&str, Damage); 8] = [
         ("a flipped bit", |file| {
             let at = fastrand::usize(100..file.len());
             file[at] ^= 0x10;

@@ -2,7 +2,6 @@
 //! offers; the disk, which may hang; the worker, which writes.
 
 use std::{
-    convert::Infallible,
     panic::resume_unwind,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -72,7 +71,7 @@ impl Store {
     }
 
     /// Keeps what is offered, for as long as it is polled.
-    pub(super) async fn keep_offers(self: &Arc<Self>) -> Infallible {
+    pub(super) async fn keep_offers(self: &Arc<Self>) -> ! {
         loop {
             // Late is as good as woken: what waits in memory for the disk is tried again.
             let _woken = timeout(MOVE_EVERY, self.offered.notified()).await;

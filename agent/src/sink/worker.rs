@@ -179,7 +179,7 @@ impl Worker {
             let mut deliver = pin!(self.deliver());
             select! {
                 ended = &mut deliver => ended,
-                never = &mut keep => match never {},
+                never = &mut keep => never,
                 () = stop => {
                     store.close().await;
                     timeout(drain, deliver).await.unwrap_or(Ok(()))
