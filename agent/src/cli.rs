@@ -114,6 +114,9 @@ pub enum Command {
     /// used lately. READ/s and WRITE/s are bytes from and to all disks, RX/s and TX/s bytes of its sockets from and to
     /// all peers. - is what is not given here. Columns that find no room are left out.
     Stat(StatArgs),
+    /// Test sinks, and make what they are written to
+    #[command(subcommand)]
+    Sink(SinkCommand),
     /// Ask the InfluxDB of a sink: in InfluxQL, or by the name of a query; as table or chart
     ///
     /// With the address, password and certificates of the sink: what its user may do, InfluxQL can do, DROP too. 1.x is
@@ -161,6 +164,63 @@ pub enum ConfigCommand {
         #[command(flatten)]
         run: Box<RunArgs>,
     },
+}
+
+/// Commands about where points go.
+#[derive(Clone, Debug, Subcommand)]
+pub enum SinkCommand {
+    /// Write a point to each sink, read it back, and say what is wrong, with the fix
+    ///
+    /// Connects as `run` would, with the same address, password and certificates. The point is one of the measurement
+    /// `cgflux_sink_test`, and is taken away again where the server lets us. Says also if another machine writes under this
+    /// host's name.
+    ///
+    /// Ends with 0 if every sink takes points, 3 if it does but something is to be said, 1 if one does not.
+    Test {
+        /// Only this sink
+        name: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+        /// The flags of `run`.
+        #[command(flatten)]
+        run: Box<RunArgs>,
+    },
+    /// Make the databases of InfluxDB 1.x sinks, with how long they keep points, and roll-ups
+    ///
+    /// Shows the statements first, and asks; with --yes it does not ask. Nothing that is there is changed.
+    #[command(after_help = "\
+Examples:
+  cgflux sink init --retention 30d
+  cgflux sink init influxdb --retention 14d --rollup --yes
+
+Of 2.x make the bucket by `influx bucket create --name BUCKET --retention 30d`; 3.x makes databases when they are
+written to.")]
+    Init {
+        /// Only this sink
+        name: Option<String>,
+        /// How long points are kept; 1h or more [default: as the server has it, mostly for ever]
+        #[arg(long, value_name = "DURATION", value_parser = retention)]
+        retention: Option<std::time::Duration>,
+        /// Keep totals, means and peaks of five minutes for a year, by continuous queries
+        #[arg(long)]
+        rollup: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// The flags of `run`.
+        #[command(flatten)]
+        run: Box<RunArgs>,
+    },
+}
+
+/// InfluxDB 1.x takes no shorter one.
+fn retention(text: &str) -> Result<std::time::Duration, String> {
+    let kept = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if kept < std::time::Duration::from_hours(1) {
+        return Err("is less than 1h, the least that InfluxDB takes".to_owned());
+    }
+    Ok(kept)
 }
 
 /// Settings as flags of `run`; they stand above files and variables.

@@ -1,4 +1,5 @@
-//! The commands that only print: `check`, `stat`, `query`, `config`, `completions`, `version`. A part of `main`.
+//! The commands that end by themselves: `check`, `stat`, `sink`, `query`, `config`, `completions`, `version`. A part of
+//! `main`.
 
 use std::{
     collections::BTreeMap,
@@ -7,13 +8,16 @@ use std::{
 };
 
 use cgflux::{
-    check::{Facts, Look, judge},
-    cli::{CheckArgs, Cli, ConfigCommand, Global, QueryArgs, RunArgs, StatArgs},
+    check::{Facts, Look, Report, judge},
+    cli::{CheckArgs, Cli, ConfigCommand, Global, QueryArgs, RunArgs, SinkCommand, StatArgs},
     config::{self, Resolved},
     encode::Tagging,
     estimate::Estimate,
     exit::Exit,
-    kernel, logging, preview, query, stat, surroundings,
+    kernel, logging, preview, probe,
+    provision::{self, Plan, Wanted},
+    query, stat, surroundings,
+    text::printable,
 };
 use clap::CommandFactory as _;
 
@@ -33,9 +37,14 @@ pub(crate) fn check(global: &Global, arguments: &CheckArgs) -> anyhow::Result<Ex
     Tagging::of(&resolved)?;
     start_log(global, &resolved)?;
     let report = judge(&waited_for(Facts::gather(&resolved.config))?);
+    show(global, &report, arguments.json)
+}
+
+/// Prints a report, for people or programs.
+fn show(global: &Global, report: &Report, json: bool) -> anyhow::Result<Exit> {
     let is_terminal = io::stdout().is_terminal();
     let size = is_terminal.then(terminal_size::terminal_size).flatten();
-    let text = if arguments.json {
+    let text = if json {
         report.json()
     } else {
         report.text(Look {
@@ -65,6 +74,77 @@ pub(crate) fn query(global: &Global, arguments: &QueryArgs) -> anyhow::Result<Ex
     start_log(global, &resolved)?;
     waited_for(query::run(&resolved.config, arguments))??;
     Ok(Exit::Ok)
+}
+
+/// `cgflux sink …`
+pub(crate) fn sink(global: &Global, command: &SinkCommand) -> anyhow::Result<Exit> {
+    match command {
+        SinkCommand::Test { name, json, run } => {
+            let resolved = resolve(global, run)?;
+            let tagging = Tagging::of(&resolved)?;
+            start_log(global, &resolved)?;
+            let sinks = probe::chosen(&resolved.config, name.as_deref())?;
+            let report = waited_for(probe::test(&sinks, &tagging))?;
+            show(global, &report, *json)
+        }
+        SinkCommand::Init {
+            name,
+            retention,
+            rollup,
+            yes,
+            run,
+        } => {
+            let resolved = resolve(global, run)?;
+            start_log(global, &resolved)?;
+            let sinks = probe::chosen(&resolved.config, name.as_deref())?;
+            let wanted = Wanted {
+                retention: *retention,
+                rollup: *rollup,
+            };
+            init(&provision::plan(&sinks, wanted)?, *yes)
+        }
+    }
+}
+
+/// Shows what is to be done, asks unless that is agreed to, and does it.
+fn init(plans: &[Plan], is_agreed: bool) -> anyhow::Result<Exit> {
+    for plan in plans {
+        print(&format!("sink {}:\n", plan.sink))?;
+        for statement in &plan.statements {
+            print(&format!("  {}\n", printable(statement)))?;
+        }
+    }
+    if !is_agreed && !io::stdin().is_terminal() {
+        writeln!(
+            io::stderr(),
+            "cgflux: nobody is here to ask; --yes agrees to the above"
+        )?;
+        return Ok(Exit::Usage);
+    }
+    if !is_agreed {
+        print("Do this? [y/N] ")?;
+        io::stdout().flush()?;
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            return print("nothing is done\n");
+        }
+    }
+    let mut exit = Exit::Ok;
+    for plan in plans {
+        let done = waited_for(provision::run(plan))??;
+        for (statement, done) in plan.statements.iter().zip(done) {
+            let (word, reason) = match done {
+                Ok(()) => ("done  ", String::new()),
+                Err(reason) => {
+                    exit = Exit::Failure;
+                    ("FAILED", format!(": {}", printable(&reason)))
+                }
+            };
+            print(&format!("{word} {}{reason}\n", printable(statement)))?;
+        }
+    }
+    Ok(exit)
 }
 
 /// Commands say themselves what went how; the log is for those who ask for it with `-v`.

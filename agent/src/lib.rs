@@ -62,6 +62,8 @@ pub mod handover;
 pub mod manager;
 pub mod outlet;
 pub mod preview;
+pub mod probe;
+pub mod provision;
 pub mod query;
 pub mod source;
 pub mod stat;

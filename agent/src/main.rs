@@ -19,6 +19,7 @@ fn main() -> Exit {
         Command::Run(arguments) => daemon::run(&global, arguments),
         Command::Check(arguments) => commands::check(&global, arguments),
         Command::Stat(arguments) => commands::stat(&global, arguments),
+        Command::Sink(command) => commands::sink(&global, command),
         Command::Query(arguments) => commands::query(&global, arguments),
         Command::Config(command) => commands::config(&global, command),
         Command::Completions { shell } => commands::completions(*shell),

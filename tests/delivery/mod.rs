@@ -15,6 +15,7 @@ mod query;
 mod schemas;
 mod selection;
 mod served;
+mod sink_commands;
 mod socket;
 mod spool;
 mod units;

@@ -105,7 +105,7 @@ impl Verdict {
 
 impl Item {
     /// An item of that level.
-    pub(super) fn new(level: Level, name: impl Into<String>, finding: impl Into<String>) -> Self {
+    pub(crate) fn new(level: Level, name: impl Into<String>, finding: impl Into<String>) -> Self {
         Self {
             level,
             name: name.into(),
@@ -117,33 +117,33 @@ impl Item {
     }
 
     /// [`Level::Pass`].
-    pub(super) fn pass(name: impl Into<String>, finding: impl Into<String>) -> Self {
+    pub(crate) fn pass(name: impl Into<String>, finding: impl Into<String>) -> Self {
         Self::new(Level::Pass, name, finding)
     }
 
     /// [`Level::Note`].
-    pub(super) fn note(name: impl Into<String>, finding: impl Into<String>) -> Self {
+    pub(crate) fn note(name: impl Into<String>, finding: impl Into<String>) -> Self {
         Self::new(Level::Note, name, finding)
     }
 
     /// [`Level::Warn`].
-    pub(super) fn warn(name: impl Into<String>, finding: impl Into<String>) -> Self {
+    pub(crate) fn warn(name: impl Into<String>, finding: impl Into<String>) -> Self {
         Self::new(Level::Warn, name, finding)
     }
 
     /// [`Level::Fail`].
-    pub(super) fn fail(name: impl Into<String>, finding: impl Into<String>) -> Self {
+    pub(crate) fn fail(name: impl Into<String>, finding: impl Into<String>) -> Self {
         Self::new(Level::Fail, name, finding)
     }
 
     /// With what follows from it.
-    pub(super) fn because(mut self, why: impl Into<String>) -> Self {
+    pub(crate) fn because(mut self, why: impl Into<String>) -> Self {
         self.why = Some(why.into());
         self
     }
 
     /// With what to do about it.
-    pub(super) fn fixed_by(mut self, fix: impl Into<String>) -> Self {
+    pub(crate) fn fixed_by(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
         self
     }

@@ -271,7 +271,7 @@ pub struct Delivery {
 pub struct Spool {
     /// Most bytes of all its files; at least [`Spool::MIN_BYTES`].
     pub bytes: u64,
-    /// How much older than the newest point a batch may become.
+    /// How long a batch may wait.
     pub age: Duration,
 }
 

@@ -14,6 +14,7 @@ mod line;
 pub mod line_protocol;
 mod losses;
 mod payload;
+pub mod probe;
 pub mod prometheus;
 mod readings;
 mod tags;

@@ -160,7 +160,7 @@ impl Tagging {
     }
 
     /// The host's name.
-    pub(super) fn host(&self) -> &str {
+    pub fn host(&self) -> &str {
         &self.host
     }
 

@@ -40,6 +40,7 @@ use disk::Place;
 use intake::Intake;
 use kept::Kept;
 pub use link::TlsError;
+pub use outcome::Fault;
 use quarantine::Quarantine;
 use spool::Limits;
 pub use spool::SpoolError;

@@ -42,7 +42,7 @@ pub(super) enum Outcome {
 
 /// A fault that stays until somebody acts; nothing is dropped because of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Fault {
+pub enum Fault {
     /// The database does not exist.
     NoDatabase,
     /// The credentials are missing, wrong, or not enough.

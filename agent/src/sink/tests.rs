@@ -436,11 +436,8 @@ async fn what_cannot_be_written_before_the_deadline_is_lost_and_counted() {
 #[tokio::test]
 async fn what_is_on_disk_waits_for_the_next_start() {
     let mut fixture = Fixture::new().await;
-    fixture.delivery.spool = Some(Spool {
-        // The points here are of 1970.
-        age: Duration::from_hours(24 * 365 * 200),
-        ..Spool::default()
-    });
+    // The points here are of 1970, and wait since now.
+    fixture.delivery.spool = Some(Spool::default());
     let (sink, worker) = fixture.open();
     sink.offer(payload("a v=1i 1\nb v=1i 1\n"));
     let stop = async {

@@ -113,7 +113,7 @@ fn basic(username: &str, password: &Secret) -> String {
 }
 
 /// A name as an identifier of InfluxQL.
-pub(super) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     let mut quoted = "\"".to_owned();
     for char in name.chars() {
         match char {

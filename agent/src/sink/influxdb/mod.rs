@@ -5,6 +5,8 @@
 
 mod api;
 
+pub use api::quoted;
+
 use hyper::Method;
 use serde::Deserialize;
 use tokio::task::spawn_blocking;
@@ -51,6 +53,17 @@ pub struct Ping {
     pub version: Option<String>,
 }
 
+/// Why a payload is not stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unwritten {
+    /// The fault, if it stays until somebody acts.
+    pub fault: Option<Fault>,
+    /// Whether the lines themselves are what is not taken.
+    pub is_refused: bool,
+    /// In the other side's words.
+    pub reason: String,
+}
+
 impl Client {
     /// A client; connects only when there is something to ask. `read_secret` reads the files of secrets again when the
     /// server refuses them.
@@ -93,6 +106,22 @@ impl Client {
         outcome.without(&api::secrets(self.settings.credentials.as_ref()))
     }
 
+    /// Sends one payload, once, and says what is wrong if it is not stored.
+    pub async fn try_write(&mut self, payload: &Payload) -> Result<(), Unwritten> {
+        let (fault, is_refused, reason) = match self.write(payload, None).await {
+            Outcome::Stored => return Ok(()),
+            Outcome::Pause { fault, reason } => (Some(fault), false, reason),
+            Outcome::Rejected(rejection) => (None, true, rejection.reason),
+            Outcome::TooLarge { reason } | Outcome::Retry { reason, .. } => (None, false, reason),
+            Outcome::Closed => (None, false, "nobody reads there".to_owned()),
+        };
+        Err(Unwritten {
+            fault,
+            is_refused,
+            reason,
+        })
+    }
+
     /// Asks whether anybody is there. No version asks for credentials here but 3.x, unless told not to.
     pub async fn ping(&mut self) -> Result<Ping, String> {
         let ask = get("/ping".to_owned());
@@ -127,7 +156,7 @@ impl Client {
         if !self.settings.create_database || self.settings.version != InfluxdbVersion::V1 {
             return Ok(false);
         }
-        let statement = format!("CREATE DATABASE {}", api::quoted(&self.settings.database));
+        let statement = format!("CREATE DATABASE {}", quoted(&self.settings.database));
         self.execute(&statement).await.map(|_results| true)
     }
 

@@ -24,7 +24,7 @@ pub(super) struct Order<'a> {
     /// Losses that a point of the batches tells of.
     pub(super) told: &'a [Loss],
     pub(super) now_ns: i64,
-    /// A batch all of whose points are earlier is too old.
+    /// A batch that has waited since before this has waited too long.
     pub(super) horizon_ns: i64,
 }
 
@@ -112,6 +112,7 @@ fn insert(
         .map(|batch| pages_if_taken(room, batch))
         .sum();
     let mut seqs = Vec::with_capacity(batches.len());
+    change.next.newest_ns = change.next.newest_ns.max(Some(order.now_ns));
     for batch in batches {
         let reason = if !room.takes(batch.gzip.len() as u64) {
             Some(LossReason::Oversized)
@@ -136,7 +137,6 @@ fn insert(
     if seqs.first().is_some_and(Option::is_some) {
         change.next.tell(order.told);
     }
-    change.next.newest_ns = change.next.newest_ns.max(Some(order.now_ns));
     Ok(seqs)
 }
 

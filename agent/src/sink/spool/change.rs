@@ -41,16 +41,18 @@ impl<'store> Change<'store> {
         Ok(seq)
     }
 
-    /// Writes the row of a batch that is counted elsewhere.
+    /// Writes the row of a batch that is counted elsewhere. It waits from the time of the last appending on.
     pub(super) fn insert_as(&mut self, seq: Seq, batch: &Packed) -> Result<(), Trouble> {
+        let kept_ns = self.next.newest_ns.unwrap_or(batch.times.newest_ns);
         self.transaction.execute(
-            "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)",
             params![
                 seq.0,
                 signed(batch.points as u64),
                 batch.times.oldest_ns,
                 batch.times.newest_ns,
-                crc_of(seq, batch),
+                kept_ns,
+                crc_of(seq, batch, kept_ns),
                 &batch.gzip[..],
             ],
         )?;

@@ -50,7 +50,7 @@ pub struct Limits {
     /// Most bytes of all its files together; less than [`LEAST_BYTES`] counts as that. Files that were set aside are
     /// not among them: the damaged ones are at most three, and together no larger than this unless the last one is.
     pub bytes: u64,
-    /// How long points are kept.
+    /// How long a batch may wait.
     pub age: Duration,
 }
 
@@ -124,8 +124,8 @@ impl Spool {
     /// than `batches`, the rest is to be appended with another call.
     ///
     /// `told` are losses ([`Spool::untold`]) that the first of these batches tells of. `now_ns` is the time of the
-    /// appending, in nanoseconds since the Unix epoch: what is older than the limit then goes, as far as nothing newer
-    /// stands before it. It is no point's time, since others than the agent choose theirs as they like.
+    /// appending, in nanoseconds since the Unix epoch: what has waited longer than it may then goes, as far as nothing
+    /// that is being written stands before it. Points' own times count for nothing: they may be of any.
     ///
     /// After an error nothing is appended.
     #[must_use = "there may be batches left to append"]

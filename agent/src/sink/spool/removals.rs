@@ -19,11 +19,11 @@ pub(super) struct Removals<'a, 'store> {
 }
 
 impl Removals<'_, '_> {
-    /// Removes the oldest batches that are all before `horizon_ns`.
+    /// Removes the oldest batches that have waited since before `horizon_ns`.
     pub(super) fn age(&mut self, horizon_ns: i64) -> Result<(), Trouble> {
         while self.left > 0
             && let Some((seq, label)) = self.oldest()?
-            && label.times.newest_ns < horizon_ns
+            && rows::kept_ns(&self.change.store.connection, seq)? < horizon_ns
         {
             self.lose(seq, &label, LossReason::Aged)?;
         }

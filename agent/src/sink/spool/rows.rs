@@ -59,15 +59,21 @@ pub(super) fn read(file: &Connection, (seq, label): &Labelled) -> Result<Option<
     if label.bytes > MOST_BATCH_BYTES {
         return Ok(None);
     }
-    let query = "SELECT gzip, crc FROM batch WHERE seq = ?";
-    let both = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let (gzip, crc): (Vec<u8>, i64) = file.query_row(query, [seq.0], both)?;
+    let query = "SELECT gzip, kept_ns, crc FROM batch WHERE seq = ?";
+    let all = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let (gzip, kept_ns, crc): (Vec<u8>, i64, i64) = file.query_row(query, [seq.0], all)?;
     let packed = Packed {
         gzip: gzip.into(),
         points: usize::try_from(label.points).unwrap_or(0),
         times: label.times,
     };
-    Ok((i64::from(crc_of(*seq, &packed)) == crc).then_some(packed))
+    Ok((i64::from(crc_of(*seq, &packed, kept_ns)) == crc).then_some(packed))
+}
+
+/// Since when a batch waits, in nanoseconds since the Unix epoch.
+pub(super) fn kept_ns(file: &Connection, seq: Seq) -> Result<i64, Trouble> {
+    let query = "SELECT kept_ns FROM batch WHERE seq = ?";
+    Ok(file.query_row(query, [seq.0], |row| row.get(0))?)
 }
 
 /// What the ledger counts of a batch.
@@ -80,12 +86,13 @@ pub(super) fn label_of(batch: &Packed) -> Label {
 }
 
 /// The sum over a row.
-pub(super) fn crc_of(seq: Seq, batch: &Packed) -> u32 {
+pub(super) fn crc_of(seq: Seq, batch: &Packed, kept_ns: i64) -> u32 {
     let mut crc = Crc::new();
     crc.update(&seq.0.to_le_bytes());
     crc.update(&(batch.points as u64).to_le_bytes());
     crc.update(&batch.times.oldest_ns.to_le_bytes());
     crc.update(&batch.times.newest_ns.to_le_bytes());
+    crc.update(&kept_ns.to_le_bytes());
     crc.update(&batch.gzip);
     crc.sum()
 }

@@ -59,6 +59,7 @@ const TABLES: &str = "
         points INTEGER NOT NULL,
         oldest_ns INTEGER NOT NULL,
         newest_ns INTEGER NOT NULL,
+        kept_ns INTEGER NOT NULL,
         crc INTEGER NOT NULL,
         gzip BLOB NOT NULL
     ) STRICT;
