@@ -49,6 +49,16 @@ fn an_outage_that_the_spool_spans_costs_no_point_and_no_tick() {
     twins.tells_once("cannot write; points are kept and tried again");
     twins.tells_once("writing works again");
 
+    eventually(PATIENCE, "all that waited is written", || {
+        match twins
+            .agent
+            .batch()
+            .agent_with("waiting_points", "sink", SINK)
+        {
+            0 => Ok(()),
+            waiting => Err(waiting),
+        }
+    });
     let (collected, stored) = twins.finish();
     println!("collected={} stored={}", collected.len(), stored.len());
     assert!(same(&collected, &stored));

@@ -62,6 +62,10 @@ fn lines_handed_in_are_in_the_database_and_the_bad_ones_are_named_and_counted() 
         (204, String::new())
     );
 
+    eventually(PATIENCE, "the database is there", || {
+        let stored = server.value(DATABASE, "SELECT count(visits) FROM shop");
+        stored.as_u64().ok_or(stored)
+    });
     let names = ["shop", "now", "a=b,c"];
     let stored = eventually(PATIENCE, "all seven points are stored", || {
         let points = server.points(DATABASE);

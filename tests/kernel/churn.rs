@@ -18,7 +18,7 @@ const GROWTH_BYTES: u64 = 6 << 20;
 
 #[test]
 fn of_two_thousand_cgroups_at_full_speed_none_is_lost_and_nothing_is_left() {
-    let home = Home::with("[ship]\ncgroups = true\n");
+    let home = Home::with("[ship]\ncgroups = true\nmax_names = 100000\n");
     let points = home.path().join("points");
     let agent = home.start(&["--file", points.to_str().unwrap()]);
     let rounds = |count| {

@@ -66,6 +66,11 @@ impl Disk {
         Some((spool.depth().bytes, self.place.limits.bytes))
     }
 
+    /// Whether it is away and to be tried again now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.away.is_some_and(|again| now >= again)
+    }
+
     /// Takes something out, which a full disk does not hinder. That it works says nothing of whether it can be written.
     pub(super) fn read<T>(
         &mut self,

@@ -416,7 +416,9 @@ impl Kept {
             let movable = self.memory.iter().filter(|(id, _)| Some(*id) != self.taken);
             let (ids, mut batches): (Vec<u64>, Vec<Packed>) =
                 movable.map(|(id, batch)| (id, batch.clone())).unzip();
-            let Some(disk) = self.disk.as_mut().filter(|_| !batches.is_empty()) else {
+            // With nothing to keep, the account is written: that tells whether the disk is there again.
+            let is_wanted = |disk: &&mut Disk| !batches.is_empty() || disk.is_due(now);
+            let Some(disk) = self.disk.as_mut().filter(is_wanted) else {
                 return;
             };
             let untold = disk.spool().map(Spool::untold).unwrap_or_default();

@@ -223,13 +223,8 @@ impl Worker {
                         self.wait(wait).await;
                     }
                 }
-                // What ends with the process does not wait for its turn longer than it must.
-                Next::Later(wait) if self.store.is_closed() => {
-                    if self.store.is_safe().await {
-                        return Ok(());
-                    }
-                    sleep(wait).await;
-                }
+                // There is a deadline; until then what waits for its turn is written, too.
+                Next::Later(wait) if self.store.is_closed() => sleep(wait).await,
                 Next::Nothing if self.store.is_closed() => return Ok(()),
                 Next::Later(wait) => self.store.more_within(wait).await,
                 Next::Nothing => self.store.more().await,

@@ -89,9 +89,12 @@ pub(super) struct Link {
 /// A connection that is open, as far as is known.
 struct Open {
     sender: SendRequest<Full<Bytes>>,
-    /// What moves the bytes; polled while a request is under way.
-    connection: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>,
+    /// What moves the bytes; polled while a request is under way, and gone when it ends: the sender waits for it as long
+    /// as it is there.
+    connection: Option<Connection>,
 }
+
+type Connection = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -191,7 +194,7 @@ impl Open {
             .map_err(|error| Fault::Cut(error.into()))?;
         Ok(Self {
             sender,
-            connection: Box::pin(connection),
+            connection: Some(Box::pin(connection)),
         })
     }
 
@@ -215,7 +218,10 @@ impl Open {
                     biased;
                     answer = &mut exchange => break answer,
                     // A server that answers and closes: the answer is still to be taken in.
-                    done = &mut *connection, if ended.is_none() => ended = Some(done),
+                    done = until_end(connection), if ended.is_none() => {
+                        *connection = None;
+                        ended = Some(done);
+                    }
                 }
             }
         };
@@ -229,6 +235,14 @@ impl Open {
             // Why the connection ended says more than that it did.
             (Err(_), Some(Err(error))) | (Err(error), _) => Err(Fault::Cut(error.into())),
         }
+    }
+}
+
+/// How a connection ends.
+async fn until_end(connection: &mut Option<Connection>) -> hyper::Result<()> {
+    match connection {
+        Some(connection) => connection.await,
+        None => Ok(()),
     }
 }
 
