@@ -1,7 +1,7 @@
 //! What waits for one sink: on disk, and in memory where there is no disk or it is away.
 //!
-//! What comes stands in memory first and goes to the disk in the order in which it came, but for a batch that is being
-//! written from memory just then.
+//! What comes stands in memory first and goes to the disk in the order in which it came, a batch that is being written
+//! from memory just then with the others.
 //! Blocking, for one caller at a time; `store` brings it together with tasks.
 
 use std::{
@@ -78,6 +78,8 @@ pub(super) struct Kept {
     live: Live,
     /// The batch in memory that is being written.
     taken: Option<u64>,
+    /// Where that batch has gone since it was taken.
+    moved: Option<(u64, Seq)>,
     pacer: Pacer,
     tell: TellLosses,
     /// The account, where there is no spool to keep it.
@@ -134,6 +136,7 @@ impl Kept {
             memory: Memory::new(max_bytes),
             live: Live::default(),
             taken: None,
+            moved: None,
             pacer: Pacer::new(drain_lines),
             tell,
             account: Tally::default(),
@@ -199,7 +202,7 @@ impl Kept {
 
     /// A batch was not written; it may be taken again. All that came so far has waited, then.
     pub(super) fn release(&mut self, key: Key) {
-        match key {
+        match self.place_of(key) {
             Key::Disk(seq) => {
                 if let Some(spool) = self.spool_mut() {
                     spool.release(seq);
@@ -220,17 +223,16 @@ impl Kept {
     /// A batch that was begun then is done with.
     pub(super) fn settle(&mut self, batch: &Batch, tally: &Tally, began: Instant, now: Instant) {
         self.works = true;
-        self.suspect = self
-            .suspect
-            .take()
-            .filter(|it| batch.key != Key::Disk(it.seq));
+        let key = self.place_of(batch.key);
+        let suspect = self.suspect.take();
+        self.suspect = suspect.filter(|it| key != Key::Disk(it.seq));
         if let Some(suspect) = &mut self.suspect {
             suspect.strikes += u32::from(std::mem::take(&mut suspect.has_failed));
         }
         if batch.has_waited {
             self.pacer.drained(batch.packed.points, began, now);
         }
-        self.account_for(batch.key, tally);
+        self.account_for(key, tally);
         self.settled += 1;
         if self.settled >= FLUSH_AFTER {
             self.flush(now);
@@ -367,6 +369,14 @@ impl Kept {
         Some((Key::Memory(id), batch))
     }
 
+    /// Where a batch is now that was given under this key.
+    fn place_of(&mut self, key: Key) -> Key {
+        match (key, self.moved.take()) {
+            (Key::Memory(id), Some((moved, seq))) if id == moved => Key::Disk(seq),
+            (key, _) => key,
+        }
+    }
+
     /// Takes a batch that is done with into the account.
     fn account_for(&mut self, key: Key, tally: &Tally) {
         match key {
@@ -413,9 +423,9 @@ impl Kept {
     /// Moves what is in memory to the disk, if that can be used, with a point of what was lost.
     fn move_to_disk(&mut self, now: Instant, wall_ns: i64) {
         loop {
-            let movable = self.memory.iter().filter(|(id, _)| Some(*id) != self.taken);
+            let held = self.memory.iter();
             let (ids, mut batches): (Vec<u64>, Vec<Packed>) =
-                movable.map(|(id, batch)| (id, batch.clone())).unzip();
+                held.map(|(id, batch)| (id, batch.clone())).unzip();
             // With nothing to keep, the account is written: that tells whether the disk is there again.
             let is_wanted = |disk: &&mut Disk| !batches.is_empty() || disk.is_due(now);
             let Some(disk) = self.disk.as_mut().filter(is_wanted) else {
@@ -434,6 +444,11 @@ impl Kept {
             let live_from = self.live.memory;
             for (id, seq) in ids.iter().zip(seqs.into_iter().skip(extra)) {
                 self.memory.remove(*id);
+                if let Some(seq) = seq.filter(|_| self.taken == Some(*id)) {
+                    self.taken = None;
+                    let held = disk.with(now, |spool| spool.hold(seq));
+                    self.moved = held.and(Some((*id, seq)));
+                }
                 if let Some(seq) = seq.filter(|_| live_from.is_some_and(|from| *id >= from)) {
                     self.live.disk.get_or_insert(seq);
                 }

@@ -34,8 +34,9 @@ fn check(it: &mut Fixture, batches: &[Packed], what: &str) -> (u64, Vec<SetAside
     let mut points = 0;
     let mut last = Seq::FIRST;
     while let Some(stored) = spool.take(Seq::FIRST).unwrap() {
-        assert!(stored.seq > last, "{what}");
-        last = stored.seq;
+        // Damage that is found late may give once more what was settled and not yet written down.
+        assert!(stored.seq > last || what == FLIPPED, "{what}");
+        last = last.max(stored.seq);
         assert!(batches.contains(&stored.packed), "{what}");
         points += stored.packed.points as u64;
         spool.settle(stored.seq, &[]);
