@@ -569,6 +569,7 @@ async fn server(
         source,
     };
     let listener = TcpListener::bind(http.listen).await.map_err(failed)?;
+    let defaults = http::Settings::default();
     let settings = http::Settings {
         host: config.host.clone(),
         cpus: thread::available_parallelism().map_or(1, usize::from),
@@ -577,8 +578,11 @@ async fn server(
         labels: config.labels.allow.clone(),
         metrics: http.metrics,
         watchers: http.watchers,
-        drain: DRAIN,
-        ..http::Settings::default()
+        limits: http::Limits {
+            drain: DRAIN,
+            ..defaults.limits
+        },
+        ..defaults
     };
     Ok((
         listener,

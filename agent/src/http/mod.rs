@@ -34,7 +34,7 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 
-use serving::Limits;
+pub use serving::Limits;
 
 use crate::{
     encode::prometheus::AllowedLabels, live::Live, metrics::choice::Choice, self_stats::SelfStats,
@@ -60,14 +60,8 @@ pub struct Settings {
     pub finals: Duration,
     /// Watchers of the live stream at a time; further ones are refused.
     pub watchers: usize,
-    /// Connections at a time; further ones wait in the kernel's backlog.
-    pub connections: usize,
-    /// How long a client may take to send a request, and how long an idle connection is kept.
-    pub read_timeout: Duration,
-    /// How long a client may take nothing of an answer.
-    pub write_timeout: Duration,
-    /// How long answers under way may take after the stop.
-    pub drain: Duration,
+    /// What connections may take.
+    pub limits: Limits,
 }
 
 impl Default for Settings {
@@ -81,10 +75,7 @@ impl Default for Settings {
             metrics: Choice::default(),
             finals: Duration::from_mins(1),
             watchers: 32,
-            connections: 256,
-            read_timeout: Duration::from_secs(10),
-            write_timeout: Duration::from_secs(10),
-            drain: Duration::from_secs(3),
+            limits: Limits::of(256),
         }
     }
 }
@@ -131,15 +122,10 @@ impl Server {
     }
 
     /// Serves until `stop` says true or its sender is gone, then lets answers under way finish within
-    /// [`Settings::drain`]. Returns how many connections had to be cut.
+    /// [`Limits::drain`]. Returns how many connections had to be cut.
     pub async fn run(self, listener: TcpListener, stop: watch::Receiver<bool>) -> usize {
         let context = self.context;
-        let limits = Limits {
-            connections: context.settings.connections,
-            read_timeout: context.settings.read_timeout,
-            write_timeout: context.settings.write_timeout,
-            drain: context.settings.drain,
-        };
+        let limits = context.settings.limits;
         let stopping = stop.clone();
         let answer = move |request: Request<Incoming>, local| {
             let answer = answer(&context, &request, local, &stopping);

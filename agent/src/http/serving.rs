@@ -25,15 +25,27 @@ const HEADERS: usize = 64;
 
 /// What connections may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub struct Limits {
     /// Connections at a time; further ones wait in the kernel's backlog.
-    pub(super) connections: usize,
+    pub connections: usize,
     /// How long a client may take to send the headers of a request, and how long an idle connection is kept.
-    pub(super) read_timeout: Duration,
+    pub read_timeout: Duration,
     /// How long a client may take nothing of an answer.
-    pub(super) write_timeout: Duration,
+    pub write_timeout: Duration,
     /// How long answers under way may take after the stop.
-    pub(super) drain: Duration,
+    pub drain: Duration,
+}
+
+impl Limits {
+    /// So many connections, with times for clients on this host or near it.
+    pub const fn of(connections: usize) -> Self {
+        Self {
+            connections,
+            read_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(3),
+        }
+    }
 }
 
 /// Where connections come from.

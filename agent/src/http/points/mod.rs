@@ -17,7 +17,7 @@ mod pace;
 mod tests;
 mod write;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -48,30 +48,21 @@ pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// What the server needs to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Connections at a time; further ones wait in the kernel's backlog.
-    pub connections: usize,
+    /// What connections may take; [`Limits::read_timeout`] is for the body once more.
+    pub limits: Limits,
     /// Bodies in memory at a time; further ones are told to come again.
     pub bodies: usize,
     /// Unpacked bytes a second, on average over some seconds; a request counts as 1 KiB at least. What is beyond is told
     /// to come again.
     pub bytes_per_second: u64,
-    /// How long a client may take to send the headers, and again to send the body.
-    pub read_timeout: Duration,
-    /// How long a client may take nothing of an answer.
-    pub write_timeout: Duration,
-    /// How long answers under way may take after the stop.
-    pub drain: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            connections: 64,
+            limits: Limits::of(64),
             bodies: 16,
             bytes_per_second: 4 << 20,
-            read_timeout: Duration::from_secs(10),
-            write_timeout: Duration::from_secs(10),
-            drain: Duration::from_secs(3),
         }
     }
 }
@@ -123,15 +114,10 @@ impl Server {
     }
 
     /// Serves until `stop` says true or its sender is gone, then lets answers under way finish within
-    /// [`Settings::drain`]. Returns how many connections had to be cut.
+    /// [`Limits::drain`]. Returns how many connections had to be cut.
     pub async fn run(self, listener: UnixListener, stop: watch::Receiver<bool>) -> usize {
         let context = self.context;
-        let limits = Limits {
-            connections: context.settings.connections,
-            read_timeout: context.settings.read_timeout,
-            write_timeout: context.settings.write_timeout,
-            drain: context.settings.drain,
-        };
+        let limits = context.settings.limits;
         let answer = move |request, uid| answer(Arc::clone(&context), request, uid);
         serving::run(listener, limits, stop, answer).await
     }

@@ -7,6 +7,7 @@ use std::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use flate2::{Compression, write::GzEncoder};
@@ -300,9 +301,11 @@ async fn too_many_bytes_a_second_have_to_wait() {
 #[tokio::test]
 async fn slow_clients_are_cut_and_hold_up_nobody() {
     let settings = Settings {
-        connections: 3,
+        limits: Limits {
+            read_timeout: Duration::from_millis(200),
+            ..Limits::of(3)
+        },
         bodies: 1,
-        read_timeout: Duration::from_millis(200),
         ..Settings::default()
     };
     let server = Running::start(settings);

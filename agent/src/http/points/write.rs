@@ -78,7 +78,12 @@ async fn take(context: &Context, request: Request<Incoming>) -> Result<(usize, R
     // A body that is of no use is read all the same: who is still sending would not read the answer.
     let is_of_use = precision.is_ok() && encoding.is_ok() && permit.is_ok();
     let kept = if is_of_use { MAX_BODY_BYTES } else { 0 };
-    let body = body::read(request.into_body(), kept, context.settings.read_timeout).await;
+    let body = body::read(
+        request.into_body(),
+        kept,
+        context.settings.limits.read_timeout,
+    )
+    .await;
     let (precision, encoding) = (precision?, encoding?);
     let Ok(_permit) = permit else {
         return Err(Refusal::for_now("too many requests at one time"));

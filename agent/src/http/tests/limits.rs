@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Running;
 use crate::{
     encode::fixture::{container, every_sample, subject_of, tick_of},
-    http::Settings,
+    http::{Limits, Settings},
 };
 
 #[tokio::test]
@@ -92,8 +92,10 @@ async fn oversized_headers_are_refused() {
 #[tokio::test]
 async fn slow_and_idle_clients_are_cut_and_make_room() {
     let settings = Settings {
-        connections: 2,
-        read_timeout: Duration::from_millis(50),
+        limits: Limits {
+            read_timeout: Duration::from_millis(50),
+            ..Limits::of(2)
+        },
         ..Settings::default()
     };
     let server = Running::start(settings).await;
@@ -112,8 +114,10 @@ async fn slow_and_idle_clients_are_cut_and_make_room() {
 #[tokio::test]
 async fn a_client_that_takes_nothing_is_cut() {
     let settings = Settings {
-        write_timeout: Duration::from_millis(50),
-        connections: 1,
+        limits: Limits {
+            write_timeout: Duration::from_millis(50),
+            ..Limits::of(1)
+        },
         ..Settings::default()
     };
     let server = Running::start(settings).await;
@@ -158,7 +162,10 @@ async fn stopping_ends_streams_and_idle_connections_and_cuts_none() {
 #[tokio::test]
 async fn stopping_cuts_who_takes_no_answer() {
     let settings = Settings {
-        drain: Duration::from_millis(50),
+        limits: Limits {
+            drain: Duration::from_millis(50),
+            ..Limits::of(8)
+        },
         ..Settings::default()
     };
     let server = Running::start(settings).await;
