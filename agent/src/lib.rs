@@ -51,6 +51,7 @@ pub mod notify;
 pub mod sink;
 pub mod state;
 pub mod surroundings;
+mod terminal;
 
 // Wiring.
 pub mod app;

@@ -112,6 +112,14 @@ pub(super) mod fixture {
 
     use super::*;
 
+    /// These series, and nothing to note.
+    pub(in super::super) fn answer(series: impl IntoIterator<Item = Series>) -> Answer {
+        Answer {
+            series: series.into_iter().collect(),
+            notes: Vec::new(),
+        }
+    }
+
     /// Series of one tag and one number a second.
     pub(in super::super) fn series(container: &str, column: &str, values: &[f64]) -> Series {
         let rows = (0_i64..).zip(values).map(|(second, value)| {

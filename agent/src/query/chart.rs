@@ -241,15 +241,11 @@ fn axis(first: i64, last: i64, columns: usize) -> [String; 2] {
 mod tests {
     use unicode_width::UnicodeWidthStr as _;
 
-    use super::{super::answer::fixture::series, *};
+    use super::{
+        super::answer::fixture::{answer, series},
+        *,
+    };
     use crate::{encode::fixture::HOSTILE, text::is_unprintable};
-
-    fn answer(series: impl IntoIterator<Item = Series>) -> Answer {
-        Answer {
-            series: series.into_iter().collect(),
-            notes: Vec::new(),
-        }
-    }
 
     #[test]
     fn a_rise_is_drawn_from_corner_to_corner() {

@@ -1,12 +1,13 @@
 //! Answers → standard output, in the form asked for; with `--watch` in place where that is a terminal.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 use serde_json::{Value, json};
 
 use super::{answer::Answer, chart::chart, table};
 use crate::{
     cli::{QueryArgs, QueryFormat},
+    terminal,
     text::{cut, printable, printable_json},
 };
 
@@ -17,12 +18,6 @@ const WIDTH: usize = 80;
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[2J";
 /// The first screen, as it was.
 const LEAVE: &str = "\u{1b}[?25h\u{1b}[?1049l";
-/// Takes the cursor to the upper left corner.
-const HOME: &str = "\u{1b}[H";
-/// Clears the rest of the line.
-const CLEAR_LINE: &str = "\u{1b}[K";
-/// Clears the rest of the screen.
-const CLEAR_BELOW: &str = "\u{1b}[J";
 
 /// Prints answers. When it goes, a terminal is as it was found.
 pub(super) struct Printer {
@@ -67,15 +62,15 @@ impl Printer {
             }
         };
         if !self.redraws {
-            tell(&answer.notes);
+            answer.notes.iter().for_each(|it| terminal::tell(it));
         }
-        write(&text)
+        terminal::print(&text)
     }
 
     /// Says what went wrong, below the answer before; returns whether anybody reads on.
     pub(super) fn complain(&mut self, error: &str) -> io::Result<bool> {
         if !self.redraws {
-            tell(&[error.to_owned()]);
+            terminal::tell(error);
             return Ok(true);
         }
         let before = self.shown.clone();
@@ -97,7 +92,7 @@ impl Printer {
 
     fn show(&mut self) -> io::Result<bool> {
         if !self.redraws {
-            return write(&format!("{}\n", self.shown.join("\n")));
+            return terminal::print(&format!("{}\n", self.shown.join("\n")));
         }
         let mut text = String::new();
         if !self.has_entered {
@@ -114,18 +109,15 @@ impl Printer {
             .take(height)
             .map(|line| cut(line, width))
             .collect();
-        text.push_str(HOME);
-        text.push_str(&body.join(&format!("{CLEAR_LINE}\n")));
-        text.push_str(CLEAR_LINE);
-        text.push_str(CLEAR_BELOW);
-        write(&text)
+        text.push_str(&terminal::redraw(&body));
+        terminal::print(&text)
     }
 }
 
 impl Drop for Printer {
     fn drop(&mut self) {
         if self.has_entered {
-            write(LEAVE).unwrap_or_default();
+            terminal::print(LEAVE).unwrap_or_default();
         }
     }
 }
@@ -155,28 +147,6 @@ fn json(answer: &Answer) -> String {
         .collect();
     let text = json!({ "series": series }).to_string();
     format!("{}\n", printable_json(&text))
-}
-
-fn tell(notes: &[String]) {
-    for note in notes {
-        let line = format!("cgflux: {}\n", printable(note));
-        // Numbers are printed all the same if there is nobody to tell.
-        io::stderr().write_all(line.as_bytes()).unwrap_or_default();
-    }
-}
-
-/// Returns whether anybody reads on.
-fn write(text: &str) -> io::Result<bool> {
-    let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
-        Ok(()) => Ok(true),
-        // A reader that has seen enough, as `head` has.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -126,15 +126,11 @@ fn record<'a>(text: &mut String, fields: impl Iterator<Item = &'a str>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::answer::fixture::series, *};
+    use super::{
+        super::answer::fixture::{answer, series},
+        *,
+    };
     use crate::{encode::fixture::HOSTILE, text::is_unprintable};
-
-    fn answer(series: impl IntoIterator<Item = Series>) -> Answer {
-        Answer {
-            series: series.into_iter().collect(),
-            notes: Vec::new(),
-        }
-    }
 
     #[test]
     fn series_of_one_shape_share_a_table() {

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::HashSet,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
 };
 
 use serde_json::Value;
@@ -14,15 +14,9 @@ use crate::{
     encode::{LineEncoder, Tagging, json},
     metrics::Batch,
     shipment::{Point, Shipment},
+    terminal,
     text::{printable, printable_json},
 };
-
-/// Takes the cursor to the upper left corner.
-const HOME: &str = "\u{1b}[H";
-/// Clears the rest of the line.
-const CLEAR_LINE: &str = "\u{1b}[K";
-/// Clears the rest of the screen.
-const CLEAR_BELOW: &str = "\u{1b}[J";
 
 /// Prints readings.
 pub(super) struct Printer {
@@ -41,9 +35,7 @@ impl Printer {
         let is_table = arguments.format == StatFormat::Table;
         let redraws = is_table && !arguments.once && io::stdout().is_terminal();
         if !redraws {
-            let line = format!("cgflux: {}\n", printable(&origin));
-            // Numbers are printed all the same if there is nobody to tell.
-            io::stderr().write_all(line.as_bytes()).unwrap_or_default();
+            terminal::tell(&origin);
         }
         Self {
             name: arguments.name.clone(),
@@ -64,16 +56,7 @@ impl Printer {
             StatFormat::Line => lines(&mut self.encoder, &reading.batch, name),
         };
         self.printed = true;
-        let mut stdout = io::stdout().lock();
-        match stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-        {
-            Ok(()) => Ok(true),
-            // A reader that has seen enough, as `head` has.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-            Err(error) => Err(error),
-        }
+        terminal::print(&text)
     }
 
     fn table(&self, before: Option<&Batch>, batch: &Batch) -> String {
@@ -89,8 +72,7 @@ impl Printer {
         if let Some((width, height)) = size {
             fit(&mut lines, width.0.into(), height.0.into());
         }
-        let body = lines.join(&format!("{CLEAR_LINE}\n"));
-        format!("{HOME}{body}{CLEAR_LINE}\n{CLEAR_BELOW}")
+        terminal::redraw(&lines) + "\n"
     }
 }
 
