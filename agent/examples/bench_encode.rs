@@ -4,17 +4,26 @@
 //! the ratios.
 #![expect(clippy::print_stdout, reason = "it prints a table")]
 
-use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Duration, time::Instant};
+#[path = "shared/containers.rs"]
+mod containers;
+#[path = "shared/spread.rs"]
+mod spread;
 
-use agent_ebpf::histogram::{BUCKETS, bucket_bound_ns};
+use std::{
+    collections::BTreeMap,
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use agent_ebpf::histogram::bucket_bound_ns;
 use cgflux::{
-    container::{CgroupId, Container, Runtime},
     encode::{LineEncoder, Tagging},
-    metrics::{Batch, Histogram, Sample, Subject, Value, catalog},
+    metrics::{Batch, Sample, Value},
     shipment::Shipper,
-    snapshot::Timestamp,
 };
 use influxdb_line_protocol::LineProtocolBuilder;
+
+use spread::spread;
 
 const CONTAINERS: u64 = 200;
 const PAIRS: usize = 31;
@@ -22,7 +31,7 @@ const LINES_PER_CONTAINER: u64 = 2;
 
 fn main() -> anyhow::Result<()> {
     for (title, with_histogram) in [("without buckets", false), ("with 24 buckets", true)] {
-        let batch = batch(with_histogram);
+        let batch = containers::batch(CONTAINERS, 1, 1_700_000_000_000_000_000, with_histogram);
         let tagging = Tagging::new("bench", &BTreeMap::new(), &[])?;
         let mut encoder = LineEncoder::new(tagging);
         let mut shipper = Shipper::new(Duration::ZERO);
@@ -49,72 +58,18 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn report(title: &str, pairs: &[(f64, f64)]) {
-    let sorted = |value: fn(&(f64, f64)) -> f64| {
-        let mut values: Vec<f64> = pairs.iter().map(value).collect();
-        values.sort_by(f64::total_cmp);
-        values
-    };
-    let (ours, theirs) = (sorted(|pair| pair.0), sorted(|pair| pair.1));
-    let ratios = sorted(|pair| pair.1 / pair.0);
-    let at = |values: &[f64], quarter: usize| values[values.len() * quarter / 4];
+    let every = |value: fn(&(f64, f64)) -> f64| pairs.iter().map(value).collect();
     println!(
-        "{title}: own encoder {:.2} us a line, builder {:.2} us, ratio {:.1} [{:.1} to {:.1}], {} pairs",
-        at(&ours, 2),
-        at(&theirs, 2),
-        at(&ratios, 2),
-        at(&ratios, 1),
-        at(&ratios, 3),
+        "{title}: us a line, own encoder {}, builder {}, ratio {}, {} pairs",
+        spread(every(|pair| pair.0), 2),
+        spread(every(|pair| pair.1), 2),
+        spread(every(|pair| pair.1 / pair.0), 1),
         pairs.len(),
     );
 }
 
 fn us_per_line(started: Instant) -> f64 {
     started.elapsed().as_secs_f64() * 1e6 / (CONTAINERS * LINES_PER_CONTAINER) as f64
-}
-
-fn batch(with_histogram: bool) -> Batch {
-    let subjects = (0..CONTAINERS).map(|index| {
-        let container = Container {
-            runtime: Runtime::Docker,
-            name: format!("shop-web-{index}"),
-            image: Some("registry:5000/shop/web:1.2".to_owned()),
-            ..Container::host(CgroupId(index + 2))
-        };
-        Subject::new(Arc::new(container), true, samples(index, with_histogram))
-    });
-    Batch {
-        taken: Timestamp {
-            boot_ns: 1,
-            wall_ns: 1_700_000_000_000_000_000,
-        },
-        interval: Duration::from_secs(1),
-        subjects: subjects.collect(),
-        host: Vec::new(),
-        agent: Vec::new(),
-        oom_kills: Vec::new(),
-        other: None,
-    }
-}
-
-fn samples(index: u64, with_histogram: bool) -> Vec<Sample> {
-    let metrics = catalog::container();
-    let sample = |metric: &'static catalog::Metric| {
-        let value = match (metric.kind, metric.unit) {
-            (catalog::Kind::Histogram, _) => Value::Histogram(Box::new(Histogram {
-                buckets: [index * 1_000_003; BUCKETS],
-                sum_ns: 0,
-            })),
-            (_, catalog::Unit::Cpus | catalog::Unit::Ratio) => {
-                Value::Float(0.123_456_789 * (index + 1) as f64)
-            }
-            _ => Value::Integer(index * 1_234_567_890_123),
-        };
-        Sample::new(metric, value)
-    };
-    metrics
-        .filter(|metric| with_histogram || metric.kind != catalog::Kind::Histogram)
-        .map(sample)
-        .collect()
 }
 
 /// The same tags and fields through the builder of the crate.

@@ -7,10 +7,12 @@
 //! other end's address is looked for. Needs root and `ip`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-#[path = "shared/figures.rs"]
-mod figures;
 #[path = "shared/pair.rs"]
 mod pair;
+#[path = "shared/rounds.rs"]
+mod rounds;
+#[path = "shared/spread.rs"]
+mod spread;
 #[path = "shared/unified.rs"]
 mod unified;
 
@@ -38,7 +40,7 @@ const ADDRESSES: [&str; 2] = ["10.213.1.1", "10.213.1.2"];
 const PAYLOAD: [u8; 64] = [0; 64];
 
 fn main() -> anyhow::Result<()> {
-    let (rounds, packets) = figures::rounds_of(100_000)?;
+    let (rounds, packets) = rounds::asked_for(100_000)?;
     pin()?;
     let bench = Bench::new(packets)?;
     println!(

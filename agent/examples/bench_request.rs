@@ -6,8 +6,10 @@
 //! Statistics cost some 20 ns of each call, the empty program's too. Needs root and `losetup`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-#[path = "shared/figures.rs"]
-mod figures;
+#[path = "shared/rounds.rs"]
+mod rounds;
+#[path = "shared/spread.rs"]
+mod spread;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -32,7 +34,7 @@ use cgflux::{
 };
 use nix::fcntl::{OFlag, PosixFadviseAdvice, posix_fadvise};
 
-use figures::spread;
+use spread::spread;
 
 static FLOOR: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/floor.o"));
 
@@ -53,7 +55,7 @@ enum Load {
 }
 
 fn main() -> anyhow::Result<()> {
-    let (rounds, requests) = figures::rounds_of(10_000)?;
+    let (rounds, requests) = rounds::asked_for(10_000)?;
     let bench = Bench::new(requests)?;
     println!(
         "{rounds} rounds of {requests} requests each; ns per request, median [quartiles]\n{:<20} {:>24} {:>20} {:>20} {:>20}",
@@ -75,10 +77,10 @@ fn main() -> anyhow::Result<()> {
         }
         println!(
             "{name:<20} {:>24} {:>20} {:>20} {:>20}",
-            spread(&none),
-            spread(&empty),
-            spread(&ours),
-            spread(&above)
+            spread(none, 0),
+            spread(empty, 0),
+            spread(ours, 0),
+            spread(above, 0)
         );
     }
     Ok(())

@@ -10,10 +10,12 @@
     reason = "a benchmark prints its figures"
 )]
 
-#[path = "shared/figures.rs"]
-mod figures;
 #[path = "shared/pair.rs"]
 mod pair;
+#[path = "shared/rounds.rs"]
+mod rounds;
+#[path = "shared/spread.rs"]
+mod spread;
 #[path = "shared/unified.rs"]
 mod unified;
 
@@ -49,7 +51,7 @@ fn main() -> anyhow::Result<()> {
     {
         return play(role == "ping", rounds.parse()?);
     }
-    let (rounds, trips) = figures::rounds_of(100_000)?;
+    let (rounds, trips) = rounds::asked_for(100_000)?;
     let bench = Bench::new(trips)?;
     println!(
         "{rounds} rounds of {} switches each; ns of CPU time per switch, median [quartiles]",

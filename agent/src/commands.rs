@@ -9,14 +9,18 @@ use std::{
 
 use cgflux::{
     check::{Facts, Look, Report, judge},
-    cli::{CheckArgs, Cli, ConfigCommand, Global, QueryArgs, RunArgs, SinkCommand, StatArgs},
+    cli::{
+        CheckArgs, Cli, ConfigCommand, Global, QueryArgs, RunArgs, SinkCommand, StatArgs,
+        TelemetryArgs,
+    },
     config::{self, Resolved},
     encode::Tagging,
     estimate::Estimate,
     exit::Exit,
     kernel, logging, preview, probe,
-    provision::{self, Plan, Wanted},
+    provision::{self, Done, Plan, Wanted},
     query, stat, surroundings,
+    telemetry::{self, Telemetry},
     text::printable,
 };
 use clap::CommandFactory as _;
@@ -29,6 +33,22 @@ pub(crate) fn resolve(global: &Global, run: &RunArgs) -> anyhow::Result<Resolved
     let resolved = surroundings::resolve(global.config.as_deref(), flags)?;
     kernel::check_skipped(&resolved)?;
     Ok(resolved)
+}
+
+/// How `program`, which is `web` or `load`, tells of itself, and where to, in words. Starts the log.
+pub(crate) fn telemetry(
+    program: &str,
+    global: &Global,
+    arguments: &TelemetryArgs,
+) -> anyhow::Result<(Telemetry, String)> {
+    let (resolved, place) = telemetry::resolve(global, arguments)?;
+    let colours = logging::stderr_colours(global.color.choice());
+    logging::start(resolved.config.log, colours)?;
+    for warning in &resolved.warnings {
+        tracing::warn!("{warning}");
+    }
+    let telemetry = Telemetry::open(program, &resolved, arguments.container.as_deref())?;
+    Ok((telemetry, place))
 }
 
 /// `cgflux check`
@@ -110,8 +130,10 @@ pub(crate) fn sink(global: &Global, command: &SinkCommand) -> anyhow::Result<Exi
 fn init(plans: &[Plan], is_agreed: bool) -> anyhow::Result<Exit> {
     for plan in plans {
         print(&format!("sink {}:\n", plan.sink))?;
-        for statement in &plan.statements {
-            print(&format!("  {}\n", printable(statement)))?;
+        for step in &plan.steps {
+            for line in step.to_string().lines() {
+                print(&format!("  {}\n", printable(line)))?;
+            }
         }
     }
     if !is_agreed && !io::stdin().is_terminal() {
@@ -133,15 +155,16 @@ fn init(plans: &[Plan], is_agreed: bool) -> anyhow::Result<Exit> {
     let mut exit = Exit::Ok;
     for plan in plans {
         let done = waited_for(provision::run(plan))??;
-        for (statement, done) in plan.statements.iter().zip(done) {
+        for (step, done) in plan.steps.iter().zip(done) {
             let (word, reason) = match done {
-                Ok(()) => ("done  ", String::new()),
+                Ok(Done::Made) => ("done  ", String::new()),
+                Ok(Done::Was) => ("there ", String::new()),
                 Err(reason) => {
                     exit = Exit::Failure;
                     ("FAILED", format!(": {}", printable(&reason)))
                 }
             };
-            print(&format!("{word} {}{reason}\n", printable(statement)))?;
+            print(&format!("{word} {}{reason}\n", printable(&step.title())))?;
         }
     }
     Ok(exit)

@@ -10,7 +10,9 @@ use crate::{
     config::Complaints,
     host::cgroup_tree::LayoutError,
     kernel::{KernelError, Obstacle},
+    load::LoadError,
     query::QueryError,
+    web::SettingsError,
 };
 
 /// Why the program ended. The unit file lists those after which a restart cannot help.
@@ -24,6 +26,10 @@ pub enum Exit {
     Usage,
     /// `check`: it runs, but lacks some metrics.
     Degraded,
+    /// `load`: what was expected does not hold.
+    Unmet,
+    /// `load`: its target cannot be reached.
+    Unreachable,
     /// The kernel lacks a feature. `EX_UNAVAILABLE` of sysexits(3).
     KernelFeature,
     /// The process lacks privileges. `EX_NOPERM` of sysexits(3).
@@ -48,6 +54,16 @@ impl Exit {
         match cause.downcast_ref() {
             Some(QueryError::Usage(_)) => return Some((Self::Usage, None)),
             Some(QueryError::NoServer) => return Some((Self::Configuration, None)),
+            _ => {}
+        }
+        if let Some(SettingsError::Address(_)) = cause.downcast_ref() {
+            return Some((Self::Usage, None));
+        }
+        match cause.downcast_ref() {
+            Some(LoadError::Usage(_) | LoadError::Remote { .. }) => {
+                return Some((Self::Usage, None));
+            }
+            Some(LoadError::Unreachable { .. }) => return Some((Self::Unreachable, None)),
             _ => {}
         }
         if let Some(LayoutError::NothingMounted) = cause.downcast_ref() {
@@ -82,7 +98,8 @@ impl Exit {
             Self::Ok => 0,
             Self::Failure => 1,
             Self::Usage => 2,
-            Self::Degraded => 3,
+            Self::Degraded | Self::Unmet => 3,
+            Self::Unreachable => 4,
             Self::KernelFeature => 69,
             Self::Privileges => 77,
             Self::Configuration => 78,
@@ -101,7 +118,7 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::{app::BuildError, source::SourceError, state::LockError};
+    use crate::{app::BuildError, source::SourceError, state::LockError, web::AddressError};
 
     #[test]
     fn each_cause_has_its_status() {
@@ -120,7 +137,19 @@ mod tests {
             source: io::ErrorKind::PermissionDenied.into(),
         };
         let unknown = QueryError::Usage("no query is called so".to_owned());
-        let cases: [(Box<dyn Error>, Exit, bool); 10] = [
+        let address = SettingsError::Address(AddressError::Malformed);
+        let away = LoadError::Unreachable {
+            target: "http://127.0.0.1:1/".to_owned(),
+            source: io::ErrorKind::ConnectionRefused.into(),
+        };
+        let cases: [(Box<dyn Error>, Exit, bool); 13] = [
+            (Box::new(away), Exit::Unreachable, false),
+            (
+                Box::new(LoadError::Usage("no".to_owned())),
+                Exit::Usage,
+                false,
+            ),
+            (Box::new(address), Exit::Usage, false),
             (Box::new(unknown), Exit::Usage, false),
             (Box::new(QueryError::NoServer), Exit::Configuration, false),
             (Box::new(Complaints(Vec::new())), Exit::Configuration, false),

@@ -23,11 +23,13 @@ pub enum LossReason {
     Damaged,
     /// A single batch was larger than all that may wait.
     Oversized,
+    /// It was a point that told of losses, and the other side refused it.
+    Unreported,
 }
 
 impl LossReason {
     /// All of them, in the order of publication.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Evicted,
         Self::Aged,
         Self::Overflow,
@@ -36,6 +38,7 @@ impl LossReason {
         Self::Expired,
         Self::Damaged,
         Self::Oversized,
+        Self::Unreported,
     ];
 
     /// Its word in metrics, points and on disk.
@@ -49,7 +52,13 @@ impl LossReason {
             Self::Expired => "expired",
             Self::Damaged => "damaged",
             Self::Oversized => "oversized",
+            Self::Unreported => "unreported",
         }
+    }
+
+    /// Whether a point is to tell of it: else a point that is refused would make the next one, for ever.
+    pub fn is_reported(self) -> bool {
+        self != Self::Unreported
     }
 }
 

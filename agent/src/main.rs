@@ -1,12 +1,17 @@
 //! The `cgflux` program: takes the command line apart, hands each command its part, and says why it ended.
 
 mod commands;
+mod counter;
 mod daemon;
+mod generator;
 
-use std::io::{self, Write as _};
+use std::{
+    env,
+    io::{self, Write as _},
+};
 
 use cgflux::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, with_two_dashes},
     config::Complaints,
     exit::Exit,
     text::{chain, printable},
@@ -14,13 +19,15 @@ use cgflux::{
 use clap::Parser as _;
 
 fn main() -> Exit {
-    let Cli { global, command } = Cli::parse();
+    let Cli { global, command } = Cli::parse_from(with_two_dashes(env::args_os()));
     let done = match &command {
         Command::Run(arguments) => daemon::run(&global, arguments),
         Command::Check(arguments) => commands::check(&global, arguments),
         Command::Stat(arguments) => commands::stat(&global, arguments),
         Command::Sink(command) => commands::sink(&global, command),
         Command::Query(arguments) => commands::query(&global, arguments),
+        Command::Web(arguments) => counter::run(&global, arguments),
+        Command::Load(arguments) => generator::run(&global, arguments),
         Command::Config(command) => commands::config(&global, command),
         Command::Completions { shell } => commands::completions(*shell),
         Command::Version { json } => commands::version(*json),

@@ -93,8 +93,16 @@ fn containers(batch: &Batch) -> usize {
         .count()
 }
 
+/// The service manager that wants to be told. One that cannot be is no reason not to start.
+pub(crate) fn found() -> Option<Manager> {
+    Manager::of_this_process().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot tell the service manager how it stands");
+        None
+    })
+}
+
 /// That it is not told costs nothing but what a person sees.
-fn is_told(telling: io::Result<()>) -> bool {
+pub(crate) fn is_told(telling: io::Result<()>) -> bool {
     telling
         .inspect_err(|error| tracing::debug!(%error, "cannot tell the service manager"))
         .is_ok()

@@ -23,8 +23,8 @@ use crate::{
 /// How long a reader on this machine may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Releases that the tests of this program run against, by how their versions begin.
-const RUN_AGAINST: [&str; 2] = ["1.6.", "1.8."];
+/// Releases that the tests of this program run against.
+const RUN_AGAINST: [&str; 3] = ["1.6", "1.8", "2.7"];
 
 /// The file with the machine's id (machine-id(5)).
 const MACHINE_ID: &str = "/etc/machine-id";
@@ -50,15 +50,34 @@ pub fn chosen<'a>(config: &'a Config, name: Option<&str>) -> Result<Vec<&'a Sink
     }
 }
 
+/// One database that a sink writes to.
+struct Subject<'a> {
+    /// The sink, as the configuration calls it.
+    sink: &'a str,
+    /// What it is called beside others of the sink.
+    name: String,
+    settings: &'a Influxdb,
+}
+
 /// Tests these sinks, one after the other.
 pub async fn test(sinks: &[&Sink], tagging: &Tagging) -> Report {
     let mut items = Vec::new();
     for sink in sinks {
         match &sink.kind {
             SinkKind::Influxdb(settings) => {
-                influxdb(&mut items, &sink.name, settings, tagging).await;
+                let subject = Subject {
+                    sink: &sink.name,
+                    name: sink.name.clone(),
+                    settings,
+                };
+                influxdb(&mut items, &subject, tagging).await;
                 if let Some(of_host) = settings.of_host() {
-                    influxdb(&mut items, &sink.host_name(), &of_host, tagging).await;
+                    let subject = Subject {
+                        name: sink.host_name(),
+                        settings: &of_host,
+                        ..subject
+                    };
+                    influxdb(&mut items, &subject, tagging).await;
                 }
             }
             kind => items.push(elsewhere(&sink.name, kind).await),
@@ -95,19 +114,24 @@ fn report(items: Vec<Item>) -> Report {
     }
 }
 
-async fn influxdb(items: &mut Vec<Item>, name: &str, settings: &Influxdb, tagging: &Tagging) {
+async fn influxdb(items: &mut Vec<Item>, subject: &Subject<'_>, tagging: &Tagging) {
+    let Subject {
+        sink,
+        name,
+        settings,
+    } = subject;
     let mut client = match Client::new(settings, read_secret) {
         Ok(client) => client,
         Err(error) => {
-            let fix = format!("correct [sinks.{name}]");
+            let fix = format!("correct [sinks.{sink}]");
             items.push(Item::fail(step(name, "settings"), chain(&error)).fixed_by(fix));
             return;
         }
     };
     match client.ping().await {
-        Ok(ping) => items.push(connected(name, settings, &ping)),
+        Ok(ping) => items.push(connected(subject, &ping)),
         Err(reason) => {
-            items.push(unreachable(name, &reason));
+            items.push(unreachable(subject, &reason));
             return;
         }
     }
@@ -115,61 +139,90 @@ async fn influxdb(items: &mut Vec<Item>, name: &str, settings: &Influxdb, taggin
     let wall_ns = clock::now().wall_ns;
     let payload = probe::probe(tagging, value, wall_ns);
     if let Err(unwritten) = client.try_write(&payload).await {
-        items.push(not_written(name, settings, &unwritten));
+        items.push(not_written(subject, &unwritten));
         return;
     }
     let finding = format!("a point of {} is stored", probe::MEASUREMENT);
     items.push(Item::pass(step(name, "write"), finding));
     let host = literal(tagging.host());
-    items.push(read_back(&mut client, name, settings, &host, value, wall_ns).await);
-    items.extend(other_machines(&mut client, name, settings, &host).await);
+    items.push(read_back(&mut client, subject, &host, value, wall_ns).await);
+    items.extend(other_machines(&mut client, subject, &host).await);
 }
 
-fn connected(name: &str, settings: &Influxdb, ping: &Ping) -> Item {
+fn connected(subject: &Subject<'_>, ping: &Ping) -> Item {
+    let Subject { name, settings, .. } = subject;
     let version = ping.version.as_deref();
     let told = version.map_or_else(|| "no version".to_owned(), |it| format!("version {it}"));
     let finding = format!("{} answers: {told}", settings.url);
-    let is_run_against =
-        version.is_some_and(|it| RUN_AGAINST.iter().any(|run| it.starts_with(run)));
+    let is_run_against = version.is_some_and(|it| {
+        // 2.x says `v2.7.12`.
+        let number = it.trim_start_matches('v');
+        let of = |run: &&str| {
+            number
+                .strip_prefix(run)
+                .is_some_and(|it| it.starts_with('.'))
+        };
+        RUN_AGAINST.iter().any(of)
+    });
     let item = Item::pass(step(name, "connection"), finding);
     if is_run_against || (version.is_none() && settings.version == InfluxdbVersion::V1) {
         return item;
     }
-    item.because(
-        "this program is tested with InfluxDB 1.6 and 1.8 and with VictoriaMetrics; with other versions against a \
-         scripted server only",
-    )
+    item.because(format!(
+        "this program is tested with InfluxDB {} and with VictoriaMetrics; with other versions against a scripted server \
+         only",
+        RUN_AGAINST.join(", ")
+    ))
 }
 
-fn unreachable(name: &str, reason: &str) -> Item {
+fn unreachable(subject: &Subject<'_>, reason: &str) -> Item {
+    let Subject { sink, name, .. } = subject;
     Item::fail(step(name, "connection"), reason).fixed_by(format!(
-        "start it, let this machine through to it, or correct `url` (and certificates) in [sinks.{name}]"
+        "start it, let this machine through to it, or correct `url` (and certificates) in [sinks.{sink}]"
     ))
 }
 
 /// A write that failed, in words.
-fn not_written(name: &str, settings: &Influxdb, unwritten: &Unwritten) -> Item {
+fn not_written(subject: &Subject<'_>, unwritten: &Unwritten) -> Item {
+    let Subject {
+        sink,
+        name,
+        settings,
+    } = subject;
     let database = &settings.database;
     let fix = match unwritten.fault {
-        Some(Fault::NoDatabase) if settings.create_database => {
+        Some(Fault::NoDatabase)
+            if settings.create_database && settings.version == InfluxdbVersion::V1 =>
+        {
             let finding = format!("the database {database:?} is not there yet");
             return Item::warn(step(name, "write"), finding)
                 .because("the agent makes it with its first shipment")
-                .fixed_by(format!("`cgflux sink init {name}` makes it now"));
+                .fixed_by(format!("`cgflux sink init {sink}` makes it now"));
+        }
+        Some(Fault::NoDatabase)
+            if settings.organization.is_none() && settings.version == InfluxdbVersion::V2 =>
+        {
+            format!(
+                "name `org` of [sinks.{sink}]; of an InfluxDB 1.8 make the database by version = \"1\""
+            )
         }
         Some(Fault::NoDatabase) => {
-            format!("`cgflux sink init {name}` makes the database {database:?}")
+            let what = match settings.version {
+                InfluxdbVersion::V2 => "bucket",
+                _ => "database",
+            };
+            format!("`cgflux sink init {sink}` makes the {what} {database:?}")
         }
         Some(Fault::Denied) => format!(
-            "give the user or token of [sinks.{name}] the right to write to {database:?}, or correct its password or \
+            "give the user or token of [sinks.{sink}] the right to write to {database:?}, or correct its password or \
              token file"
         ),
         Some(Fault::Untrusted) => format!(
             "name the authority's certificate in `ca_file`, or the server's own fingerprint in `pin_sha256`, of \
-             [sinks.{name}]; see that `url` has the name that the certificate is for"
+             [sinks.{sink}]; see that `url` has the name that the certificate is for"
         ),
         Some(Fault::Misconfigured) => format!(
-            "see that `version`, `url`, bucket or database and retention policy of [sinks.{name}] are those of this server"
+            "see that `version`, `url`, bucket or database and retention policy of [sinks.{sink}] are those of this server"
         ),
         None if unwritten.is_refused => {
             "the server takes no such point: its limits, or a field that had another type"
@@ -183,56 +236,72 @@ fn not_written(name: &str, settings: &Influxdb, unwritten: &Unwritten) -> Item {
 /// Looks for the point where it was written, and takes it away.
 async fn read_back(
     client: &mut Client,
-    name: &str,
-    settings: &Influxdb,
+    subject: &Subject<'_>,
     host: &str,
     value: u64,
     wall_ns: i64,
 ) -> Item {
+    let Subject { name, settings, .. } = subject;
     let select = format!(
         "SELECT \"{}\" FROM \"{}\" WHERE \"host\" = {host} AND time = {wall_ns}",
         probe::FIELD,
         probe::MEASUREMENT
     );
-    let unread = |reason: String| {
-        Item::warn(step(name, "read back"), reason)
+    let results = client.query(&select, &settings.database).await;
+    let is_taken_away = take_away(client, settings, host, wall_ns).await;
+    let then = match is_taken_away {
+        Ok(()) => "is taken away again".to_owned(),
+        Err(reason) => format!("stays, for we may not take it away ({reason})"),
+    };
+    let step = step(name, "read back");
+    let unread = |reason: &str| {
+        Item::warn(step.clone(), format!("{reason}; the point {then}"))
             .because("what is written was acknowledged; only whether it can be read is not known")
     };
-    let results = match client.query(&select, &settings.database).await {
+    let results = match results {
         Ok(results) => results,
         Err(reason) => {
-            return unread(reason).fixed_by("let the user or token read, too, to have this tested");
+            return unread(&reason)
+                .fixed_by("let the user or token read, too, to have this tested");
         }
     };
     let series = &results.first().cloned().unwrap_or_default()["series"][0];
     if series["name"] != probe::MEASUREMENT {
-        return unread(
-            "this server answers no InfluxQL, or does not show the point yet".to_owned(),
-        );
+        return unread("this server answers no InfluxQL, or does not show the point yet");
     }
     if series["values"][0][1].as_u64() != Some(value) {
-        let finding = "another value stands where the point was written".to_owned();
-        return Item::fail(step(name, "read back"), finding);
+        let finding = format!("another value stands where the point was written, which {then}");
+        return Item::fail(step, finding);
     }
+    Item::pass(
+        step,
+        format!("the point is there, with its value, and {then}"),
+    )
+}
+
+/// By InfluxQL, which takes the series with the point; or by the API of 2.x, whose InfluxQL takes nothing away.
+async fn take_away(
+    client: &mut Client,
+    settings: &Influxdb,
+    host: &str,
+    wall_ns: i64,
+) -> Result<(), String> {
     let drop = format!(
         "DROP SERIES FROM \"{}\" WHERE \"host\" = {host}",
         probe::MEASUREMENT
     );
-    let taken_away = match client.query(&drop, &settings.database).await {
-        Ok(_) => "and is taken away again".to_owned(),
-        Err(reason) => format!("and stays, for we may not take it away ({reason})"),
-    };
-    let finding = format!("the point is there, with its value, {taken_away}");
-    Item::pass(step(name, "read back"), finding)
+    let dropped = client.query(&drop, &settings.database).await;
+    match dropped {
+        Err(_) if settings.version == InfluxdbVersion::V2 => {
+            client.delete(probe::MEASUREMENT, wall_ns).await
+        }
+        dropped => dropped.map(|_results| ()),
+    }
 }
 
 /// Another machine that writes under the same host's name.
-async fn other_machines(
-    client: &mut Client,
-    name: &str,
-    settings: &Influxdb,
-    host: &str,
-) -> Option<Item> {
+async fn other_machines(client: &mut Client, subject: &Subject<'_>, host: &str) -> Option<Item> {
+    let Subject { name, settings, .. } = subject;
     let ours = machine_id::hashed(Path::new(MACHINE_ID))?;
     let show = format!(
         "SHOW TAG VALUES FROM \"agent_self\" WITH KEY = \"machine\" WHERE \"host\" = {host}"
@@ -297,6 +366,14 @@ mod tests {
         Influxdb::at("http://db:8086".parse().unwrap())
     }
 
+    fn subject(settings: &Influxdb) -> Subject<'_> {
+        Subject {
+            sink: "influxdb",
+            name: "influxdb.host".to_owned(),
+            settings,
+        }
+    }
+
     #[test]
     fn each_fault_has_its_fix() {
         let item = |fault| {
@@ -305,10 +382,10 @@ mod tests {
                 is_refused: false,
                 reason: "the server's words".to_owned(),
             };
-            not_written("influxdb", &settings(), &unwritten)
+            not_written(&subject(&settings()), &unwritten)
         };
         for (fault, level, fix) in [
-            (Some(Fault::NoDatabase), Level::Warn, "sink init influxdb"),
+            (Some(Fault::NoDatabase), Level::Warn, "init influxdb` makes"),
             (
                 Some(Fault::Denied),
                 Level::Fail,
@@ -336,10 +413,11 @@ mod tests {
         for (version, is_known) in [
             ("1.6.7~rc0", true),
             ("1.8.10", true),
-            ("2.7.12", false),
+            ("v2.7.12", true),
+            ("v2.9.0", false),
             ("3.1", false),
         ] {
-            let item = connected("db", &settings(), &ping(version));
+            let item = connected(&subject(&settings()), &ping(version));
             assert_eq!(item.why.is_none(), is_known, "{version}");
         }
     }

@@ -28,12 +28,16 @@ pub fn resolve(file: Option<&Path>, flags: Vec<Given>) -> Result<Resolved, Compl
         Some(file) => vec![file.to_owned()],
         None => installed_files().map_err(|complaint| Complaints(vec![complaint]))?,
     };
+    resolve_of(paths, flags)
+}
+
+/// The same of these files alone.
+pub fn resolve_of(paths: Vec<PathBuf>, flags: Vec<Given>) -> Result<Resolved, Complaints> {
     let mut files = Vec::new();
     let mut complaints = Vec::new();
     for path in paths {
         match fs::read_to_string(&path) {
             Ok(text) => files.push(File { path, text }),
-            Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => complaints.push(unreadable(&path, &error)),
         }
     }
@@ -65,7 +69,9 @@ fn installed_files() -> Result<Vec<PathBuf>, Complaint> {
             .is_some_and(|extension| extension == "toml")
     });
     further.sort();
-    further.insert(0, PathBuf::from(MAIN_FILE));
+    if Path::new(MAIN_FILE).exists() {
+        further.insert(0, PathBuf::from(MAIN_FILE));
+    }
     Ok(further)
 }
 

@@ -12,7 +12,7 @@ use cgflux::host::cgroup_tree::Layout;
 use nix::unistd::Pid;
 
 use super::{
-    process, say,
+    say,
     waiting::Waiting,
     workload::{folder_of, mark},
 };
@@ -79,7 +79,22 @@ impl Drop for Containers {
 /// The processes of Docker and containerd; containers' shims are left out, which do nothing while their container
 /// runs.
 pub(crate) fn daemons() -> Vec<Pid> {
-    process::named(&["dockerd", "containerd"])
+    named(&["dockerd", "containerd"])
+}
+
+/// All processes of these names.
+fn named(names: &[&str]) -> Vec<Pid> {
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let processes = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    processes
+        .filter(|id: &i32| {
+            fs::read_to_string(Path::new("/proc").join(id.to_string()).join("comm"))
+                .is_ok_and(|name| names.contains(&name.trim_end()))
+        })
+        .map(Pid::from_raw)
+        .collect()
 }
 
 fn start_one(number: u32, network: &str) -> anyhow::Result<String> {

@@ -13,17 +13,28 @@
 mod cadvisor;
 mod daemon;
 mod docker;
+#[path = "../shared/heading.rs"]
+mod heading;
+#[path = "../shared/http.rs"]
 mod http;
+#[path = "../shared/influxdb.rs"]
 mod influxdb;
 mod kernel_side;
 mod load;
+mod memory;
 mod options;
+#[path = "../shared/process.rs"]
 mod process;
 mod report;
 mod sleepers;
+#[path = "../shared/spread.rs"]
+mod spread;
+#[path = "../shared/waiting.rs"]
 mod waiting;
 mod window;
 mod workload;
+#[path = "../shared/written.rs"]
+mod written;
 
 use std::{
     env, fs,
@@ -49,7 +60,7 @@ use kernel_side::Cpus;
 use load::{Load, loads};
 use options::Options;
 use report::{AgentPart, Column, Pairs};
-use waiting::{Stopped, Waiting};
+use waiting::{Waiting, exit_code};
 use window::{Reading, Spent, Watched};
 use workload::Workload;
 
@@ -58,9 +69,6 @@ const PROGRAMS_MEASURED: Duration = Duration::from_secs(10);
 
 /// Until an agent that is ready has done what it does only once.
 const SETTLED: Duration = Duration::from_secs(5);
-
-/// The exit code of a program that Ctrl-C ended.
-const STOPPED: u8 = 130;
 
 /// CPUs for which the memory of the maps is computed.
 const OTHER_CPUS: [u64; 3] = [2, 16, 64];
@@ -82,17 +90,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<Stopped>() => {
-            say("stopped; all that was started is taken away");
-            ExitCode::from(STOPPED)
-        }
-        Err(error) => {
-            say(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run())
 }
 
 fn run() -> anyhow::Result<()> {
@@ -103,10 +101,7 @@ fn run() -> anyhow::Result<()> {
     }
     let arguments = Arguments::parse();
     let waiting = Waiting::new()?;
-    describe_machine()?;
-    let flags = arguments.options.arguments();
-    let flags: Vec<_> = flags.iter().map(|flag| flag.to_string_lossy()).collect();
-    println!("cargo xtask bench daemon {}", flags.join(" "));
+    println!("{}", heading::of("daemon", &arguments.options.arguments())?);
     for load in loads(&arguments.options) {
         Bench::new(&arguments, load, &waiting)?.run()?;
     }
@@ -116,21 +111,6 @@ fn run() -> anyhow::Result<()> {
 /// Says what is going on.
 fn say(text: &str) {
     eprintln!("{text}");
-}
-
-fn describe_machine() -> anyhow::Result<()> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    let about = fs::read_to_string("/proc/cpuinfo")?;
-    let model = about
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or("unknown model", |(_, model)| model);
-    println!(
-        "Linux {}, {} CPUs ({model})",
-        release.trim(),
-        available_parallelism()?
-    );
-    Ok(())
 }
 
 /// One workload and all that is measured beside it.
@@ -213,7 +193,7 @@ impl<'a> Bench<'a> {
         let watched = self.watched(Some(daemon.pid()));
         self.waiting.pause(Duration::from_secs(options.warm_up))?;
         let spent = self.measure(&watched, options.seconds)?;
-        let memory = process::memory(daemon.pid())?;
+        let memory = memory::of(daemon.pid())?;
         let (programs, program_seconds) = self.programs(&daemon)?;
         let told = daemon.told()?;
         Ok(Column {
@@ -317,7 +297,7 @@ impl<'a> Bench<'a> {
         Ok(Some(Column {
             title: "cAdvisor".to_owned(),
             spent,
-            memory: process::memory(cadvisor.pid())?,
+            memory: memory::of(cadvisor.pid())?,
             seen: cadvisor.seen(&workload::mark())?,
             agent: None,
         }))

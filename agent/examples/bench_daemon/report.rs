@@ -6,8 +6,9 @@ use super::{
     daemon::Told,
     kernel_side::{Cpus, MapUse, ProgramUse, bytes_with},
     load::Target,
-    process::Memory,
-    window::{Spent, quartiles},
+    memory::Memory,
+    spread::spread,
+    window::Spent,
 };
 
 /// What the kernel's measuring of a program adds to each of its runs: a reading of the clock.
@@ -110,9 +111,6 @@ pub(crate) fn table(columns: &[Column], target: Option<Target>) -> String {
         let bytes: u64 = agent.maps.iter().map(|map| map.bytes).sum();
         format!("{:.1}", bytes as f64 / MIB)
     });
-    rows.agent("its spool on disk, KiB", |agent| {
-        format!("{:.0}", agent.told.spool_bytes as f64 / 1024.0)
-    });
     rows.agent("ready after its start, s", |agent| {
         format!("{:.1}", agent.ready_after.as_secs_f64())
     });
@@ -125,6 +123,13 @@ pub(crate) fn table(columns: &[Column], target: Option<Target>) -> String {
             column,
             format!("{:.1}", column.spent.bytes_per_second / 1000.0),
         )
+    });
+    rows.agent("its spool on disk, KiB", |agent| {
+        format!("{:.0}", agent.told.spool_bytes as f64 / 1024.0)
+    });
+    rows.line("written to disk by it, kB per second", "", |column| {
+        let written = column.spent.written_per_second / 1000.0;
+        of_agent(column, format!("{written:.1}"))
     });
     rows.agent("lost, by its own count", |agent| {
         let lost: u64 = agent.told.losses.iter().map(|(_, count)| count).sum();
@@ -194,9 +199,9 @@ pub(crate) fn pairs(pairs: &Pairs, seconds: u64) -> String {
             .map(|(with, without)| value(with) - value(without));
         lines.push(format!(
             "{name:<NAME$}{:>25}{:>25}{:>25}",
-            spread(all(&pairs.without)),
-            spread(all(&pairs.with)),
-            spread(differences.collect())
+            spread(all(&pairs.without), 2),
+            spread(all(&pairs.with), 2),
+            spread(differences.collect(), 2)
         ));
     }
     lines.join("\n") + "\n"
@@ -311,13 +316,6 @@ fn losses(told: &Told) -> String {
         .iter()
         .map(|(what, count)| format!("{count} {what}"));
     losses.collect::<Vec<_>>().join(", ")
-}
-
-fn spread(values: Vec<f64>) -> String {
-    quartiles(values).map_or_else(
-        || "–".to_owned(),
-        |[low, median, high]| format!("{median:.2} [{low:.2}, {high:.2}]"),
-    )
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{fs, time::Instant};
 use anyhow::Context as _;
 use nix::unistd::Pid;
 
-use super::{influxdb::Stored, process};
+use super::{influxdb::Stored, process, written};
 
 /// Whose CPU time is read.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub(crate) struct Watched {
 pub(crate) struct Reading {
     at: Instant,
     collector_ns: u64,
+    /// Written to disks by the collector.
+    collector_bytes: u64,
     database_ns: u64,
     docker_ns: u64,
     workload_ns: u64,
@@ -44,6 +46,8 @@ pub(crate) struct Spent {
     pub(crate) rest: f64,
     pub(crate) points_per_second: f64,
     pub(crate) bytes_per_second: f64,
+    /// Written to disks by the collector.
+    pub(crate) written_per_second: f64,
 }
 
 impl Reading {
@@ -64,6 +68,10 @@ impl Reading {
         Ok(Self {
             at: Instant::now(),
             collector_ns: sum(&mut watched.collector.iter())?,
+            collector_bytes: match watched.collector {
+                Some(pid) => written::bytes(pid)?.unwrap_or_default(),
+                None => 0,
+            },
             database_ns: sum(&mut watched.database.iter())?,
             docker_ns: sum(&mut watched.docker.iter())?,
             workload_ns,
@@ -90,6 +98,7 @@ impl Reading {
             rest: busy - collector - database - docker,
             points_per_second: per_second(self.stored.points, before.stored.points),
             bytes_per_second: per_second(self.stored.bytes, before.stored.bytes),
+            written_per_second: per_second(self.collector_bytes, before.collector_bytes),
         }
     }
 }
@@ -112,13 +121,6 @@ fn idle_ns_in(stat: &str) -> Option<u64> {
     Some((idle + iowait + steal) * 10_000_000)
 }
 
-/// First quartile, median and third quartile; none of nothing.
-pub(crate) fn quartiles(mut values: Vec<f64>) -> Option<[f64; 3]> {
-    values.sort_by(f64::total_cmp);
-    let last = values.len().checked_sub(1)?;
-    Some([1, 2, 3].map(|quarter| values[last * quarter / 4]))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -133,20 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn quartiles_are_values_that_were_seen() {
-        assert_eq!(
-            quartiles(vec![5.0, 1.0, 4.0, 2.0, 3.0]),
-            Some([2.0, 3.0, 4.0])
-        );
-        assert_eq!(quartiles(vec![1.0]), Some([1.0; 3]));
-        assert_eq!(quartiles(vec![]), None);
-    }
-
-    #[test]
     fn the_rest_is_what_is_neither_idle_nor_named() {
         let before = Reading {
             at: Instant::now(),
             collector_ns: 0,
+            collector_bytes: 0,
             database_ns: 0,
             docker_ns: 0,
             workload_ns: 0,
@@ -157,6 +150,7 @@ mod tests {
         let after = Reading {
             at: before.at + Duration::from_secs(2),
             collector_ns: 20 * ms,
+            collector_bytes: 6_000,
             database_ns: 40 * ms,
             docker_ns: 60 * ms,
             workload_ns: 500 * ms,
@@ -172,5 +166,6 @@ mod tests {
         // 4 s of CPU: 3 idle, 0.12 named.
         assert!(close(spent.rest, 44.0), "{}", spent.rest);
         assert!(close(spent.points_per_second, 200.0) && close(spent.bytes_per_second, 4_000.0));
+        assert!(close(spent.written_per_second, 3_000.0));
     }
 }

@@ -13,7 +13,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{figures::spread, unified};
+use super::{spread::spread, unified};
 
 /// Two cgroups of the unified hierarchy.
 pub(crate) struct Pair {
@@ -93,7 +93,7 @@ impl Rounds {
 impl fmt::Display for Rounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for column in [&self.none, &self.empty, &self.above_none, &self.above_empty] {
-            write!(f, " {:>20}", spread(column))?;
+            write!(f, " {:>20}", spread(column.clone(), 0))?;
         }
         Ok(())
     }

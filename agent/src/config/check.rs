@@ -1,17 +1,14 @@
 //! Layers → [`Config`]: ranges, defaults that depend on other settings, and what must not stand together. Each
 //! complaint names its key; all are told at once.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
     Budget, Collect, Complaints, Config, Http, Key, Labels, Log, Percent, Resolved, Select, Ship,
-    Surroundings, reader::Reader, sinks, socket, typed::Typed,
+    Surroundings,
+    reader::Reader,
+    rules::{absolute, any, distinct, host_names, name, within},
+    sinks, socket,
 };
 use crate::{
     container::Rule,
@@ -19,7 +16,6 @@ use crate::{
         catalog::{Families, Family},
         choice::Choice,
     },
-    text::is_unprintable,
 };
 
 /// Makes one configuration of all layers, or says all that is wrong with them.
@@ -258,73 +254,5 @@ fn log(reader: &mut Reader) -> Log {
     Log {
         format: reader.setting(&Key::of("log.format"), default.format, any),
         level: reader.setting(&Key::of("log.level"), default.level, any),
-    }
-}
-
-/// No check: every value of the type is fine.
-#[expect(clippy::unnecessary_wraps, reason = "a check like the others")]
-pub(super) fn any<T>(_value: &T) -> Result<(), String> {
-    Ok(())
-}
-
-pub(super) fn within<T: PartialOrd + Typed>(
-    range: RangeInclusive<T>,
-) -> impl FnOnce(&T) -> Result<(), String> {
-    move |value| {
-        if range.contains(value) {
-            return Ok(());
-        }
-        let [value, low, high] = [value, range.start(), range.end()].map(Typed::value);
-        Err(format!("is {value}; allowed are {low} to {high}"))
-    }
-}
-
-pub(super) fn absolute(path: &PathBuf) -> Result<(), String> {
-    if Path::is_absolute(path) {
-        Ok(())
-    } else {
-        Err(format!(
-            "is {}; write the whole path, from / on",
-            path.value()
-        ))
-    }
-}
-
-/// A name: something that can be seen.
-pub(super) fn name(text: &String) -> Result<(), String> {
-    if text.trim().is_empty() {
-        return Err("is empty".to_owned());
-    }
-    if text.chars().any(is_unprintable) {
-        return Err(format!(
-            "is {}, which holds a control character",
-            text.value()
-        ));
-    }
-    Ok(())
-}
-
-fn host_names(hosts: &[String]) -> Result<(), String> {
-    let is_name = |host: &&String| {
-        !host.is_empty()
-            && host
-                .chars()
-                .all(|char| char.is_ascii_alphanumeric() || "-._".contains(char))
-    };
-    match hosts.iter().find(|host| !is_name(host)) {
-        None => distinct(hosts),
-        Some(host) => Err(format!(
-            "holds {}; write names only, without scheme and port",
-            host.value()
-        )),
-    }
-}
-
-fn distinct<T: ToString>(items: &[T]) -> Result<(), String> {
-    let mut seen = BTreeSet::new();
-    let mut items = items.iter().map(ToString::to_string);
-    match items.find(|item| !seen.insert(item.clone())) {
-        None => Ok(()),
-        Some(twice) => Err(format!("holds {} twice", twice.value())),
     }
 }

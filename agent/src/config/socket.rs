@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Key, Mode, Origin, Sink, Socket, Surroundings,
-    check::{absolute, any, name, within},
     reader::Reader,
+    rules::{absolute, any, name, within},
     typed::Typed as _,
 };
 

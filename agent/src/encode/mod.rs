@@ -14,6 +14,7 @@ mod line;
 pub mod line_protocol;
 mod losses;
 mod payload;
+mod point;
 pub mod probe;
 pub mod prometheus;
 mod readings;
@@ -24,8 +25,9 @@ mod telegraf;
 pub use cadvisor::{CadvisorEncoder, Influxdb08Encoder};
 pub use encoder::Encoder;
 pub use line_protocol::LineEncoder;
-pub use losses::losses;
+pub use losses::{losses, tells_of_losses};
 pub use payload::{Damaged, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_LINES, Packed, Payload};
+pub use point::{Field, point};
 pub use tags::{TagError, Tagging};
 pub use telegraf::TelegrafEncoder;
 

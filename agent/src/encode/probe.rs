@@ -1,6 +1,6 @@
 //! The point by which a sink is tested: written, read back, and taken away again.
 
-use super::{Payload, Tagging, line::Page};
+use super::{Field, Payload, Tagging, point};
 
 /// Its measurement, which nothing else is written to.
 pub const MEASUREMENT: &str = "cgflux_sink_test";
@@ -10,14 +10,8 @@ pub const FIELD: &str = "value";
 
 /// One such point of this host; `value` tells it from those of other tests.
 pub fn probe(tagging: &Tagging, value: u64, wall_ns: i64) -> Payload {
-    let mut page = Page::default();
-    let tags = tagging.of_no_container([]);
-    let mut line = page.line(MEASUREMENT, &tags);
-    line.integer(FIELD, value);
-    line.end(wall_ns);
-    // One line with a field is one payload.
-    let payload = page.finish().into_iter().next();
-    payload.unwrap_or_else(|| Payload::new(bytes::Bytes::new(), crate::times::Times::at(wall_ns)))
+    let fields = [(FIELD, Field::Integer(value))];
+    point(tagging, None, MEASUREMENT, [], fields, wall_ns)
 }
 
 #[cfg(test)]

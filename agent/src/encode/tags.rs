@@ -193,7 +193,7 @@ impl Tagging {
         self.finish_native(Tags::default(), extra, None)
     }
 
-    /// The tags of another process's line: `own`, which are clean, and of ours what the line has `named` neither a tag
+    /// The tags of the line of a process that is not the agent: `own`, which are clean, and of ours what the line has `named` neither a tag
     /// nor a field.
     pub(super) fn of_line<'a>(
         &'a self,

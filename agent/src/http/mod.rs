@@ -22,7 +22,7 @@ mod negotiation;
 mod page;
 pub mod points;
 mod reply;
-mod serving;
+pub(crate) mod serving;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +34,7 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 
+use serving::Bodies;
 pub use serving::Limits;
 
 use crate::{
@@ -131,7 +132,7 @@ impl Server {
             let answer = answer(&context, &request, local, &stopping);
             async move { answer }
         };
-        serving::run(listener, limits, stop, answer).await
+        serving::run(listener, limits, Bodies::Large, stop, answer).await
     }
 }
 

@@ -1,8 +1,13 @@
 //! How connections are served, whatever is asked on them: how many at a time, how slow they may be, how they end.
 
-use std::{convert::Infallible, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, io, net::IpAddr, sync::Arc, time::Duration};
 
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response,
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::{GracefulConnection, GracefulShutdown},
@@ -15,8 +20,6 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_io_timeout::TimeoutStream;
-
-use super::reply::Body;
 
 /// Bytes of a request's line and headers together; more is answered with 431.
 const HEADER_BYTES: usize = 16 * 1024;
@@ -48,8 +51,17 @@ impl Limits {
     }
 }
 
+/// How large the bodies of answers are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Bodies {
+    /// Some bytes: copied behind the head, which costs less than to write from two places.
+    Small,
+    /// Written from where they are.
+    Large,
+}
+
 /// Where connections come from.
-pub(super) trait Listener: Send + Sync {
+pub(crate) trait Listener: Send + Sync {
     /// A connection.
     type Stream: AsyncRead + AsyncWrite + Send + 'static;
     /// What is known of it before it says a word.
@@ -66,6 +78,8 @@ impl Listener for TcpListener {
 
     async fn accept(&self) -> io::Result<(TcpStream, IpAddr)> {
         let (stream, _) = Self::accept(self).await?;
+        // Answers are written whole; waiting for more would only delay them.
+        stream.set_nodelay(true)?;
         let local = stream.local_addr()?.ip().to_canonical();
         Ok((stream, local))
     }
@@ -86,16 +100,18 @@ impl Listener for UnixListener {
 /// Serves until `stop` says true or its sender is gone, then lets answers under way finish within [`Limits::drain`].
 /// Returns how many connections had to be cut. Accept errors are logged once a series and waited out: what is missing
 /// then (file descriptors, memory) may come back.
-pub(super) async fn run<L, A, F>(
+pub(crate) async fn run<L, A, F, B>(
     listener: L,
     limits: Limits,
+    bodies: Bodies,
     stop: watch::Receiver<bool>,
     answer: A,
 ) -> usize
 where
     L: Listener,
     A: Fn(Request<Incoming>, L::Peer) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let permits = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
@@ -110,7 +126,7 @@ where
         match accepted {
             Ok((stream, peer, permit)) => {
                 failing = false;
-                let connection = connection(stream, peer, limits, answer.clone());
+                let connection = connection(stream, peer, limits, bodies, answer.clone());
                 let connection = graceful.watch(connection);
                 connections.spawn(async move {
                     let ended = connection.await;
@@ -155,17 +171,19 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-fn connection<S, P, A, F>(
+fn connection<S, P, A, F, B>(
     stream: S,
     peer: P,
     limits: Limits,
+    bodies: Bodies,
     answer: A,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
     P: Copy + Send + 'static,
     A: Fn(Request<Incoming>, P) -> F + Send + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_timeout));
@@ -175,6 +193,7 @@ where
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
+        .writev(bodies == Bodies::Large)
         .header_read_timeout(limits.read_timeout)
         .max_header_size(HEADER_BYTES)
         .max_headers(HEADERS)

@@ -12,8 +12,11 @@ use std::{
 use tracing::error;
 
 use super::{
+    batch::{Batch, Key, Next, Tally},
     disk::{Disk, Place},
-    lanes::Pacer,
+    fresh::Fresh,
+    lanes::Lanes,
+    loss_log::LossLog,
     memory::Memory,
     spool::{Seq, Spool, SpoolError},
 };
@@ -26,45 +29,6 @@ use crate::{
 /// After so many settled batches the disk is told, also where nothing new comes along.
 const FLUSH_AFTER: usize = 64;
 
-/// Which batch.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Key {
-    /// One on disk.
-    Disk(Seq),
-    /// One in memory.
-    Memory(u64),
-}
-
-/// A batch to be written.
-#[derive(Clone, Debug)]
-pub(super) struct Batch {
-    pub(super) key: Key,
-    pub(super) packed: Packed,
-    pub(super) payload: Payload,
-    /// Whether newer ones may go before it.
-    pub(super) has_waited: bool,
-}
-
-/// What became of points.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Tally {
-    /// How many are stored.
-    pub(super) stored: u64,
-    /// Which never will be.
-    pub(super) lost: Losses,
-}
-
-/// What to do next.
-#[derive(Debug)]
-pub(super) enum Next {
-    /// Write this.
-    Batch(Box<Batch>),
-    /// What waits is to wait for so long yet.
-    Later(Duration),
-    /// Nothing waits.
-    Nothing,
-}
-
 /// Makes the points that tell of losses, at this time.
 pub(super) type TellLosses = Box<dyn Fn(&Losses, i64) -> Option<Payload> + Send>;
 
@@ -74,13 +38,14 @@ pub(super) struct Kept {
     sink: String,
     disk: Option<Disk>,
     memory: Memory,
-    /// From where on batches came while nothing failed: they go before what has waited.
-    live: Live,
+    /// The lines of what came last, as they came.
+    fresh: Fresh,
+    /// Which batch is next.
+    lanes: Lanes,
     /// The batch in memory that is being written.
     taken: Option<u64>,
     /// Where that batch has gone since it was taken.
     moved: Option<(u64, Seq)>,
-    pacer: Pacer,
     tell: TellLosses,
     /// The account, where there is no spool to keep it.
     account: Tally,
@@ -88,38 +53,8 @@ pub(super) struct Kept {
     untold: Losses,
     /// Whether something was written, and nothing has failed since: only then are losses told of.
     works: bool,
-    /// A batch that fails while others are written; what has waited goes on behind it.
-    suspect: Option<Suspect>,
     log: LossLog,
     settled: usize,
-}
-
-/// A batch on disk that could not be written.
-#[derive(Debug)]
-struct Suspect {
-    seq: Seq,
-    /// How often others were written after it had failed.
-    strikes: u32,
-    has_failed: bool,
-}
-
-/// Others go before a batch that has failed so often while they were written.
-const MAX_STRIKES: u32 = 2;
-
-/// What the log was told of losses.
-#[derive(Debug, Default)]
-struct LossLog {
-    /// Points lost for want of room, and whether the log says that they are.
-    for_room: Option<(u64, bool)>,
-    /// Points lost in other ways than at a bound or at the other side's word.
-    otherwise: Option<u64>,
-}
-
-/// The first batches that are live.
-#[derive(Debug, Default)]
-struct Live {
-    disk: Option<Seq>,
-    memory: Option<u64>,
 }
 
 impl Kept {
@@ -134,15 +69,14 @@ impl Kept {
             sink: sink.to_owned(),
             disk: None,
             memory: Memory::new(max_bytes),
-            live: Live::default(),
+            fresh: Fresh::default(),
+            lanes: Lanes::new(drain_lines),
             taken: None,
             moved: None,
-            pacer: Pacer::new(drain_lines),
             tell,
             account: Tally::default(),
             untold: Losses::default(),
             works: false,
-            suspect: None,
             log: LossLog::default(),
             settled: 0,
         }
@@ -158,38 +92,46 @@ impl Kept {
     }
 
     /// Keeps these, and counts what was lost before they came here.
-    pub(super) fn keep(&mut self, batches: Vec<Packed>, lost: &Losses, now: Instant, wall_ns: i64) {
+    pub(super) fn keep(
+        &mut self,
+        payloads: Vec<Payload>,
+        lost: &Losses,
+        now: Instant,
+        wall_ns: i64,
+    ) {
         self.lose(lost);
-        let points: usize = batches.iter().map(|batch| batch.points).sum();
+        let points: usize = payloads.iter().map(Payload::points).sum();
         if points > 0 {
-            self.pacer.came(points, now);
+            self.lanes.came(points, now);
             self.tell_without_spool(wall_ns);
         }
-        for batch in batches {
-            self.push(batch);
+        for payload in payloads {
+            self.push(payload);
         }
         self.move_to_disk(now, wall_ns);
-        self.log_losses();
+        let mut log = std::mem::take(&mut self.log);
+        log.look(&self.sink, |reason| self.points_lost(reason));
+        self.log = log;
     }
 
     /// The batch to be written now.
     pub(super) fn take(&mut self, now: Instant) -> Next {
         let live = self
-            .live
-            .disk
+            .lanes
+            .live_on_disk()
             .and_then(|from| self.take_from_disk(from, now))
-            .or_else(|| self.take_from_memory(self.live.memory?));
+            .or_else(|| self.take_from_memory(self.lanes.live_in_memory()?));
         if let Some((key, packed)) = live {
             return self.give(key, packed, false);
         }
         if self.is_empty() {
             return Next::Nothing;
         }
-        let wait = self.pacer.wait(now);
+        let wait = self.lanes.wait(now);
         if !wait.is_zero() {
             return Next::Later(wait);
         }
-        let behind = self.behind_suspect();
+        let behind = self.lanes.behind_suspect();
         let oldest = behind
             .and_then(|from| self.take_from_disk(from, now))
             .or_else(|| self.take_from_disk(Seq::FIRST, now))
@@ -202,21 +144,17 @@ impl Kept {
 
     /// A batch was not written; it may be taken again. All that came so far has waited, then.
     pub(super) fn release(&mut self, key: Key) {
-        match self.place_of(key) {
+        let key = self.place_of(key);
+        match key {
             Key::Disk(seq) => {
                 if let Some(spool) = self.spool_mut() {
                     spool.release(seq);
                 }
-                let known = self.suspect.take().filter(|suspect| suspect.seq == seq);
-                self.suspect = Some(Suspect {
-                    seq,
-                    strikes: known.map_or(0, |suspect| suspect.strikes),
-                    has_failed: true,
-                });
             }
             Key::Memory(_) => self.taken = None,
         }
-        self.live = Live::default();
+        self.lanes.failed(key.on_disk());
+        self.fresh.clear();
         self.works = false;
     }
 
@@ -224,13 +162,9 @@ impl Kept {
     pub(super) fn settle(&mut self, batch: &Batch, tally: &Tally, began: Instant, now: Instant) {
         self.works = true;
         let key = self.place_of(batch.key);
-        let suspect = self.suspect.take();
-        self.suspect = suspect.filter(|it| key != Key::Disk(it.seq));
-        if let Some(suspect) = &mut self.suspect {
-            suspect.strikes += u32::from(std::mem::take(&mut suspect.has_failed));
-        }
+        self.lanes.settled(key.on_disk());
         if batch.has_waited {
-            self.pacer.drained(batch.packed.points, began, now);
+            self.lanes.drained(batch.packed.points, began, now);
         }
         self.account_for(key, tally);
         self.settled += 1;
@@ -238,7 +172,7 @@ impl Kept {
             self.flush(now);
         }
         if self.is_empty() {
-            self.log.for_room = None;
+            self.log.all_written();
         }
     }
 
@@ -322,14 +256,19 @@ impl Kept {
         self.disk.as_mut().and_then(Disk::spool_mut)
     }
 
-    fn push(&mut self, batch: Packed) {
-        let (id, lost) = self.memory.push(batch, self.taken);
-        self.live.memory.get_or_insert(id);
+    fn push(&mut self, payload: Payload) {
+        let (id, lost) = self.memory.push(Packed::of(&payload), self.taken);
+        // While nothing is written nothing is written at once.
+        if self.works {
+            self.fresh.put(Key::Memory(id), payload);
+        }
+        self.lanes.in_memory(id);
         self.lose(&lost);
     }
 
     fn give(&mut self, key: Key, packed: Packed, has_waited: bool) -> Next {
-        match packed.unpack() {
+        let fresh = self.fresh.take(key).map(Ok);
+        match fresh.unwrap_or_else(|| packed.unpack()) {
             Ok(payload) => Next::Batch(Box::new(Batch {
                 key,
                 packed,
@@ -348,12 +287,6 @@ impl Kept {
                 Next::Later(Duration::ZERO)
             }
         }
-    }
-
-    /// Where to go on behind a batch that fails again and again.
-    fn behind_suspect(&self) -> Option<Seq> {
-        let suspect = self.suspect.as_ref()?;
-        (suspect.strikes >= MAX_STRIKES).then(|| suspect.seq.next())
     }
 
     fn take_from_disk(&mut self, from: Seq, now: Instant) -> Option<(Key, Packed)> {
@@ -406,7 +339,8 @@ impl Kept {
             }
         } else {
             self.account.lost.extend(lost.iter());
-            self.untold.extend(lost.iter());
+            self.untold
+                .extend(lost.iter().filter(|loss| loss.reason.is_reported()));
         }
     }
 
@@ -415,7 +349,7 @@ impl Kept {
         if self.disk.is_none() && self.works && !self.untold.is_empty() {
             let untold = std::mem::take(&mut self.untold);
             if let Some(told) = (self.tell)(&untold, wall_ns) {
-                self.push(Packed::of(&told));
+                self.push(told);
             }
         }
     }
@@ -441,7 +375,6 @@ impl Kept {
             let Some(seqs) = kept.filter(|seqs| !seqs.is_empty()) else {
                 return;
             };
-            let live_from = self.live.memory;
             for (id, seq) in ids.iter().zip(seqs.into_iter().skip(extra)) {
                 self.memory.remove(*id);
                 if let Some(seq) = seq.filter(|_| self.taken == Some(*id)) {
@@ -449,8 +382,9 @@ impl Kept {
                     let held = disk.with(now, |spool| spool.hold(seq));
                     self.moved = held.and(Some((*id, seq)));
                 }
-                if let Some(seq) = seq.filter(|_| live_from.is_some_and(|from| *id >= from)) {
-                    self.live.disk.get_or_insert(seq);
+                if let Some(seq) = seq {
+                    self.lanes.on_disk(*id, seq);
+                    self.fresh.renamed(Key::Memory(*id), Key::Disk(seq));
                 }
             }
             self.move_account();
@@ -466,34 +400,6 @@ impl Kept {
             for loss in account.lost.iter() {
                 spool.lost_elsewhere(&loss);
             }
-        }
-    }
-
-    /// Says once that there is no more room, until everything is written; and each time that something is lost in a way
-    /// that nobody asked for.
-    fn log_losses(&mut self) {
-        let lost = |reasons: &[LossReason]| -> u64 {
-            reasons.iter().map(|reason| self.points_lost(*reason)).sum()
-        };
-        let for_room = lost(&[LossReason::Evicted, LossReason::Aged, LossReason::Overflow]);
-        let otherwise = lost(&[LossReason::Damaged, LossReason::Oversized]);
-        let sink = self.sink.as_str();
-        let (before, is_told) = *self.log.for_room.get_or_insert((for_room, false));
-        if for_room > before && !is_told {
-            self.log.for_room = Some((for_room, true));
-            error!(
-                sink,
-                points_lost = for_room - before,
-                "there is no more room for what waits: the oldest points are dropped from now on"
-            );
-        }
-        let before = self.log.otherwise.replace(otherwise).unwrap_or(otherwise);
-        if otherwise > before {
-            error!(
-                sink,
-                points_lost = otherwise - before,
-                "what was to be sent is damaged on disk, or larger than all that may wait"
-            );
         }
     }
 }

@@ -1,68 +1,112 @@
-//! What goes first once something has waited: what is new at once, what is old steadily and in order.
-//!
-//! After an outage a chart moves again with the next shipment, while the gap behind it fills from its old end. What has
-//! waited is sent at a bounded rate, and for at most half of the time, so that a server that has just come back is not
-//! overrun by all who waited for it.
+//! Which batch goes next: what came while all went well, then what has waited, in order; and where one of these fails
+//! again and again, those behind it.
 //!
 //! Pure: the time is an argument.
 
 use std::time::{Duration, Instant};
 
-/// How many times the rate of what is new the old may go, where that is more than the configured rate.
-const TIMES_LIVE: f64 = 5.0;
+use super::{pacer::Pacer, spool::Seq};
 
-/// Over what time the rate of what is new is taken.
-const WINDOW: Duration = Duration::from_secs(10);
+/// Others go before a batch that has failed so often while they were written.
+const MAX_STRIKES: u32 = 2;
 
-/// Paces what has waited.
+/// The order among batches that wait.
 #[derive(Debug)]
-pub(super) struct Pacer {
-    /// Most lines a second of what has waited; no bound if zero.
-    drain_lines: u32,
-    /// Lines a second of what is new, as of late.
-    live_lines: f64,
-    /// Lines that came since then, towards the next such rate.
-    coming: Option<(Instant, usize)>,
-    /// From when on more of what has waited may be sent.
-    open_from: Option<Instant>,
+pub(super) struct Lanes {
+    live: Live,
+    suspect: Option<Suspect>,
+    pacer: Pacer,
 }
 
-impl Pacer {
+/// From where on batches came while nothing failed: they go before what has waited.
+#[derive(Debug, Default)]
+struct Live {
+    disk: Option<Seq>,
+    memory: Option<u64>,
+}
+
+/// A batch on disk that could not be written; what has waited goes on behind it if others are written.
+#[derive(Debug)]
+struct Suspect {
+    seq: Seq,
+    /// How often others were written after it had failed.
+    strikes: u32,
+    has_failed: bool,
+}
+
+impl Lanes {
+    /// At most so many lines a second of what has waited; no bound if zero.
     pub(super) fn new(drain_lines: u32) -> Self {
         Self {
-            drain_lines,
-            live_lines: 0.0,
-            coming: None,
-            open_from: None,
+            live: Live::default(),
+            suspect: None,
+            pacer: Pacer::new(drain_lines),
         }
     }
 
-    /// Something new has come.
+    /// Points have come.
     pub(super) fn came(&mut self, points: usize, now: Instant) {
-        let (since, before) = self.coming.unwrap_or((now, 0));
-        let passed = now.saturating_duration_since(since);
-        self.coming = Some((since, before + points));
-        if passed >= WINDOW {
-            self.live_lines = before as f64 / passed.as_secs_f64();
-            self.coming = Some((now, points));
+        self.pacer.came(points, now);
+    }
+
+    /// A batch stands in memory.
+    pub(super) fn in_memory(&mut self, id: u64) {
+        self.live.memory.get_or_insert(id);
+    }
+
+    /// A batch has gone from memory to the disk.
+    pub(super) fn on_disk(&mut self, id: u64, seq: Seq) {
+        if self.live.memory.is_some_and(|from| id >= from) {
+            self.live.disk.get_or_insert(seq);
         }
     }
 
-    /// How long to wait before more of what has waited is sent; zero for now.
+    /// Where what is live begins on the disk.
+    pub(super) fn live_on_disk(&self) -> Option<Seq> {
+        self.live.disk
+    }
+
+    /// Where what is live begins in memory.
+    pub(super) fn live_in_memory(&self) -> Option<u64> {
+        self.live.memory
+    }
+
+    /// Where what has waited goes on behind a batch that fails again and again.
+    pub(super) fn behind_suspect(&self) -> Option<Seq> {
+        let suspect = self.suspect.as_ref()?;
+        (suspect.strikes >= MAX_STRIKES).then(|| suspect.seq.next())
+    }
+
+    /// How long what has waited is to wait yet; zero for not at all.
     pub(super) fn wait(&self, now: Instant) -> Duration {
-        self.open_from
-            .map_or(Duration::ZERO, |from| from.saturating_duration_since(now))
+        self.pacer.wait(now)
     }
 
-    /// `points` of what has waited were sent from `began` on and are settled now.
-    pub(super) fn drained(&mut self, points: usize, began: Instant, now: Instant) {
-        if self.drain_lines == 0 {
-            return;
+    /// A batch was not written, one of the disk if it has a number. All that came so far has waited, then.
+    pub(super) fn failed(&mut self, seq: Option<Seq>) {
+        if let Some(seq) = seq {
+            let known = self.suspect.take().filter(|suspect| suspect.seq == seq);
+            self.suspect = Some(Suspect {
+                seq,
+                strikes: known.map_or(0, |suspect| suspect.strikes),
+                has_failed: true,
+            });
         }
-        let rate = f64::from(self.drain_lines).max(TIMES_LIVE * self.live_lines);
-        let by_rate = Duration::from_secs_f64(points as f64 / rate);
-        let by_half = now.saturating_duration_since(began) * 2;
-        self.open_from = Some(began + by_rate.max(by_half));
+        self.live = Live::default();
+    }
+
+    /// A batch is done with, one of the disk if it has a number.
+    pub(super) fn settled(&mut self, seq: Option<Seq>) {
+        let suspect = self.suspect.take();
+        self.suspect = suspect.filter(|it| seq != Some(it.seq));
+        if let Some(suspect) = &mut self.suspect {
+            suspect.strikes += u32::from(std::mem::take(&mut suspect.has_failed));
+        }
+    }
+
+    /// So many points of what has waited were sent from `began` on and are settled now.
+    pub(super) fn drained(&mut self, points: usize, began: Instant, now: Instant) {
+        self.pacer.drained(points, began, now);
     }
 }
 
@@ -70,37 +114,35 @@ impl Pacer {
 mod tests {
     use super::*;
 
+    const FIRST: Seq = Seq::FIRST;
+
     #[test]
-    fn what_has_waited_takes_half_of_the_time_at_most_and_keeps_to_its_rate() {
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        let mut pacer = Pacer::new(5_000);
-        assert_eq!(pacer.wait(at(0)), Duration::ZERO);
-        // Quickly taken: the rate holds.
-        pacer.drained(5_000, at(0), at(100));
-        assert_eq!(pacer.wait(at(100)), Duration::from_millis(900));
-        // Slowly taken: the server rests as long as it worked.
-        pacer.drained(100, at(1_000), at(4_000));
-        assert_eq!(pacer.wait(at(4_000)), Duration::from_secs(3));
-        assert_eq!(pacer.wait(at(9_000)), Duration::ZERO);
+    fn what_came_before_a_failure_has_waited() {
+        let mut lanes = Lanes::new(0);
+        lanes.in_memory(3);
+        lanes.on_disk(2, FIRST);
+        assert_eq!(lanes.live_on_disk(), None);
+        lanes.on_disk(3, FIRST.next());
+        lanes.in_memory(4);
+        let live = (lanes.live_on_disk(), lanes.live_in_memory());
+        assert_eq!(live, (Some(FIRST.next()), Some(3)));
+        lanes.failed(None);
+        assert_eq!((lanes.live_on_disk(), lanes.live_in_memory()), (None, None));
     }
 
     #[test]
-    fn where_much_is_new_the_old_goes_faster_too() {
-        let start = Instant::now();
-        let mut pacer = Pacer::new(5_000);
-        for second in 0..=10 {
-            pacer.came(10_000, start + Duration::from_secs(second));
+    fn a_batch_that_fails_while_others_are_written_is_passed() {
+        let mut lanes = Lanes::new(0);
+        for _ in 0..MAX_STRIKES {
+            // Failures alone say nothing of the batch.
+            lanes.failed(Some(FIRST));
+            lanes.failed(Some(FIRST));
+            assert_eq!(lanes.behind_suspect(), None);
+            lanes.settled(None);
+            lanes.settled(None);
         }
-        pacer.drained(5_000, start, start);
-        assert_eq!(pacer.wait(start), Duration::from_millis(100));
-    }
-
-    #[test]
-    fn without_a_bound_nothing_waits() {
-        let start = Instant::now();
-        let mut pacer = Pacer::new(0);
-        pacer.drained(5_000, start, start + Duration::from_secs(9));
-        assert_eq!(pacer.wait(start), Duration::ZERO);
+        assert_eq!(lanes.behind_suspect(), Some(FIRST.next()));
+        lanes.settled(Some(FIRST));
+        assert_eq!(lanes.behind_suspect(), None);
     }
 }

@@ -10,22 +10,28 @@
 //! side is away, only because what waits has reached its bounds or because a line will never be taken, and all that is
 //! dropped is counted, with the time it was of.
 
+mod batch;
 mod disk;
+mod fresh;
 mod health;
 pub mod influxdb;
 mod intake;
 mod isolation;
 mod kept;
 mod lanes;
+mod largest;
 mod link;
+mod loss_log;
 mod memory;
 mod outcome;
+mod pacer;
 mod quarantine;
 mod rejection;
 mod retry;
 pub mod spool;
 mod store;
 mod stream;
+mod words;
 mod worker;
 
 use std::{

@@ -2,13 +2,17 @@
 //!
 //! Pure: an answer in, an outcome out. The status alone does not tell a fault that passes from one that stays (a body
 //! cut in transit is a 400, an unknown retention policy is a 500), so the text is looked at first. The texts are those
-//! of InfluxDB 1.6.7 and 1.8.10, each seen there, and of 2.x and 3.x as their sources have them.
+//! of InfluxDB 1.6.7, 1.8.10 and 2.7.12, each seen there, and of 3.x as its source has them.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{link::Answer, rejection::Rejection};
+use super::{
+    link::Answer,
+    rejection::Rejection,
+    words::{concealed, shortened},
+};
 
 /// What a write came to.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,6 +24,12 @@ pub(super) enum Outcome {
     /// It is too large; in smaller parts it may be taken.
     TooLarge {
         /// Why, in the server's words.
+        reason: String,
+    },
+    /// The connection ended without an answer. It may pass by itself; or it is too large, and the server ended the
+    /// connection before its word of that could be read.
+    Cut {
+        /// What went wrong.
         reason: String,
     },
     /// A fault that passes by itself.
@@ -57,23 +67,16 @@ impl Outcome {
     /// The same with each of these texts left out of what is told: a server may quote what it was sent.
     pub(super) fn without(mut self, secrets: &[String]) -> Self {
         let reason = match &mut self {
-            Self::Retry { reason, .. } | Self::Pause { reason, .. } | Self::TooLarge { reason } => {
-                reason
-            }
+            Self::Retry { reason, .. }
+            | Self::Pause { reason, .. }
+            | Self::Cut { reason }
+            | Self::TooLarge { reason } => reason,
             Self::Rejected(rejection) => &mut rejection.reason,
             Self::Stored | Self::Closed => return self,
         };
         *reason = concealed(reason, secrets);
         self
     }
-}
-
-/// `text` without each of these texts.
-pub(super) fn concealed(text: &str, secrets: &[String]) -> String {
-    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
-    secrets.fold(text.to_owned(), |text, secret| {
-        text.replace(secret.as_str(), "(not shown)")
-    })
 }
 
 /// What `answer` to a write means.
@@ -103,6 +106,7 @@ pub(super) fn classify(answer: &Answer) -> Outcome {
     }
     match answer.status {
         _ if has("database not found") => pause(Fault::NoDatabase),
+        404 if body.is_influx && has("bucket \"") => pause(Fault::NoDatabase),
         _ if has("retention policy not found") || has("database is required") => {
             pause(Fault::Misconfigured)
         }
@@ -147,10 +151,6 @@ impl Body {
     }
 }
 
-/// An error may quote a whole batch.
-pub(super) fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(300)]
-}
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,7 +187,8 @@ mod tests {
             Outcome::TooLarge { .. } => "too large".to_owned(),
             Outcome::Retry { .. } => "retry".to_owned(),
             Outcome::Pause { fault, .. } => format!("{fault:?}"),
-            Outcome::Closed => "closed".to_owned(),
+            // The answer of a server is none of these.
+            Outcome::Cut { .. } | Outcome::Closed => "no answer".to_owned(),
         }
     }
 
@@ -268,19 +269,81 @@ mod tests {
         ]);
     }
 
+    /// 2.7.12, seen.
     #[test]
-    fn answers_of_other_versions_and_of_what_stands_before_them() {
+    fn answers_of_influxdb_2() {
         check(&[
             (
                 422,
-                r#"{"code":"unprocessable entity","message":"failure writing points to database: partial write: field type conflict dropped=3"}"#,
-                "rejected 3",
+                r#"{"code":"unprocessable entity","message":"failure writing points to database: partial write: field type conflict: input field \"usage\" on measurement \"cpu\" is type integer, already exists as type float dropped=1"}"#,
+                "rejected 1",
+            ),
+            (
+                422,
+                r#"{"code":"unprocessable entity","message":"failure writing points to database: partial write: dropped 2 points outside retention policy of duration 1h0m0s - oldest point m at 2026-11-28T17:47:20Z dropped because it violates a Retention Policy Lower Bound at 2026-11-28T18:47:22.123243119Z, newest point m at 2026-11-28T17:47:21Z dropped because it violates a Retention Policy Lower Bound at 2026-11-28T18:47:22.123243119Z dropped=2 for database: 077cbd114ed090c0 for retention policy: autogen"}"#,
+                "rejected 2",
             ),
             (
                 400,
-                r#"{"code":"invalid","message":"unable to parse 'x': missing fields"}"#,
-                "named 1",
+                r#"{"code":"invalid","message":"unable to parse 'a v=': missing field value\nunable to parse 'b': missing fields"}"#,
+                "named 2",
             ),
+            (
+                422,
+                r#"{"code":"unprocessable entity","message":"failure writing points to database: partial write: input field \"s\" on measurement \"ls\" is too long, 1100000 \u003e 1048576 dropped=1"}"#,
+                "rejected 1",
+            ),
+            (
+                404,
+                r#"{"code":"not found","message":"bucket \"nope\" not found"}"#,
+                "NoDatabase",
+            ),
+            (
+                404,
+                r#"{"code":"not found","message":"organization name \"nope\" not found"}"#,
+                "Misconfigured",
+            ),
+            (
+                400,
+                r#"{"code":"invalid","message":"Please provide either orgID or org"}"#,
+                "Misconfigured",
+            ),
+            (
+                401,
+                r#"{"code":"unauthorized","message":"unauthorized access"}"#,
+                "Denied",
+            ),
+            (
+                403,
+                r#"{"code":"forbidden","message":"insufficient permissions for write"}"#,
+                "Denied",
+            ),
+            (
+                405,
+                r#"{"code":"method not allowed","message":"allow: OPTIONS, POST"}"#,
+                "Misconfigured",
+            ),
+            (
+                500,
+                r#"{"code":"internal error","message":"An internal error has occurred - check server logs"}"#,
+                "retry",
+            ),
+            (
+                500,
+                r#"{"code":"internal error","message":"unable to read data: unexpected EOF"}"#,
+                "retry",
+            ),
+            (
+                500,
+                r#"{"code":"internal error","message":"unexpected error writing points to database: engine: cache-max-memory-size exceeded: (64000/2000)"}"#,
+                "retry",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn answers_of_other_versions_and_of_what_stands_before_them() {
+        check(&[
             (
                 500,
                 r#"{"error":"partial write: field type conflict: input field \"f\" dropped=1"}"#,

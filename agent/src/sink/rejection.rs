@@ -1,16 +1,22 @@
 //! Which lines a server refuses, as far as its answer tells.
 //!
 //! The texts: `coordinator/points_writer.go`, `tsdb/store.go` and `models/points.go` of InfluxDB 1.6.7 and 1.8.10, seen
-//! there; 2.x has the same wrapped into others; 3.x lists lines (`influxdb3_server/src/http.rs`).
+//! there; 2.7.12 has the same wrapped into others, seen there too; 3.x lists lines (`influxdb3_server/src/http.rs`).
 
 use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::outcome::shortened;
+use super::words::shortened;
 
 /// How a refused line is quoted, and what stands behind it.
 const UNPARSABLE: &str = "unable to parse '";
+
+/// How points are called that are older than the server keeps: by 1.x, and by 2.7.
+const EXPIRED: [&str; 2] = [
+    "points beyond retention policy",
+    "points outside retention policy",
+];
 
 /// What a server said of lines that it does not take.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -94,7 +100,7 @@ impl Rejection {
                 reason,
                 dropped,
                 suspect: conflict(text).or_else(|| tag_limit(text)),
-                is_expired: text.contains("points beyond retention policy"),
+                is_expired: EXPIRED.iter().any(|said| text.contains(said)),
                 named,
                 is_passing: false,
             });
@@ -157,8 +163,10 @@ fn quoted(text: &str) -> Vec<Named> {
 }
 
 fn dropped(text: &str) -> Option<usize> {
-    let (_, number) = text.rsplit_once("dropped=")?;
-    number.trim().parse().ok()
+    let (_, rest) = text.rsplit_once("dropped=")?;
+    // 2.7 says behind it of which bucket.
+    let number = rest.split_ascii_whitespace().next()?;
+    number.parse().ok()
 }
 
 /// `input field "f" on measurement "m" is type string, already exists as type float`
@@ -227,6 +235,10 @@ mod tests {
         };
         assert_eq!((tag.suspect, tag.dropped), (Some(suspect), Some(1)));
         assert!(of("partial write: points beyond retention policy dropped=1").is_expired);
+        let expired = of(
+            "partial write: dropped 2 points outside retention policy of duration 1h0m0s - … dropped=2 for database: d",
+        );
+        assert!(expired.is_expired && expired.dropped == Some(2));
         assert!(of("field type conflict").is_passing);
     }
 

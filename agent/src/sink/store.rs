@@ -13,14 +13,12 @@ use std::{
 use tokio::{sync::Notify, task::spawn_blocking, time::timeout};
 
 use super::{
+    batch::{Batch, Key, Next, Tally},
     intake::Intake,
-    kept::{Batch, Kept, Key, Next, Tally},
+    kept::Kept,
     wall_ns,
 };
-use crate::{
-    encode::{Packed, Payload},
-    self_stats::SinkStats,
-};
+use crate::{encode::Payload, self_stats::SinkStats};
 
 /// What is offered while the disk is away is moved there as soon as it is back, also where nothing more comes.
 const MOVE_EVERY: Duration = Duration::from_secs(10);
@@ -170,8 +168,7 @@ impl Store {
         // First: what another thread had taken, but not kept yet, this one would call kept.
         let mut kept = self.kept();
         let taken = self.intake.take();
-        let batches = taken.payloads.iter().map(Packed::of).collect();
-        kept.keep(batches, &taken.lost, Instant::now(), wall_ns());
+        kept.keep(taken.payloads, &taken.lost, Instant::now(), wall_ns());
         self.publish(&kept);
         drop(kept);
         self.more.notify_one();

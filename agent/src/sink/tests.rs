@@ -15,7 +15,7 @@ use super::{Ended, Sink, Target, Worker, influxdb::Client, open, worker::Pace};
 use crate::{
     config::{Credentials, Delivery, Influxdb, Secret, Spool},
     encode::{Payload, Times},
-    loss::Losses,
+    loss::{LossReason, Losses},
     self_stats::SinkStats,
 };
 
@@ -413,6 +413,45 @@ async fn what_is_too_large_is_split_and_the_limit_remembered() {
     assert_eq!(stored, lines.replace(&long, ""));
     assert_eq!(fixture.counts(), (200, 1, 0));
     assert!(refused.len() < 8, "refused={refused:?}");
+}
+
+#[tokio::test]
+async fn what_a_server_ends_the_connection_for_is_tried_in_smaller_parts() {
+    let fixture = Fixture::new().await;
+    let lines = "a v=1i 1\n".repeat(10_000);
+    let mut stored = 0;
+    let mut cut = 0;
+    let ended = fixture.settle(&lines, |body| {
+        if body.len() > 40_000 {
+            cut += 1;
+            return Reply::Cut;
+        }
+        stored += body.len();
+        STORED
+    });
+    assert_eq!(ended.await, DRAINED);
+    assert_eq!((stored, fixture.counts().1), (lines.len(), 0));
+    assert!(cut < 12, "cut={cut}");
+}
+
+#[tokio::test]
+async fn a_point_that_tells_of_losses_and_is_refused_is_lost_and_makes_no_other() {
+    let fixture = Fixture::new().await;
+    let lines = "a v=1i 1\nagent_loss,reason=evicted points=1i 1\n";
+    let ended = fixture.settle(lines, |body| {
+        if body.contains("agent_loss") {
+            return Reply::Json(
+                400,
+                r#"{"error":"unable to parse 'agent_loss,reason=evicted points=1i 1': no"}"#,
+            );
+        }
+        STORED
+    });
+    assert_eq!(ended.await, DRAINED);
+    let account = fixture.stats.account();
+    assert_eq!(account.points_sent, 1);
+    assert_eq!(account.points_lost[LossReason::Unreported as usize], 1);
+    assert_eq!(fixture.counts().1, 1);
 }
 
 #[tokio::test]

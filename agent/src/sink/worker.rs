@@ -17,9 +17,10 @@ use tracing::{error, info, warn};
 
 use super::{
     Target,
+    batch::{Batch, Key, Next, Tally},
     health::Health,
     isolation::{Isolation, Refused},
-    kept::{Batch, Key, Next, Tally},
+    largest::Largest,
     outcome::{Fault, Outcome},
     quarantine::Quarantine,
     retry::Backoff,
@@ -27,7 +28,7 @@ use super::{
     stream,
 };
 use crate::{
-    encode::{Packed, Payload},
+    encode::{Packed, Payload, tells_of_losses},
     loss::{Loss, LossReason, Losses},
     self_stats::SinkStats,
 };
@@ -60,6 +61,7 @@ pub struct Worker {
     quarantine: Option<Quarantine>,
     /// What a batch has come to that could not be finished; it is taken up again where it was left.
     unfinished: Option<(Key, Isolation)>,
+    /// How large a part the server takes.
     largest: Largest,
     /// Whether the database was made since the last good write.
     made_database: bool,
@@ -96,48 +98,6 @@ pub(super) const PACE: Pace = Pace {
 
 /// Nobody reads the output any more.
 struct OutputClosed;
-
-/// How large a part may be, as far as the server's refusals tell.
-#[derive(Debug)]
-struct Largest {
-    bytes: usize,
-    /// Parts taken since it was learned.
-    taken: u32,
-}
-
-/// After so many good parts twice as much is tried: what stands before a server may have been changed.
-const TRY_LARGER_AFTER: u32 = 1_000;
-
-impl Default for Largest {
-    fn default() -> Self {
-        Self {
-            bytes: usize::MAX,
-            taken: 0,
-        }
-    }
-}
-
-impl Largest {
-    /// A single line is sent whatever its size: there is no smaller part.
-    fn forbids(&self, part: &Payload) -> bool {
-        part.points() > 1 && part.lines().len() > self.bytes
-    }
-
-    fn refused(&mut self, part: &Payload) {
-        if part.points() > 1 {
-            self.bytes = self.bytes.min(part.lines().len() - 1);
-            self.taken = 0;
-        }
-    }
-
-    fn stored(&mut self) {
-        self.taken = self.taken.saturating_add(1);
-        if self.taken >= TRY_LARGER_AFTER {
-            self.bytes = self.bytes.saturating_mul(2);
-            self.taken = 0;
-        }
-    }
-}
 
 /// What became of a batch.
 enum Settled {
@@ -245,27 +205,33 @@ impl Worker {
         };
         while let Some(part) = isolation.next() {
             if self.largest.forbids(&part) {
-                isolation.too_large("larger than what the server has refused before");
+                isolation.too_large("larger than what the server has taken of late");
                 continue;
             }
             let packed = isolation.is_whole().then_some(&batch.packed);
             match self.write(&part, packed).await {
                 Outcome::Stored => {
                     isolation.stored();
-                    self.largest.stored();
+                    self.largest.stored(&part);
                     self.works();
                 }
-                Outcome::Rejected(rejection) => isolation.rejected(&rejection),
+                Outcome::Rejected(rejection) => {
+                    self.largest.answered(&part);
+                    isolation.rejected(&rejection);
+                }
                 Outcome::TooLarge { reason } => {
                     self.largest.refused(&part);
                     isolation.too_large(&reason);
                 }
-                Outcome::Retry { after, reason } => {
-                    self.health.failed(None, &reason);
-                    let wait = self.backoff.wait(fastrand::f64());
+                Outcome::Cut { reason } => {
+                    self.largest.cut(&part);
+                    let wait = self.retry(None, &reason);
                     self.leave(batch.key, isolation).await;
-                    // Later than asked by a part of our own: not all who were asked come back at once.
-                    let wait = after.map_or(wait, |after| after.saturating_add(wait));
+                    return Ok(Settled::After(wait));
+                }
+                Outcome::Retry { after, reason } => {
+                    let wait = self.retry(after, &reason);
+                    self.leave(batch.key, isolation).await;
                     return Ok(Settled::After(wait));
                 }
                 Outcome::Pause { fault, reason } => {
@@ -312,6 +278,14 @@ impl Worker {
             Target::Unix(path) => stream::write_unix(path, payload).await,
             Target::Udp(address) => stream::write_udp(*address, payload).await,
         }
+    }
+
+    /// A fault that passes by itself; returns how long to wait for that, `after` being what was asked for.
+    fn retry(&mut self, after: Option<Duration>, reason: &str) -> Duration {
+        self.health.failed(None, reason);
+        let wait = self.backoff.wait(fastrand::f64());
+        // Later than asked by a part of our own: not all who were asked come back at once.
+        after.map_or(wait, |after| after.saturating_add(wait))
     }
 
     /// Acts where somebody must, as far as it can: makes a database that is missing. Returns how long to wait for what
@@ -379,21 +353,23 @@ impl Worker {
     }
 }
 
-/// What a batch came to, in points. A point that tells of losses and is refused is no loss to be told of in its turn.
+/// What a batch came to, in points.
 fn tally(payload: &Payload, refused: &[Refused]) -> Tally {
-    let lost: Losses = refused
-        .iter()
-        .filter(|refused| !refused.line.starts_with(b"agent_loss,"))
-        .map(|refused| Loss {
-            reason: if refused.is_expired {
-                LossReason::Expired
-            } else {
-                LossReason::Refused
-            },
-            points: 1,
-            times: payload.times(),
-        })
-        .collect();
+    let reason = |refused: &Refused| {
+        if tells_of_losses(&refused.line) {
+            LossReason::Unreported
+        } else if refused.is_expired {
+            LossReason::Expired
+        } else {
+            LossReason::Refused
+        }
+    };
+    let lost = refused.iter().map(|refused| Loss {
+        reason: reason(refused),
+        points: 1,
+        times: payload.times(),
+    });
+    let lost: Losses = lost.collect();
     Tally {
         stored: (payload.points() as u64).saturating_sub(lost.points()),
         lost,

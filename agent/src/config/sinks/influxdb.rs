@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{
     super::{
         Influxdb, InfluxdbVersion, Key, ServerUrl, Surroundings,
-        check::{any, name, within},
         reader::Reader,
+        rules::{any, name, within},
         typed::Typed as _,
     },
     secrets, tls,

@@ -11,8 +11,8 @@ use bytesize::ByteSize;
 use super::{
     Delivery, Influxdb, InfluxdbVersion, Key, Schema, ServerUrl, Sink, SinkKind, Spool,
     Surroundings, Value,
-    check::{absolute, any, within},
     reader::Reader,
+    rules::{absolute, any, within},
     typed::{SinkType, Typed as _},
 };
 

@@ -4,9 +4,9 @@ use std::path::{Component, Path, PathBuf};
 
 use super::super::{
     Credentials, InfluxdbVersion, Key, Secret, Surroundings, Value,
-    check::{any, name},
     given::shown,
     reader::Reader,
+    rules::{any, name},
     typed::Typed as _,
 };
 

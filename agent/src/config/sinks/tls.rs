@@ -1,7 +1,7 @@
 //! Whom a sink believes: the system's authorities, a file of certificates, or one certificate alone.
 
 use super::super::{
-    ClientCertificate, Key, ServerUrl, Tls, Value, check::absolute, reader::Reader, typed::Typed,
+    ClientCertificate, Key, ServerUrl, Tls, Value, reader::Reader, rules::absolute, typed::Typed,
 };
 
 pub(super) fn read(reader: &mut Reader, section: &Key, url: &ServerUrl) -> Tls {

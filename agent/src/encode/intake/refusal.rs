@@ -31,7 +31,7 @@ pub(super) enum Refusal {
     SpanLimit(usize),
 }
 
-/// The kinds of [`Refusal`], by which they are counted.
+/// The kinds of `Refusal`, by which they are counted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reason {
     /// It is no line protocol.

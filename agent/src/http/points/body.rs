@@ -11,7 +11,7 @@ use hyper::{
 };
 use tokio::time::timeout;
 
-use super::{MAX_BODY_BYTES, write::Refusal};
+use super::{MAX_BODY_BYTES, refusal::Refusal};
 
 /// How a body is packed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

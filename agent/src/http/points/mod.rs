@@ -13,6 +13,7 @@
 mod body;
 mod file;
 mod pace;
+mod refusal;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -32,7 +33,7 @@ use tokio::{
 use super::{
     health,
     reply::{self, Body},
-    serving::{self, Limits},
+    serving::{self, Bodies, Limits},
 };
 use crate::{
     encode::{Payload, intake::Intake},
@@ -119,7 +120,7 @@ impl Server {
         let context = self.context;
         let limits = context.settings.limits;
         let answer = move |request, uid| answer(Arc::clone(&context), request, uid);
-        serving::run(listener, limits, stop, answer).await
+        serving::run(listener, limits, Bodies::Small, stop, answer).await
     }
 }
 

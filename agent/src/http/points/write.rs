@@ -13,33 +13,13 @@ use super::{
     Clock, Context, Handover, MAX_BODY_BYTES,
     body::{self, Encoding},
     pace::Pace,
+    refusal::Refusal,
 };
 use crate::{
     encode::intake::{Intake, Precision, Refused},
     http::reply::{self, Body},
     self_stats::SocketStats,
 };
-
-/// Why nothing of a request is taken.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    status: StatusCode,
-    reason: String,
-}
-
-impl Refusal {
-    pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self {
-            status,
-            reason: reason.into(),
-        }
-    }
-
-    /// It may be tried again as it is.
-    fn for_now(reason: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, reason)
-    }
-}
 
 /// `POST /write`
 pub(super) async fn answer(

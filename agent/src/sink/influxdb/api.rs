@@ -1,7 +1,7 @@
 //! How the versions of InfluxDB want to be written to. Pure: settings in, targets, bodies and headers out.
 //!
 //! 0.8: <https://github.com/influxdata/influxdb/blob/v0.8.9/api/http/api.go>, never seen; 1.x: <https://docs.influxdata.com/influxdb/v1/tools/api/#write-http-endpoint>, seen on 1.6.7; 2.x:
-//! <https://docs.influxdata.com/influxdb/v2/api/v2/#operation/PostWrite>, seen on 1.8.10, which has that path; 3.x:
+//! <https://docs.influxdata.com/influxdb/v2/api/v2/#operation/PostWrite>, seen on 2.7.12, and on 1.8.10, which has that path; 3.x:
 //! <https://docs.influxdata.com/influxdb3/core/api/v3/>.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -30,10 +30,7 @@ pub(super) fn write_target(settings: &Influxdb) -> String {
             "/write"
         }
         InfluxdbVersion::V2 => {
-            if let Some(organization) = &settings.organization {
-                query.append_pair("org", organization);
-            }
-            query.append_pair("bucket", &settings.database);
+            append_bucket(&mut query, settings);
             query.append_pair("precision", "ns");
             "/api/v2/write"
         }
@@ -47,6 +44,20 @@ pub(super) fn write_target(settings: &Influxdb) -> String {
         }
     };
     format!("{path}?{}", query.finish())
+}
+
+/// Path and query of a deletion from a bucket of 2.x.
+pub(super) fn delete_target(settings: &Influxdb) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    append_bucket(&mut query, settings);
+    format!("/api/v2/delete?{}", query.finish())
+}
+
+fn append_bucket(query: &mut form_urlencoded::Serializer<'_, String>, settings: &Influxdb) {
+    if let Some(organization) = &settings.organization {
+        query.append_pair("org", organization);
+    }
+    query.append_pair("bucket", &settings.database);
 }
 
 /// The body of a write and its type. 0.8 takes an array of JSON objects, of which each line is one.

@@ -7,13 +7,16 @@ mod api;
 
 pub use api::quoted;
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use hyper::Method;
 use serde::Deserialize;
 use tokio::task::spawn_blocking;
 
 use super::{
     link::{Ask, Link, LinkError, TlsError, WRITE_ANSWER_BYTES},
-    outcome::{Fault, Outcome, classify, concealed},
+    outcome::{Fault, Outcome, classify},
+    words::{concealed, shortened},
 };
 use crate::{
     config::{Credentials, Influxdb, InfluxdbVersion, ReadSecret},
@@ -64,6 +67,16 @@ pub struct Unwritten {
     pub reason: String,
 }
 
+/// Why a question has no good answer.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unanswered {
+    /// HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// In the other side's words, if it had any.
+    pub reason: String,
+}
+
 impl Client {
     /// A client; connects only when there is something to ask. `read_secret` reads the files of secrets again when the
     /// server refuses them.
@@ -98,6 +111,7 @@ impl Client {
                 fault: Fault::Untrusted,
                 reason,
             },
+            Err(LinkError::Cut(reason)) => Outcome::Cut { reason },
             Err(LinkError::Failed(reason)) => Outcome::Retry {
                 after: None,
                 reason,
@@ -112,7 +126,9 @@ impl Client {
             Outcome::Stored => return Ok(()),
             Outcome::Pause { fault, reason } => (Some(fault), false, reason),
             Outcome::Rejected(rejection) => (None, true, rejection.reason),
-            Outcome::TooLarge { reason } | Outcome::Retry { reason, .. } => (None, false, reason),
+            Outcome::TooLarge { reason }
+            | Outcome::Cut { reason }
+            | Outcome::Retry { reason, .. } => (None, false, reason),
             Outcome::Closed => (None, false, "nobody reads there".to_owned()),
         };
         Err(Unwritten {
@@ -158,6 +174,64 @@ impl Client {
         }
         let statement = format!("CREATE DATABASE {}", quoted(&self.settings.database));
         self.execute(&statement).await.map(|_results| true)
+    }
+
+    /// Asks something of the API of 2.x or 3.x, whose bodies and answers are JSON; null for an answer without a body.
+    pub async fn ask(
+        &mut self,
+        method: Method,
+        target: String,
+        body: Option<&serde_json::Value>,
+    ) -> Result<serde_json::Value, Unanswered> {
+        let ask = Ask {
+            method,
+            target,
+            content_type: body.map_or("", |_| "application/json"),
+            body: body.map(ToString::to_string).unwrap_or_default().into(),
+            is_gzip: false,
+            answer_bytes: QUERY_ANSWER_BYTES,
+        };
+        let answer = self.link.ask(&ask).await.map_err(|error| Unanswered {
+            status: None,
+            reason: error.to_string(),
+        })?;
+        let read = serde_json::from_str(&answer.body);
+        if matches!(answer.status, 200..=299) {
+            return match read {
+                Ok(said) => Ok(said),
+                Err(_) if answer.body.trim().is_empty() => Ok(serde_json::Value::Null),
+                Err(_) => Err(Unanswered {
+                    status: Some(answer.status),
+                    reason: "the answer is none of an InfluxDB".to_owned(),
+                }),
+            };
+        }
+        let said: serde_json::Value = read.unwrap_or_default();
+        let words = said["message"].as_str().or_else(|| said["error"].as_str());
+        let words = shortened(words.unwrap_or(&answer.body).trim());
+        let secrets = api::secrets(self.settings.credentials.as_ref());
+        Err(Unanswered {
+            status: Some(answer.status),
+            reason: concealed(&format!("{} {words}", answer.status), &secrets),
+        })
+    }
+
+    /// Takes away a measurement's points of this moment from the bucket, by the API of 2.x
+    /// (<https://docs.influxdata.com/influxdb/v2/api/v2/#operation/PostDelete>, seen on 2.7.12).
+    pub async fn delete(&mut self, measurement: &str, wall_ns: i64) -> Result<(), String> {
+        let at = |ns: i64| -> Option<String> {
+            let since = Duration::from_nanos(u64::try_from(ns).ok()?);
+            let time = UNIX_EPOCH.checked_add(since)?;
+            Some(humantime::format_rfc3339_nanos(time).to_string())
+        };
+        let body = serde_json::json!({
+            "start": at(wall_ns),
+            "stop": at(wall_ns.saturating_add(1)),
+            "predicate": format!("_measurement={measurement:?}"),
+        });
+        let target = api::delete_target(&self.settings);
+        let deleted = self.ask(Method::POST, target, Some(&body)).await;
+        deleted.map(drop).map_err(|error| error.to_string())
     }
 
     /// Runs one statement of InfluxQL by `/query`, and gives its result as JSON.

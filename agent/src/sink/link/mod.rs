@@ -72,6 +72,8 @@ pub(super) struct Answer {
 pub(super) enum LinkError {
     /// The server is not who it should be, or does not believe us: nothing is sent until somebody acts.
     Untrusted(String),
+    /// The connection ended before the answer was complete; what was sent may have been too much.
+    Cut(String),
     /// What may go better next time.
     Failed(String),
 }
@@ -292,14 +294,15 @@ impl From<Fault> for LinkError {
             Fault::Cut(error) if tls::is_untrusted(error.as_ref()) => {
                 Self::Untrusted(chain(error.as_ref()))
             }
-            Fault::Cut(error) | Fault::Other(error) => Self::Failed(chain(error.as_ref())),
+            Fault::Cut(error) => Self::Cut(chain(error.as_ref())),
+            Fault::Other(error) => Self::Failed(chain(error.as_ref())),
         }
     }
 }
 
 impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Untrusted(reason) | Self::Failed(reason)) = self;
+        let (Self::Untrusted(reason) | Self::Cut(reason) | Self::Failed(reason)) = self;
         f.write_str(reason)
     }
 }

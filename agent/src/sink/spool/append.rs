@@ -62,12 +62,18 @@ fn append_with(
         removals.make_room(pages + slack)?;
         // Else there may be more to remove, with a transaction of its own.
         let seqs = if removals.left > 0 {
-            Some(insert(&mut change, order, batches, slack)?)
+            let seqs = insert(&mut change, order, batches, slack)?;
+            // The first batch tells of them, if it is kept.
+            if seqs.first().is_some_and(Option::is_some) {
+                change.next.tell(order.told);
+                pending.carry(order.told);
+            }
+            Some(seqs)
         } else {
             None
         };
-        let ledger = change.commit()?;
-        store.ledger = ledger;
+        let committed = change.commit()?;
+        store.committed(committed);
         pending.written(&written);
         if let Some(seqs) = seqs {
             return Ok(seqs);
@@ -134,14 +140,12 @@ fn insert(
             None => Some(change.insert(batch)?),
         });
     }
-    if seqs.first().is_some_and(Option::is_some) {
-        change.next.tell(order.told);
-    }
     Ok(seqs)
 }
 
-/// Removes what a transaction left from `from` on whose end was not known: its caller believes that nothing was kept.
-pub(super) fn take_back(store: &mut Store, from: Seq) -> Result<(), Trouble> {
+/// Removes what a transaction left from `from` on whose end was not known: its caller believes that nothing was kept, and
+/// that of the losses `told` no point tells yet.
+pub(super) fn take_back(store: &mut Store, from: Seq, told: &[Loss]) -> Result<(), Trouble> {
     loop {
         let most_rows = store.reserve(0)?;
         let mut change = Change::of(store)?;
@@ -150,10 +154,14 @@ pub(super) fn take_back(store: &mut Store, from: Seq) -> Result<(), Trouble> {
             && let Some((seq, label)) = rows::first(&store.connection, from, |_| true)?
         {
             change.take_back(seq, &label)?;
+            if seq == from {
+                // It is the batch that tells of them.
+                change.next.untell(told);
+            }
             left -= 1;
         }
-        let ledger = change.commit()?;
-        store.ledger = ledger;
+        let committed = change.commit()?;
+        store.committed(committed);
         if left > 0 {
             return Ok(());
         }

@@ -9,7 +9,7 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    Seq,
+    Seq, Unsure,
     change::Change,
     error::Trouble,
     ledger::Ledger,
@@ -82,37 +82,75 @@ pub(super) fn move_away(path: &Path, why: Why, most_bytes: u64) -> io::Result<Pa
     Ok(to)
 }
 
+/// A damaged file that was moved away, and of which nothing is in the new one yet.
+#[derive(Debug)]
+pub(super) struct Moved {
+    pub(super) path: PathBuf,
+    /// Its account, if that is known better than from the file itself.
+    pub(super) known: Option<Ledger>,
+}
+
+/// Makes the account of a damaged file that of the new one. What waited there counts as damaged from now on, to be found
+/// again batch by batch: whenever that ends, the account is right. Nothing has changed after an error, or it is as if
+/// this had not been called yet.
+pub(super) fn take_account(
+    store: &mut Store,
+    moved: &Moved,
+    unsure: Option<Unsure>,
+    pending: &mut Pending,
+) -> Result<SetAside, Trouble> {
+    let old = connect_damaged(&moved.path).ok();
+    let read = || old.as_ref().and_then(|old| read_ledger(old).ok());
+    let account = moved.known.clone().or_else(read);
+    let mut then = pending.clone();
+    let mut told = Vec::new();
+    // What is known of an open file is what was committed; in one that was read the last transaction may be.
+    if let (None, Some(account), Some(old), Some(unsure)) = (&moved.known, &account, &old, unsure)
+        && unsure.is_made(account)
+    {
+        told = then.carried().to_vec();
+        then.resolve(true);
+        then.check_damaged(old);
+    }
+    let is_account_lost = account.is_none();
+    let mut change = Change::of(store)?;
+    let least_seq = change.next.next_seq;
+    change.next = then.applied_to(&account.unwrap_or_default());
+    change.next.next_seq = change.next.next_seq.max(least_seq);
+    change.next.untell(&told);
+    change.next.miss_all();
+    let committed = change.commit()?;
+    store.committed(committed);
+    then.forget_settled();
+    *pending = then;
+    Ok(SetAside {
+        path: moved.path.clone(),
+        why: Why::Corrupt,
+        points_saved: 0,
+        is_account_lost,
+    })
+}
+
 /// Moves what can be read of the file that was set aside to a new one, each batch under its number, but for those that
-/// are settled; `aside` tells what came of it.
+/// are settled or went before; `aside` tells what came of it.
 ///
 /// From the newest back until one cannot be reached, then from the oldest on: so a damaged page costs what is on it or
-/// below it. `known` is the account of that file, if it is known better than from the file itself. What waited there
-/// counts as damaged from the beginning and is found again batch by batch: whenever this ends, the account is right.
+/// below it.
 pub(super) fn salvage(
     store: &mut Store,
     aside: &mut SetAside,
-    known: Option<Ledger>,
-    pending: &mut Pending,
+    pending: &Pending,
 ) -> Result<(), Trouble> {
-    let old = connect_damaged(&aside.path).ok();
-    let read = || old.as_ref().and_then(|old| read_ledger(old).ok());
-    let account = known.or_else(read);
-    aside.is_account_lost = account.is_none();
-    let mut change = Change::of(store)?;
-    change.next = pending.applied_to(&account.unwrap_or_default());
-    change.next.miss_all();
-    let ledger = change.commit()?;
-    store.ledger = ledger;
-    let settled = pending.forget_settled();
-    let Some(old) = old else { return Ok(()) };
-
+    let Ok(old) = connect_damaged(&aside.path) else {
+        return Ok(());
+    };
     let mut saved = Saved {
         old: &old,
         store,
         group: Vec::new(),
         points: 0,
     };
-    let done = saved.all(|seq| settled.contains(&seq));
+    let done = saved.all(|seq| pending.is_gone(seq));
     aside.points_saved = saved.points;
     match done {
         // The old file was not held to the bound of the new one: the newest is saved, the rest is lost.
@@ -131,13 +169,13 @@ struct Saved<'a> {
 }
 
 impl Saved<'_> {
-    fn all(&mut self, is_settled: impl Fn(Seq) -> bool) -> Result<(), Trouble> {
+    fn all(&mut self, is_gone: impl Fn(Seq) -> bool) -> Result<(), Trouble> {
         let mut lowest = Seq::END;
         let is_whole = loop {
             match rows::last_before(self.old, lowest) {
                 Ok(Some(row)) => {
                     lowest = row.0;
-                    self.save(&row, &is_settled)?;
+                    self.save(&row, &is_gone)?;
                 }
                 Ok(None) => break true,
                 Err(_) => break false,
@@ -149,14 +187,14 @@ impl Saved<'_> {
             && row.0 < lowest
         {
             from = row.0.next();
-            self.save(&row, &is_settled)?;
+            self.save(&row, &is_gone)?;
         }
         self.write()
     }
 
-    fn save(&mut self, row: &Labelled, is_settled: impl Fn(Seq) -> bool) -> Result<(), Trouble> {
+    fn save(&mut self, row: &Labelled, is_gone: impl Fn(Seq) -> bool) -> Result<(), Trouble> {
         let (seq, _) = *row;
-        if is_settled(seq) {
+        if is_gone(seq) {
             return Ok(());
         }
         // What cannot be read is counted already.
@@ -185,8 +223,8 @@ impl Saved<'_> {
             change.next.next_seq = change.next.next_seq.max(seq.next().0);
             points += batch.points as u64;
         }
-        let ledger = change.commit()?;
-        self.store.ledger = ledger;
+        let committed = change.commit()?;
+        self.store.committed(committed);
         self.group.clear();
         self.points += points;
         Ok(())

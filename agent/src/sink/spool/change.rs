@@ -18,6 +18,15 @@ pub(super) struct Change<'store> {
     transaction: Transaction<'store>,
     /// The account once this is committed.
     pub(super) next: Ledger,
+    removed: Vec<Seq>,
+}
+
+/// What has changed.
+pub(super) struct Committed {
+    /// The account that holds from now on.
+    pub(super) ledger: Ledger,
+    /// Rows that are gone.
+    pub(super) removed: Vec<Seq>,
 }
 
 impl<'store> Change<'store> {
@@ -29,6 +38,7 @@ impl<'store> Change<'store> {
             store,
             transaction,
             next: store.ledger.clone(),
+            removed: Vec::new(),
         })
     }
 
@@ -85,9 +95,9 @@ impl<'store> Change<'store> {
         Ok(())
     }
 
-    /// Makes it so; the account that holds from now on. After an error the file may have changed or not, unless it is
-    /// [`Trouble::Full`].
-    pub(super) fn commit(mut self) -> Result<Ledger, Trouble> {
+    /// Makes it so; what has changed is for [`Store::committed`]. After an error the file may have changed or not, unless
+    /// it is [`Trouble::Full`].
+    pub(super) fn commit(mut self) -> Result<Committed, Trouble> {
         self.next.waiting.oldest_ns = oldest_ns(&self.transaction)?;
         if self.next.waiting.oldest_ns.is_none() {
             // A row's own count was damaged before it went. What nobody has any more is lost.
@@ -95,14 +105,18 @@ impl<'store> Change<'store> {
         }
         self.write_ledger()?;
         self.transaction.commit()?;
-        Ok(self.next)
+        Ok(Committed {
+            ledger: self.next,
+            removed: self.removed,
+        })
     }
 
-    fn remove(&self, seq: Seq) -> Result<(), Trouble> {
+    fn remove(&mut self, seq: Seq) -> Result<(), Trouble> {
         let removed = self
             .transaction
             .execute("DELETE FROM batch WHERE seq = ?", [seq.0])?;
         if removed == 1 {
+            self.removed.push(seq);
             return Ok(());
         }
         // Seen by one way through the tree and not by the other.

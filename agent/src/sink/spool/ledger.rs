@@ -111,12 +111,21 @@ impl Ledger {
         }
         let total = &mut self.totals.lost[loss.reason as usize];
         *total = total.saturating_add(loss.points);
-        let untold = &mut self.untold[loss.reason as usize];
-        *untold = Some(untold.map_or(*loss, |before| Loss {
-            points: before.points.saturating_add(loss.points),
-            times: before.times.and(loss.times),
-            ..*loss
-        }));
+        if !loss.reason.is_reported() {
+            return;
+        }
+        self.remember(loss);
+    }
+
+    /// The losses of another account.
+    pub(super) fn add_losses(&mut self, other: &Self) {
+        for (reason, points, untold) in other.losses() {
+            let total = &mut self.totals.lost[reason as usize];
+            *total = total.saturating_add(points);
+            if let Some(loss) = untold {
+                self.remember(&loss);
+            }
+        }
     }
 
     /// What waited cannot be read any more: counted as damaged until it is found again.
@@ -153,6 +162,13 @@ impl Ledger {
         }
     }
 
+    /// The point that told of these is not kept.
+    pub(super) fn untell(&mut self, told: &[Loss]) {
+        for loss in told {
+            self.remember(loss);
+        }
+    }
+
     /// Each reason with its total and what is untold of it, as the file keeps them.
     pub(super) fn losses(&self) -> impl Iterator<Item = (LossReason, u64, Option<Loss>)> {
         let parts = self.totals.lost.iter().zip(self.untold);
@@ -177,14 +193,30 @@ impl Ledger {
         add(self.waiting.points);
         add(self.waiting.bytes);
         add(self.totals.stored);
-        for (_, total, untold) in self.losses() {
-            add(total);
-            add(untold.map_or(0, |untold| untold.points));
+        // A reason that nothing was lost for is left out, so that a new one does not make every account look damaged.
+        for (reason, total, untold) in self.losses().filter(|(_, total, _)| *total > 0) {
+            crc.update(reason.as_str().as_bytes());
             let times = untold.map_or(Times::at(0), |untold| untold.times);
-            add(times.oldest_ns.cast_unsigned());
-            add(times.newest_ns.cast_unsigned());
+            for number in [
+                total,
+                untold.map_or(0, |untold| untold.points),
+                times.oldest_ns.cast_unsigned(),
+                times.newest_ns.cast_unsigned(),
+            ] {
+                crc.update(&number.to_le_bytes());
+            }
         }
         crc.sum()
+    }
+
+    /// A point is to tell of this.
+    fn remember(&mut self, loss: &Loss) {
+        let untold = &mut self.untold[loss.reason as usize];
+        *untold = Some(untold.map_or(*loss, |before| Loss {
+            points: before.points.saturating_add(loss.points),
+            times: before.times.and(loss.times),
+            ..*loss
+        }));
     }
 
     /// Takes a batch out of what waits; returns how many points that are. Never more than wait: a number that was

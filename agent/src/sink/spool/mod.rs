@@ -33,6 +33,7 @@ use crate::{
     loss::{Loss, LossReason},
 };
 use append::Order;
+use aside::Moved;
 pub use aside::{SetAside, Why};
 use change::Change;
 use error::Trouble;
@@ -96,8 +97,34 @@ pub struct Spool {
     /// The account with all that is pending.
     now: Ledger,
     set_aside: Vec<SetAside>,
-    /// Where the rows begin that a failed transaction may have left.
-    unsure: Option<Seq>,
+    /// The last transaction, if its end is not known.
+    unsure: Option<Unsure>,
+    /// A damaged file that was moved away and is still to be salvaged.
+    moved: Option<Moved>,
+}
+
+/// What a transaction began with whose end is not known.
+#[derive(Clone, Copy, Debug)]
+struct Unsure {
+    /// Where the rows begin that it may have left.
+    from: Seq,
+    /// The sum of the account before it.
+    crc: u32,
+}
+
+impl Unsure {
+    /// A transaction that began when this was the account.
+    fn after(ledger: &Ledger) -> Self {
+        Self {
+            from: Seq(ledger.next_seq),
+            crc: ledger.crc(),
+        }
+    }
+
+    /// Whether it was made, by the account that is in the file now: nobody else writes there.
+    fn is_made(&self, ledger: &Ledger) -> bool {
+        ledger.crc() != self.crc && ledger.next_seq >= self.from.0
+    }
 }
 
 impl Spool {
@@ -112,6 +139,7 @@ impl Spool {
             now: Ledger::default(),
             set_aside: Vec::new(),
             unsure: None,
+            moved: None,
         };
         spool.with_store(|_, _| Ok(()))?;
         Ok(spool)
@@ -162,8 +190,8 @@ impl Spool {
                 store.reserve(0)?;
                 let mut change = Change::of(store)?;
                 change.lose(seq, &label, LossReason::Damaged)?;
-                let ledger = change.commit()?;
-                store.ledger = ledger;
+                let committed = change.commit()?;
+                store.committed(committed);
             }
         })
     }
@@ -208,8 +236,8 @@ impl Spool {
                 let most_rows = store.reserve(0)?;
                 let mut change = Change::of(store)?;
                 let written = pending.write(&mut change, most_rows)?;
-                let ledger = change.commit()?;
-                store.ledger = ledger;
+                let committed = change.commit()?;
+                store.committed(committed);
                 pending.written(&written);
             }
             shrink::relax(store)
@@ -282,9 +310,11 @@ impl Spool {
             None => self.opened()?,
         };
         let done = work(&mut store, &mut self.pending);
+        self.pending.went(store.removed.drain(..));
         if let Err(Trouble::Unavailable(_) | Trouble::Held) = done {
-            self.unsure = Some(Seq(store.ledger.next_seq));
+            self.unsure = Some(Unsure::after(&store.ledger));
         } else {
+            self.pending.not_written();
             self.store = Some(store);
         }
         done
@@ -292,15 +322,33 @@ impl Spool {
 
     fn opened(&mut self) -> Result<Store, Trouble> {
         let mut store = Store::open(&self.path, self.room())?;
-        self.agree_with(&mut store)?;
-        shrink::shrink(&mut store, &self.pending)?;
-        Ok(store)
+        let is_made = self.unsure.is_some_and(|it| it.is_made(&store.ledger));
+        // Also where the file has vanished, or its account: no number is given twice while this lives.
+        store.ledger.next_seq = store.ledger.next_seq.max(self.now.next_seq);
+        let made_ready = self.make_ready(&mut store, is_made);
+        self.pending.went(store.removed.drain(..));
+        made_ready.map(|()| store)
     }
 
-    /// A file that was opened anew may have more than is known of, and less.
-    fn agree_with(&mut self, store: &mut Store) -> Result<(), Trouble> {
+    /// Brings a file that was opened anew and what is known of it together; `is_made` tells whether the transaction is in
+    /// it whose end was not known.
+    fn make_ready(&mut self, store: &mut Store, is_made: bool) -> Result<(), Trouble> {
+        if let Some(moved) = &self.moved {
+            let mut aside = aside::take_account(store, moved, self.unsure, &mut self.pending)?;
+            self.moved = None;
+            let saved = aside::salvage(store, &mut aside, &self.pending);
+            self.set_aside.push(aside);
+            saved?;
+        }
+        self.agree_with(store, is_made)?;
+        shrink::shrink(store, &self.pending)
+    }
+
+    /// The file may have more than is known of, and less.
+    fn agree_with(&mut self, store: &mut Store, is_made: bool) -> Result<(), Trouble> {
         if let Some(unsure) = self.unsure {
-            append::take_back(store, unsure)?;
+            append::take_back(store, unsure.from, self.pending.carried())?;
+            self.pending.resolve(is_made);
             self.unsure = None;
         }
         self.pending.check(store)
@@ -310,21 +358,19 @@ impl Spool {
     fn begin_again(&mut self, why: Why) -> Result<(), Trouble> {
         let known = self.store.take().map(|store| store.ledger);
         let path = aside::move_away(&self.path, why, self.limits.bytes)?;
-        let mut store = Store::open(&self.path, self.room())?;
-        let mut aside = SetAside {
-            path,
-            why,
-            points_saved: 0,
-            is_account_lost: false,
-        };
-        let saved = match why {
-            Why::Corrupt => aside::salvage(&mut store, &mut aside, known, &mut self.pending),
-            Why::NewerFormat => Ok(()),
-        };
-        self.set_aside.push(aside);
-        saved?;
-        self.agree_with(&mut store)?;
-        self.store = Some(store);
+        match why {
+            // One that is not salvaged yet stays that: in what was begun after it there is nothing.
+            Why::Corrupt => {
+                self.moved.get_or_insert(Moved { path, known });
+            }
+            Why::NewerFormat => self.set_aside.push(SetAside {
+                path,
+                why,
+                points_saved: 0,
+                is_account_lost: false,
+            }),
+        }
+        self.store = Some(self.opened()?);
         Ok(())
     }
 

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rangemap::RangeInclusiveSet;
+use rusqlite::Connection;
+
 use super::{
     Seq,
     change::Change,
@@ -13,7 +16,7 @@ use super::{
 use crate::loss::Loss;
 
 /// It is lost with the process, and then a batch is merely written a second time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pending {
     /// Being written now.
     held: BTreeMap<Seq, Label>,
@@ -21,9 +24,21 @@ pub(super) struct Pending {
     settled: BTreeMap<Seq, Settled>,
     /// What became of points that never were in the file.
     elsewhere: Ledger,
+    in_flight: InFlight,
+    /// The numbers of batches that went from the file, by whatever way.
+    gone: RangeInclusiveSet<i64>,
 }
 
-#[derive(Debug)]
+/// What a transaction takes along whose end is not known yet.
+#[derive(Clone, Debug, Default)]
+struct InFlight {
+    /// A part of what became of points that never were in the file.
+    elsewhere: Ledger,
+    /// Losses that the file remembers no more then.
+    told: Vec<Loss>,
+}
+
+#[derive(Clone, Debug)]
 struct Settled {
     label: Label,
     lost: Vec<Loss>,
@@ -68,7 +83,8 @@ impl Pending {
 
     /// Whether the file knows all.
     pub(super) fn is_empty(&self) -> bool {
-        self.settled.is_empty() && self.elsewhere == Ledger::default()
+        let none = Ledger::default();
+        self.settled.is_empty() && self.elsewhere == none && self.in_flight.elsewhere == none
     }
 
     /// The account as it will be.
@@ -78,16 +94,18 @@ impl Pending {
             now.settle(&settled.label, &settled.lost);
         }
         add(&self.elsewhere, &mut now);
+        add(&self.in_flight.elsewhere, &mut now);
         now
     }
 
-    /// Makes this a part of `change`, as far as that may remove rows; once it is committed, see [`Pending::written`].
+    /// Makes this a part of `change`, as far as that may remove rows; once its end is known, see [`Pending::written`],
+    /// [`Pending::not_written`] and [`Pending::resolve`].
     pub(super) fn write(
-        &self,
+        &mut self,
         change: &mut Change<'_>,
         most_rows: u64,
     ) -> Result<Written, Trouble> {
-        add(&self.elsewhere, &mut change.next);
+        self.take_along(&mut change.next);
         let most_rows = usize::try_from(most_rows).unwrap_or(usize::MAX);
         let mut written = Written::default();
         for (seq, settled) in self.settled.iter().take(most_rows) {
@@ -97,16 +115,60 @@ impl Pending {
         Ok(written)
     }
 
+    /// What became of points elsewhere goes into the account that is to be.
+    pub(super) fn take_along(&mut self, next: &mut Ledger) {
+        add(&self.elsewhere, &mut self.in_flight.elsewhere);
+        self.elsewhere = Ledger::default();
+        add(&self.in_flight.elsewhere, next);
+    }
+
+    /// The change to come makes the file forget these losses: a point of it tells of them.
+    pub(super) fn carry(&mut self, told: &[Loss]) {
+        self.in_flight.told = told.to_vec();
+    }
+
     /// Forgets what the file knows now.
     pub(super) fn written(&mut self, written: &Written) {
         self.settled.retain(|seq, _| !written.rows.contains(seq));
-        self.elsewhere = Ledger::default();
+        self.in_flight = InFlight::default();
     }
 
-    /// Forgets what is settled and the rest, which the file knows now; returns the rows that nobody needs any more.
-    pub(super) fn forget_settled(&mut self) -> BTreeSet<Seq> {
+    /// The change was not made.
+    pub(super) fn not_written(&mut self) {
+        let in_flight = std::mem::take(&mut self.in_flight);
+        add(&in_flight.elsewhere, &mut self.elsewhere);
+    }
+
+    /// The losses that a change would have made the file forget, whose end is not known.
+    pub(super) fn carried(&self) -> &[Loss] {
+        &self.in_flight.told
+    }
+
+    /// Whether a change was made is known now.
+    pub(super) fn resolve(&mut self, is_made: bool) {
+        if is_made {
+            self.in_flight = InFlight::default();
+        } else {
+            self.not_written();
+        }
+    }
+
+    /// These batches are not in the file any more.
+    pub(super) fn went(&mut self, seqs: impl IntoIterator<Item = Seq>) {
+        self.gone.extend(seqs.into_iter().map(|seq| seq.0..=seq.0));
+    }
+
+    /// Forgets what is settled and the rest, which the file knows now: nobody needs these rows any more.
+    pub(super) fn forget_settled(&mut self) {
         self.elsewhere = Ledger::default();
-        std::mem::take(&mut self.settled).into_keys().collect()
+        self.in_flight = InFlight::default();
+        let settled = std::mem::take(&mut self.settled);
+        self.went(settled.into_keys());
+    }
+
+    /// Whether a batch went, though a damaged file may still show it.
+    pub(super) fn is_gone(&self, seq: Seq) -> bool {
+        self.gone.contains(&seq.0)
     }
 
     /// Forgets the batches that are not in the file any more, which is another or was opened anew.
@@ -120,10 +182,20 @@ impl Pending {
         for seq in known {
             if rows::find(&store.connection, seq)?.is_none() {
                 self.held.remove(&seq);
-                self.settled.remove(&seq);
+                if self.settled.remove(&seq).is_some() {
+                    self.went([seq]);
+                }
             }
         }
         Ok(())
+    }
+
+    /// Forgets the settled batches that a damaged file does not have: a change that was made took them out of its account.
+    pub(super) fn check_damaged(&mut self, file: &Connection) {
+        let gone = |seq: &Seq| matches!(rows::find(file, *seq), Ok(None));
+        let gone: Vec<Seq> = self.settled.keys().copied().filter(gone).collect();
+        self.settled.retain(|seq, _| !gone.contains(seq));
+        self.went(gone);
     }
 }
 
@@ -141,7 +213,5 @@ impl Written {
 
 fn add(elsewhere: &Ledger, to: &mut Ledger) {
     to.totals.stored += elsewhere.totals.stored;
-    for loss in elsewhere.untold() {
-        to.lose(&loss);
-    }
+    to.add_losses(elsewhere);
 }

@@ -39,8 +39,8 @@ pub(super) fn shrink(store: &mut Store, pending: &Pending) -> Result<(), Trouble
         };
         removals.free(excess)?;
         let is_enough = removals.left > 0;
-        let ledger = change.commit()?;
-        store.ledger = ledger;
+        let committed = change.commit()?;
+        store.committed(committed);
         if is_enough {
             let before = store.pages()?;
             store.give_back(excess)?;

@@ -17,6 +17,8 @@ use nix::sys::statvfs::statvfs;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
 
 use super::{
+    Seq,
+    change::Committed,
     error::Trouble,
     ledger::Ledger,
     room::{PAGE_BYTES, Room},
@@ -88,6 +90,8 @@ pub(super) struct Store {
     pub(super) room: Room,
     /// As committed.
     pub(super) ledger: Ledger,
+    /// Rows that are gone since this was emptied last.
+    pub(super) removed: Vec<Seq>,
 }
 
 impl Store {
@@ -108,6 +112,7 @@ impl Store {
             connection,
             room,
             ledger,
+            removed: Vec::new(),
         };
         store.bound()?;
         match store.log("TRUNCATE") {
@@ -115,6 +120,12 @@ impl Store {
             Ok(_) | Err(Trouble::Full(_)) => Ok(store),
             Err(trouble) => Err(trouble),
         }
+    }
+
+    /// Takes note of what a transaction has changed.
+    pub(super) fn committed(&mut self, committed: Committed) {
+        self.ledger = committed.ledger;
+        self.removed.extend(committed.removed);
     }
 
     /// Makes sure that a transaction that adds so many pages fits in the log; returns how many rows it may remove.

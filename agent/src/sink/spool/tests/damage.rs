@@ -1,6 +1,8 @@
 //! A file that is not what it was.
 
-use std::{fs::OpenOptions, os::unix::fs::FileExt as _, sync::OnceLock};
+use std::{collections::BTreeSet, fs::OpenOptions, os::unix::fs::FileExt as _, sync::OnceLock};
+
+use proptest::prelude::*;
 
 use super::*;
 
@@ -33,8 +35,10 @@ fn check(it: &mut Fixture, batches: &[Packed], what: &str) -> (u64, Vec<SetAside
     let spool = it.open();
     let mut points = 0;
     let mut last = Seq::FIRST;
+    let mut given = BTreeSet::new();
     while let Some(stored) = spool.take(Seq::FIRST).unwrap() {
-        // Damage that is found late may give once more what was settled and not yet written down.
+        assert!(given.insert(stored.seq), "{what}: twice");
+        // What stands out of order is found late.
         assert!(stored.seq > last || what == FLIPPED, "{what}");
         last = last.max(stored.seq);
         assert!(batches.contains(&stored.packed), "{what}");

@@ -1,0 +1,251 @@
+//! Hits → numbers, by group commit: what comes while a batch is under way is the next batch.
+//!
+//! Each number is drawn within its own hit's call, and later batches draw larger ones: replies are unique, and in the
+//! order of the hits. Numbers are lost, never given twice, where a client hangs up or a reply does not come.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use tokio::sync::{Notify, oneshot};
+
+use super::{
+    refusal::{Outage, Refusal},
+    stats::Stats,
+};
+
+/// Most hits in one batch: more at a time gain nothing and wait longer.
+const MAX_BATCH: usize = 512;
+
+/// Where hits wait for their numbers, seen from those who bring them.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    queues: Vec<Arc<Queue>>,
+    turn: AtomicUsize,
+    stats: Arc<Stats>,
+}
+
+/// Hits that wait for one connection.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    /// There is something to do.
+    pub(super) wake: Notify,
+    /// Most that may wait.
+    most: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    waiting: Vec<Waiter>,
+    /// While there is no connection nobody waits.
+    outage: Option<Arc<Outage>>,
+}
+
+/// One hit.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) since: Instant,
+    reply: oneshot::Sender<Result<i64, Refusal>>,
+}
+
+impl Counter {
+    /// A counter with so many queues, in each of which `most` hits may wait; nobody does before there is a connection.
+    pub(crate) fn new(queues: usize, most: usize, stats: Arc<Stats>) -> Self {
+        let queue = |_| Arc::new(Queue::new(most));
+        Self {
+            queues: (0..queues).map(queue).collect(),
+            turn: AtomicUsize::default(),
+            stats,
+        }
+    }
+
+    /// The queues, one for each connection.
+    pub(crate) fn queues(&self) -> &[Arc<Queue>] {
+        &self.queues
+    }
+
+    /// Counts one hit. Never waits for longer than the deadline of the connections.
+    pub(crate) async fn hit(&self) -> Result<i64, Refusal> {
+        let hit = match self.queue().join() {
+            Ok(reply) => match reply.await {
+                Ok(reply) => reply,
+                // Whoever dealt out numbers is gone: the process ends.
+                Err(_gone) => Err(Refusal::Unknown("this process ends".into())),
+            },
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = &hit {
+            self.stats.refused(refusal);
+        }
+        hit
+    }
+
+    /// Hits that wait for the next batch.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queues
+            .iter()
+            .map(|queue| queue.state().waiting.len())
+            .sum()
+    }
+
+    /// Why there is no connection, if none of them is open.
+    pub(crate) fn outage(&self) -> Option<Arc<Outage>> {
+        let outages = self.queues.iter().map(|queue| queue.state().outage.clone());
+        outages.collect::<Option<Vec<_>>>()?.pop()
+    }
+
+    /// The queues take turns.
+    fn queue(&self) -> &Queue {
+        match self.queues.as_slice() {
+            [queue] => queue,
+            queues => &queues[self.turn.fetch_add(1, Ordering::Relaxed) % queues.len()],
+        }
+    }
+}
+
+impl Queue {
+    fn new(most: usize) -> Self {
+        let now = Instant::now();
+        let outage = Outage {
+            reason: "not connected yet".to_owned(),
+            since: now,
+            next_try: now,
+        };
+        Self {
+            state: Mutex::new(State {
+                waiting: Vec::new(),
+                outage: Some(Arc::new(outage)),
+            }),
+            wake: Notify::new(),
+            most,
+        }
+    }
+
+    fn join(&self) -> Result<oneshot::Receiver<Result<i64, Refusal>>, Refusal> {
+        let (reply, receiver) = oneshot::channel();
+        let since = Instant::now();
+        let mut state = self.state();
+        if let Some(outage) = &state.outage {
+            return Err(Refusal::Away(Arc::clone(outage)));
+        }
+        let waiting = state.waiting.len();
+        if waiting >= self.most {
+            return Err(Refusal::Shed { waiting });
+        }
+        state.waiting.push(Waiter { since, reply });
+        drop(state);
+        if waiting == 0 {
+            self.wake.notify_one();
+        }
+        Ok(receiver)
+    }
+
+    /// The next batch: up to `most` of those that have waited longest, put into `batch`, which is empty.
+    pub(super) fn take(&self, batch: &mut Vec<Waiter>, most: usize) {
+        let most = most.min(MAX_BATCH);
+        let mut state = self.state();
+        if state.waiting.len() <= most {
+            std::mem::swap(&mut state.waiting, batch);
+        } else {
+            batch.extend(state.waiting.drain(..most));
+        }
+    }
+
+    /// There is a connection.
+    pub(super) fn open(&self) {
+        self.state().outage = None;
+    }
+
+    /// There is no connection, or still none: who waits is told, and was not counted.
+    pub(super) fn close(&self, reason: String, next_try: Instant) {
+        let mut state = self.state();
+        let since = state
+            .outage
+            .as_ref()
+            .map_or_else(Instant::now, |it| it.since);
+        let outage = Arc::new(Outage {
+            reason,
+            since,
+            next_try,
+        });
+        state.outage = Some(Arc::clone(&outage));
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        for waiter in waiting {
+            waiter.answer(Err(Refusal::Away(Arc::clone(&outage))));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiter {
+    /// Gives the answer; a client that has hung up meanwhile gets none.
+    pub(super) fn answer(self, answer: Result<i64, Refusal>) {
+        drop(self.reply.send(answer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(most: usize) -> Queue {
+        let queue = Queue::new(most);
+        queue.open();
+        queue
+    }
+
+    #[test]
+    fn while_there_is_no_connection_nobody_waits() {
+        let queue = Queue::new(8);
+        let refusal = queue.join().unwrap_err();
+        assert!(matches!(refusal, Refusal::Away(_)), "{refusal:?}");
+        queue.open();
+        let mut reply = queue.join().unwrap();
+        queue.close("gone".to_owned(), Instant::now());
+        let refusal = reply.try_recv().unwrap().unwrap_err();
+        let Refusal::Away(outage) = refusal else {
+            panic!("{refusal:?}")
+        };
+        queue.close("still gone".to_owned(), Instant::now());
+        let Err(Refusal::Away(still)) = queue.join() else {
+            panic!("nobody is there to wait for")
+        };
+        assert_eq!(
+            (outage.reason.as_str(), still.since),
+            ("gone", outage.since)
+        );
+    }
+
+    #[test]
+    fn beyond_the_bound_hits_are_shed() {
+        let queue = queue(2);
+        let _waiting = [queue.join().unwrap(), queue.join().unwrap()];
+        let refusal = queue.join().unwrap_err();
+        assert!(matches!(refusal, Refusal::Shed { waiting: 2 }));
+    }
+
+    #[test]
+    fn a_batch_is_of_those_that_have_waited_longest() {
+        let queue = queue(8);
+        let mut replies: Vec<_> = (0..3).map(|_| queue.join().unwrap()).collect();
+        let mut batch = Vec::new();
+        queue.take(&mut batch, 2);
+        for (number, waiter) in (1..).zip(batch.drain(..)) {
+            waiter.answer(Ok(number));
+        }
+        queue.take(&mut batch, 2);
+        assert_eq!(batch.len(), 1);
+        for (number, reply) in (1..).zip(&mut replies[..2]) {
+            assert_eq!(reply.try_recv().unwrap().unwrap(), number);
+        }
+    }
+}

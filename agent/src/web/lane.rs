@@ -1,0 +1,140 @@
+//! One connection: makes batches of what waits in its queue, and comes back by itself when it is lost.
+//!
+//! The clients at hand do neither: one never connects again, one holds calls for seconds, one for ever. A connection that
+//! has failed or missed a deadline is dropped and never used again; what was under way on it is never asked for twice.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    select,
+    sync::Notify,
+    time::{sleep, timeout, timeout_at},
+};
+
+use super::{
+    counter::{Queue, Waiter},
+    refusal::Refusal,
+    stats::Stats,
+    store::{Mode, Outcome, Place, Store},
+};
+
+/// The first wait between two tries, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// A connection that has nothing to do is asked this often whether it is there still.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// One connection's part of the counter.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) place: Place,
+    pub(crate) mode: Mode,
+    /// How long a hit may take in all.
+    pub(crate) deadline: Duration,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) stats: Arc<Stats>,
+    /// Somebody wants to know now.
+    pub(crate) poke: Arc<Notify>,
+}
+
+impl Lane {
+    /// Connects and counts, again and again, until it is dropped.
+    pub(crate) async fn run(self) {
+        let mut backoff = BACKOFF.0;
+        loop {
+            let reason = match self.place.connect().await {
+                Ok(store) => {
+                    self.stats.connected();
+                    self.queue.open();
+                    let (reason, has_served) = self.serve(store).await;
+                    self.stats.disconnected(&reason);
+                    if has_served {
+                        backoff = BACKOFF.0;
+                    }
+                    reason
+                }
+                Err(reason) => {
+                    self.stats.unconnected(&reason);
+                    reason
+                }
+            };
+            // Up to a half less, so that many do not come back at one moment.
+            let pause = backoff.mul_f64(1.0 - fastrand::f64() / 2.0);
+            backoff = (backoff * 2).min(BACKOFF.1);
+            self.queue.close(reason, Instant::now() + pause);
+            select! {
+                () = sleep(pause) => {}
+                () = self.poke.notified() => {}
+            }
+        }
+    }
+
+    /// Counts until the connection fails; says why, and whether it ever answered.
+    async fn serve(&self, mut store: Store) -> (String, bool) {
+        let most = match self.mode {
+            Mode::Single => 1,
+            Mode::Pipeline | Mode::Coalesce => usize::MAX,
+        };
+        let mut batch = Vec::new();
+        let mut has_served = false;
+        loop {
+            self.queue.take(&mut batch, most);
+            let done = match batch.first() {
+                Some(oldest) => {
+                    // Whoever comes after the oldest has longer, so nobody waits beyond the deadline.
+                    let deadline = oldest.since + self.deadline;
+                    let counted = store.count(batch.len(), self.mode);
+                    let counted = timeout_at(deadline.into(), counted).await;
+                    let counted = counted.unwrap_or_else(|_elapsed| Err(self.silence()));
+                    self.answer(&mut batch, counted)
+                }
+                None => match timeout(IDLE, self.queue.wake.notified()).await {
+                    Ok(()) => continue,
+                    Err(_elapsed) => {
+                        let pong = timeout(self.deadline, store.ping()).await;
+                        pong.unwrap_or_else(|_elapsed| Err(self.silence()))
+                    }
+                },
+            };
+            match done {
+                Ok(()) => {
+                    has_served = true;
+                    self.stats.answered();
+                }
+                Err(reason) => return (reason, has_served),
+            }
+        }
+    }
+
+    /// Gives each of a batch its answer, and leaves it empty.
+    fn answer(
+        &self,
+        batch: &mut Vec<Waiter>,
+        counted: Result<Vec<Outcome>, String>,
+    ) -> Result<(), String> {
+        match counted {
+            Ok(outcomes) => {
+                self.stats.counted(batch, &outcomes);
+                for (waiter, outcome) in batch.drain(..).zip(outcomes) {
+                    waiter.answer(outcome.map_err(Refusal::Said));
+                }
+                Ok(())
+            }
+            Err(reason) => {
+                let why: Arc<str> = reason.as_str().into();
+                for waiter in batch.drain(..) {
+                    waiter.answer(Err(Refusal::Unknown(Arc::clone(&why))));
+                }
+                Err(reason)
+            }
+        }
+    }
+
+    fn silence(&self) -> String {
+        let deadline = humantime::format_duration(self.deadline);
+        format!("{} gave no answer within {deadline}", self.place.address)
+    }
+}

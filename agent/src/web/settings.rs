@@ -1,0 +1,100 @@
+//! What was asked, checked, with the files that it names read.
+
+use std::{
+    env, fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    address::{Address, AddressError},
+    store::{Mode, Place},
+};
+use crate::{cli::WebArgs, config::Secret, surroundings::read_secret};
+
+/// What `web` is to do.
+#[derive(Debug)]
+pub struct Settings {
+    pub(super) listen: SocketAddr,
+    pub(super) admin: SocketAddr,
+    pub(super) reuse_port: bool,
+    pub(super) place: Place,
+    pub(super) mode: Mode,
+    pub(super) lanes: usize,
+    pub(super) deadline: Duration,
+    /// Hits that may wait for each connection.
+    pub(super) most_waiting: usize,
+    pub(super) any_path: bool,
+    pub(super) reset: bool,
+}
+
+/// What was asked for does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// `--redis-address`, or the variable.
+    #[error("--redis-address (or REDIS_ADDRESS) {0}")]
+    Address(#[from] AddressError),
+    /// The file of the password.
+    #[error("--redis-password-file: {0}")]
+    Password(String),
+    /// The file of the certificates.
+    #[error("cannot read {path}, the file of --redis-ca")]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Settings {
+    /// Checks the arguments and reads the files that they name.
+    pub fn of(arguments: &WebArgs) -> Result<Self, SettingsError> {
+        let mut address = arguments.redis_address.0.clone()?;
+        if let (Address::Redis(info), Some(file)) = (&mut address, &arguments.redis_password_file) {
+            let password = password(file).map_err(SettingsError::Password)?;
+            let mut redis = info.redis_settings().clone();
+            redis = redis.set_password(password.expose());
+            if let Some(user) = &arguments.redis_user {
+                redis = redis.set_username(user);
+            }
+            **info = info.as_ref().clone().set_redis_settings(redis);
+        }
+        let ca = arguments.redis_ca.as_ref().map(|path| {
+            fs::read(path).map_err(|source| SettingsError::Ca {
+                path: path.clone(),
+                source,
+            })
+        });
+        let lanes = usize::from(arguments.max_connections);
+        let waiting = usize::try_from(arguments.max_waiting).unwrap_or(usize::MAX);
+        Ok(Self {
+            listen: arguments.listen,
+            admin: arguments.admin,
+            reuse_port: arguments.reuse_port,
+            place: Place {
+                address,
+                key: arguments.key.clone(),
+                ca: ca.transpose()?,
+                memory: Arc::default(),
+            },
+            mode: arguments.redis_mode,
+            lanes,
+            deadline: arguments.deadline,
+            most_waiting: waiting.div_ceil(lanes),
+            any_path: arguments.any_path,
+            reset: arguments.reset,
+        })
+    }
+}
+
+/// The password in a file that only its owner may read, or that the service manager hands over.
+fn password(file: &Path) -> Result<Secret, String> {
+    let read = read_secret(file);
+    let read = read.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let is_credential = credentials.is_some_and(|folder| file.parent() == Some(&folder));
+    Secret::of_file(file, is_credential, &read)
+}
