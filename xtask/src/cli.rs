@@ -4,7 +4,13 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench::daemon::Options as DaemonOptions;
+use crate::{
+    bench::{
+        daemon::Options as DaemonOptions, load::Options as LoadOptions,
+        sink::Options as SinkOptions, web::Options as WebOptions,
+    },
+    demo::cli::{DemoTask, DemoVerb},
+};
 
 /// The developer tool of cgflux: it installs what it needs, builds, runs and tests.
 #[derive(Debug, Parser)]
@@ -47,12 +53,27 @@ pub(crate) enum Verb {
     },
     /// Build the agent, start it and say where its page is. Ctrl-C ends it.
     ///
-    /// Where no container runs, a labelled demo cgroup with a varying load makes the page move.
+    /// Where no container runs, a labelled cgroup with a varying load makes the page move.
     #[command(after_help = "Example: cargo xtask run -- --influx http://127.0.0.1:8086")]
     Run {
         /// Passed to `cgflux run`.
         #[arg(last = true)]
         arguments: Vec<OsString>,
+    },
+    /// The whole story at once: counter, Redis, InfluxDB, collector, load, and where the step is seen.
+    ///
+    /// Each service is a process in a cgroup of its own, /cgflux-demo/NAME; only the collector runs as root. The counter
+    /// answers on 127.0.0.1:48080, the page is on 127.0.0.1:8190. Ctrl-C ends all of it.
+    #[command(after_help = "\
+With a verb it is handled piece by piece, from any shell:
+  cargo xtask demo up -d          start it, return when all is healthy
+  cargo xtask demo ps             what runs, and how it is
+  cargo xtask demo logs -f web    what the counter says
+  cargo xtask demo load           two rates of load, from a cgroup of their own
+  cargo xtask demo down           end all of it")]
+    Demo {
+        #[command(subcommand)]
+        verb: Option<DemoVerb>,
     },
     /// Run all tests: unit tests as you, system tests as root.
     ///
@@ -89,9 +110,9 @@ Examples:
         #[command(subcommand)]
         task: RootTask,
     },
-    /// The varying load of the demo.
+    /// The varying load of `run`.
     #[command(hide = true)]
-    DemoLoad,
+    Wave,
 }
 
 /// The benchmarks: examples of the agent, named `bench_` and this.
@@ -123,6 +144,41 @@ them for ten seconds, and the workload's own CPU is compared without and with th
 cAdvisor comes from Debian 11 by an apt with folders of its own, below target/tools; nothing of it is installed.
 Ctrl-C takes away all that was started.")]
     Daemon(DaemonOptions),
+    /// What delivery costs: lines a second, CPU a line, bytes on disk; then the whole agent with its spool and without.
+    ///
+    /// The same lines go to an InfluxDB of the benchmark's own by every way in each round: bare requests, a sink without
+    /// a spool, a sink with one, a spool while the server is away, and that spool once the server is back. The floors
+    /// stand beside them: bare requests, and gzip with one synced append a shipment. Then the release agent counts as
+    /// many cgroups every second and ships them every second, with its spool and without.
+    #[command(after_help = "\
+Some 7 minutes once it is built. A machine that does nothing else is measured best.
+Examples:
+  cargo xtask bench sink
+  cargo xtask bench sink --containers 200 --seconds 5 --rounds 3 --no-agent")]
+    Sink(SinkOptions),
+    /// What the counter costs: `cgflux web` beside the same in Go, nginx and Redis by themselves.
+    ///
+    /// One server at a time, each with a Redis of its own, in a new order each round, loaded by wrk. Told: requests a
+    /// second, latency, CPU a request of server, Redis and client, system calls a request, memory; then ours beside
+    /// the better of two Go pools and nginx, within each round, and whether the goals are met. First it is checked that
+    /// each counter counts.
+    #[command(after_help = "\
+Some 15 minutes once it is built. It waits for the machine to be quiet, and drops runs in which it was not.
+Examples:
+  cargo xtask bench web
+  cargo xtask bench web --connections 64 --rounds 15           the goals alone, and more surely
+  cargo xtask bench web --foreign 2 --patience 0               on a machine that is never quiet")]
+    Web(WebOptions),
+    /// What making load costs: `cgflux load` beside wrk, and how exactly it keeps a rate.
+    ///
+    /// Both load the same nginx in turns. Told: requests a second and the client's own CPU a request; then, at some
+    /// rates, how long after the intended moment requests were sent.
+    #[command(after_help = "\
+Some 3 minutes once it is built. It waits for the machine to be quiet, and drops runs in which it was not.
+Examples:
+  cargo xtask bench load
+  cargo xtask bench load --rounds 15 --connections 64 --connections 256 --rate 1000")]
+    Load(LoadOptions),
 }
 
 /// For benchmarks with few arguments, which they read themselves.
@@ -144,6 +200,11 @@ pub(crate) enum RootTask {
     },
     /// Run a program until it ends or standard input does.
     Exec(Exec),
+    /// Parts of the demo.
+    Demo {
+        #[command(subcommand)]
+        task: DemoTask,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -160,9 +221,9 @@ pub(crate) struct Exec {
     /// Have a Docker, and name it in `DOCKER_HOST`.
     #[arg(long)]
     pub(crate) docker: bool,
-    /// Start the demo if the agent that listens here sees no container.
+    /// Start a varying load if the agent that listens here sees no container.
     #[arg(long)]
-    pub(crate) demo: Option<SocketAddr>,
+    pub(crate) wave: Option<SocketAddr>,
     /// Where to run it.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,

@@ -5,9 +5,14 @@
 
 use std::{
     io::{self, Read as _},
+    ops::ControlFlow,
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -20,10 +25,16 @@ use nix::{
 };
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
+    flag,
     iterator::Signals,
 };
 
 use crate::command;
+
+const WISHES: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// Whether a wish to stop has come to [`run_elevated`].
+static IS_STOPPED: AtomicBool = AtomicBool::new(false);
 
 /// Ctrl-C reaches us as a signal and, through the invoker, as the end of the line: one wish.
 const SAME_WISH: Duration = Duration::from_secs(1);
@@ -36,6 +47,24 @@ enum Event {
     Ended(io::Result<ExitStatus>),
 }
 
+/// Wishes to stop that come as signals.
+#[derive(Debug)]
+pub(crate) struct Wishes(Receiver<Event>);
+
+impl Wishes {
+    /// From now on signals do nothing else.
+    pub(crate) fn listen() -> Result<Self> {
+        let (sender, events) = event_queue();
+        listen_for_signals(sender)?;
+        Ok(Self(events))
+    }
+
+    /// Waits no longer than `pause`; whether a wish came.
+    pub(crate) fn within(&self, pause: Duration) -> bool {
+        self.0.recv_timeout(pause).is_ok()
+    }
+}
+
 /// As root: runs `program` until it ends, passing on every wish to stop. Between events `idle` is
 /// called at each `pause`.
 pub(crate) fn run_guarded(
@@ -43,12 +72,24 @@ pub(crate) fn run_guarded(
     pause: Duration,
     mut idle: impl FnMut(),
 ) -> Result<ExitStatus> {
+    // A process group of its own, so that Ctrl-C comes to it from us alone and only once.
+    let status = run_until(program.process_group(0), pause, || {
+        idle();
+        ControlFlow::Continue(())
+    })?;
+    status.context("it was left running")
+}
+
+/// The same, until `idle` breaks off: then the program is left running and has no status.
+pub(crate) fn run_until(
+    program: &mut Command,
+    pause: Duration,
+    mut idle: impl FnMut() -> ControlFlow<()>,
+) -> Result<Option<ExitStatus>> {
     let (sender, events) = event_queue();
     listen_for_signals(sender.clone())?;
     listen_to_the_line(sender.clone());
-    // A process group of its own, so that Ctrl-C comes to it from us alone and only once.
     let child = program
-        .process_group(0)
         .stdin(Stdio::null())
         .spawn()
         .with_context(|| command::cannot_run(program))?;
@@ -58,11 +99,15 @@ pub(crate) fn run_guarded(
     let mut last_wish: Option<Instant> = None;
     loop {
         let wish = match events.recv_timeout(pause) {
-            Ok(Event::Ended(status)) => return status.context("cannot wait for the program"),
+            Ok(Event::Ended(status)) => {
+                return status.map(Some).context("cannot wait for the program");
+            }
             Ok(Event::Signal(SIGINT)) => Signal::SIGINT,
             Ok(Event::Signal(_) | Event::LineEnded) => Signal::SIGTERM,
             Err(RecvTimeoutError::Timeout) => {
-                idle();
+                if idle().is_break() {
+                    return Ok(None);
+                }
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => bail!("nobody is left to say how it ended"),
@@ -79,12 +124,14 @@ pub(crate) fn run_guarded(
 }
 
 /// On the invoking side: runs `elevated`, keeping the line to it open until a wish to stop comes.
-/// `read` is called with its standard output, where that is piped.
+/// `read` is called with its standard output, where that is piped. Before and after it signals do what they usually do.
 pub(crate) fn run_elevated(
     elevated: &mut Command,
     read: impl FnOnce(&mut Child) -> Result<()>,
 ) -> Result<ExitStatus> {
     let (sender, events) = event_queue();
+    let usual = usual_again()?;
+    usual.store(false, Ordering::Relaxed);
     listen_for_signals(sender)?;
     let mut child = elevated
         .stdin(Stdio::piped())
@@ -93,11 +140,34 @@ pub(crate) fn run_elevated(
     let line = child.stdin.take();
     // Until the first wish, or for as long as the process lives.
     thread::spawn(move || {
-        drop(events.recv());
+        if events.recv().is_ok() {
+            IS_STOPPED.store(true, Ordering::Relaxed);
+        }
         drop(line);
     });
-    read(&mut child)?;
-    child.wait().context("cannot wait for the program")
+    let read = read(&mut child);
+    let ended = child.wait().context("cannot wait for the program");
+    usual.store(true, Ordering::Relaxed);
+    read.and(ended)
+}
+
+/// Whether somebody has wished that this program stops.
+pub(crate) fn is_stopped() -> bool {
+    IS_STOPPED.load(Ordering::Relaxed)
+}
+
+/// Signals that were listened to once are never the kernel's again: this says whether they do what they would.
+fn usual_again() -> Result<&'static AtomicBool> {
+    static USUAL: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    if let Some(usual) = USUAL.get() {
+        return Ok(usual);
+    }
+    let usual = Arc::new(AtomicBool::new(false));
+    for signal in WISHES {
+        flag::register_conditional_default(signal, Arc::clone(&usual))
+            .context("cannot watch signals")?;
+    }
+    Ok(USUAL.get_or_init(|| usual))
 }
 
 /// The exit code a shell would give.
@@ -114,7 +184,7 @@ fn event_queue() -> (SyncSender<Event>, Receiver<Event>) {
 }
 
 fn listen_for_signals(events: SyncSender<Event>) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot watch signals")?;
+    let mut signals = Signals::new(WISHES).context("cannot watch signals")?;
     thread::spawn(move || {
         for signal in signals.forever() {
             if events.send(Event::Signal(signal)).is_err() {

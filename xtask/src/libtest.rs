@@ -6,7 +6,7 @@ use std::{
     io::{self, BufRead as _, BufReader},
 };
 
-use crate::{session::Session, test};
+use crate::{output, session::Session};
 
 /// The sum over test binaries.
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -68,7 +68,7 @@ impl Tally {
         for (test, reason) in self.skipped() {
             session.output.note(&format!("skipped {test}: {reason}"));
         }
-        test::show(&self.to_string());
+        output::show(&self.to_string());
     }
 
     fn note(&mut self, line: &str) {

@@ -17,6 +17,7 @@ mod compiler;
 mod demo;
 mod elevate;
 mod failure;
+mod golang;
 mod guard;
 mod influxd;
 mod install;
@@ -36,6 +37,7 @@ mod tidy;
 mod tree;
 mod versions;
 mod vm;
+mod wave;
 
 use std::process::ExitCode;
 
@@ -75,7 +77,8 @@ fn act(cli: Cli, output: Output) -> Result<u8> {
         Verb::Check => check::run(&session).map(|()| 0),
         Verb::Bench { name } => bench::run(&session, name),
         Verb::AsRoot { task } => root::run(&session, task),
-        Verb::DemoLoad => demo::load().map(|never| match never {}),
+        Verb::Demo { verb } => demo::run(&session, verb),
+        Verb::Wave => wave::load().map(|never| match never {}),
     };
     session.reclaim_target()?;
     result

@@ -1,11 +1,11 @@
 //! How xtask talks: what it does, the commands it runs, how long things take.
 //!
-//! All of it goes to standard error, so that results can be piped. A spinner where somebody
+//! All of it but results goes to standard error, so that these can be piped. A spinner where somebody
 //! watches; plain lines in CI and off a terminal.
 
 use std::{
     env,
-    io::{self, IsTerminal as _},
+    io::{self, IsTerminal as _, Write as _},
     process::Command,
     time::{Duration, Instant},
 };
@@ -107,6 +107,12 @@ impl Output {
             eprintln!("{text}");
         }
     }
+}
+
+/// Prints a line of a verb's result, to standard output.
+pub(crate) fn show(line: &str) {
+    // A reader that has gone, such as `head`, wants no more.
+    drop(writeln!(io::stdout(), "{line}"));
 }
 
 /// Something going on; see [`Output::waiting`].

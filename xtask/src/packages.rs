@@ -19,8 +19,14 @@ pub(crate) enum Need {
     Machines,
     /// What test containers and machines are made of.
     Userland,
+    /// What the demo consists of besides, which the tests use too.
+    Demo,
     /// The tests' other real things.
     Tests,
+    /// What the counter counts in, for demo, benchmarks and tests.
+    Counter,
+    /// What the counter and its load are compared with.
+    Benchmarks,
 }
 
 /// One row of the table.
@@ -53,7 +59,7 @@ const fn package(
 }
 
 /// Everything that may be wanted.
-pub(crate) const TABLE: [Package; 16] = [
+pub(crate) const TABLE: [Package; 19] = [
     package(
         "rustc-web",
         Need::Compiler,
@@ -110,7 +116,7 @@ pub(crate) const TABLE: [Package; 16] = [
         units: &["influxdb.service"],
         ..package(
             "influxdb",
-            Need::Tests,
+            Need::Demo,
             "a real database to test with",
             Some("influxd"),
         )
@@ -122,6 +128,15 @@ pub(crate) const TABLE: [Package; 16] = [
             Need::Tests,
             "another database that speaks InfluxDB's protocol",
             Some("victoria-metrics"),
+        )
+    },
+    Package {
+        units: &["redis-server.service"],
+        ..package(
+            "redis-server",
+            Need::Counter,
+            "a real Redis for the counter",
+            Some("redis-server"),
         )
     },
     package(
@@ -157,6 +172,21 @@ pub(crate) const TABLE: [Package; 16] = [
             Some("promtool"),
         )
     },
+    Package {
+        units: &["nginx.service"],
+        ..package(
+            "nginx-light",
+            Need::Benchmarks,
+            "the floor of HTTP, to measure beside",
+            Some("nginx"),
+        )
+    },
+    package(
+        "wrk",
+        Need::Benchmarks,
+        "a load generator, to measure with and beside",
+        Some("wrk"),
+    ),
 ];
 
 /// What is there already.
@@ -195,7 +225,13 @@ fn is_wanted(package: &Package, facts: &Facts, purpose: Purpose) -> bool {
         Need::Machines => facts.apt && purpose >= Purpose::Machines,
         Need::Userland => purpose >= Purpose::Machines,
         Need::Docker => purpose == Purpose::Tests && !facts.docker_answers,
+        Need::Demo => matches!(purpose, Purpose::Demo | Purpose::Tests),
         Need::Tests => purpose == Purpose::Tests,
+        Need::Counter => matches!(
+            purpose,
+            Purpose::Demo | Purpose::Benchmarks | Purpose::Tests
+        ),
+        Need::Benchmarks => purpose == Purpose::Benchmarks,
     };
     let there = facts.installed.contains(package.name)
         || package
@@ -229,7 +265,21 @@ mod tests {
             apt: true,
             ..Facts::default()
         };
-        assert_eq!(names(&with_apt, Purpose::Tests).len(), TABLE.len());
+        let all_but = |need| TABLE.iter().filter(|package| package.need != need).count();
+        let tests = names(&with_apt, Purpose::Tests);
+        assert_eq!(tests.len(), all_but(Need::Benchmarks));
+    }
+
+    #[test]
+    fn a_benchmark_of_the_counter_needs_redis_and_rivals_and_no_docker() {
+        let facts = Facts {
+            apt: true,
+            compiler: true,
+            linker: true,
+            ..Facts::default()
+        };
+        let rivals = ["redis-server", "nginx-light", "wrk"];
+        assert_eq!(names(&facts, Purpose::Benchmarks), rivals);
     }
 
     #[test]
@@ -277,6 +327,17 @@ mod tests {
             "busybox-static",
         ];
         assert_eq!(names(&apt, Purpose::Machines), machines);
+    }
+
+    #[test]
+    fn the_demo_needs_its_database_and_its_redis_alone() {
+        let facts = Facts {
+            apt: true,
+            compiler: true,
+            linker: true,
+            ..Facts::default()
+        };
+        assert_eq!(names(&facts, Purpose::Demo), ["influxdb", "redis-server"]);
     }
 
     #[test]

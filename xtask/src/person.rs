@@ -12,6 +12,19 @@ use std::{
 
 use nix::unistd::{Uid, User};
 
+/// A user and a group, by number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Account {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+/// Debian's `nobody` and `nogroup`, for a system that knows neither.
+const NOBODY: Account = Account {
+    uid: 65_534,
+    gid: 65_534,
+};
+
 /// The person behind this command.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
@@ -49,6 +62,21 @@ impl Person {
     /// Whether this process has root's rights itself.
     pub(crate) fn is_root_now() -> bool {
         Uid::effective().is_root()
+    }
+
+    /// Whoever runs what needs no rights: the person, or `nobody` where the person is root.
+    pub(crate) fn unprivileged(&self) -> Account {
+        if self.uid != 0 {
+            return Account {
+                uid: self.uid,
+                gid: self.gid,
+            };
+        }
+        let nobody = User::from_name("nobody").ok().flatten();
+        nobody.map_or(NOBODY, |user| Account {
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+        })
     }
 
     /// The person's login name, or their number where they have none.
@@ -93,14 +121,27 @@ impl Person {
         }
         let mut folders = vec![folder.to_owned()];
         while let Some(folder) = folders.pop() {
-            self.take(&folder)?;
-            for entry in fs::read_dir(&folder)? {
-                let entry = entry?;
-                if entry.file_type()?.is_dir() {
-                    folders.push(entry.path());
-                } else {
-                    self.take(&entry.path())?;
-                }
+            match self.reclaim_one(&folder, &mut folders) {
+                // A service of the demo may take away what it has just made.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                reclaimed => reclaimed?,
+            }
+        }
+        Ok(())
+    }
+
+    /// One folder with its files; the folders in it are added to `folders`.
+    fn reclaim_one(&self, folder: &Path, folders: &mut Vec<PathBuf>) -> io::Result<()> {
+        self.take(folder)?;
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            match self.take(&entry.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                taken => taken?,
             }
         }
         Ok(())

@@ -16,17 +16,17 @@ use serde::Deserialize;
 use crate::{
     ask,
     cli::{Exec, RootTask},
-    demo::Demo,
-    guard, install,
+    demo, guard, install,
     services::Docker,
     session::Session,
+    wave::Wave,
 };
 
 /// How often the agent is asked whether it sees a container.
-const DEMO_PAUSE: Duration = Duration::from_millis(500);
+const WAVE_PAUSE: Duration = Duration::from_millis(500);
 
-/// An agent that has not answered by then gets no demo.
-const DEMO_DEADLINE: Duration = Duration::from_mins(1);
+/// An agent that has not answered by then gets no wave.
+const WAVE_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Does the task and gives its exit code.
 pub(crate) fn run(session: &Session, task: RootTask) -> Result<u8> {
@@ -35,6 +35,7 @@ pub(crate) fn run(session: &Session, task: RootTask) -> Result<u8> {
             install::install(&session.output, refresh, &packages).map(|()| 0)
         }
         RootTask::Exec(exec) => run_exec(session, &exec),
+        RootTask::Demo { task } => demo::run_task(session, task),
     }
 }
 
@@ -47,10 +48,10 @@ fn run_exec(session: &Session, exec: &Exec) -> Result<u8> {
         command.current_dir(folder);
     }
     let docker = exec.docker.then(|| docker(session, &mut command)).flatten();
-    let mut watch = exec.demo.map(|agent| DemoWatch::new(agent, &session.xtask));
+    let mut watch = exec.wave.map(|agent| WaveWatch::new(agent, &session.xtask));
 
     session.output.command(&command);
-    let status = guard::run_guarded(&mut command, DEMO_PAUSE, || {
+    let status = guard::run_guarded(&mut command, WAVE_PAUSE, || {
         if let Some(watch) = &mut watch {
             watch.look(session);
         }
@@ -78,24 +79,24 @@ fn docker(session: &Session, command: &mut Command) -> Option<Docker> {
     }
 }
 
-/// Starts the demo once the agent says that it sees no container.
+/// Starts the wave once the agent says that it sees no container.
 #[derive(Debug)]
-struct DemoWatch<'a> {
+struct WaveWatch<'a> {
     agent: SocketAddr,
     xtask: &'a Path,
     since: Instant,
     decided: bool,
-    demo: Option<Demo>,
+    wave: Option<Wave>,
 }
 
-impl<'a> DemoWatch<'a> {
+impl<'a> WaveWatch<'a> {
     fn new(agent: SocketAddr, xtask: &'a Path) -> Self {
         Self {
             agent,
             xtask,
             since: Instant::now(),
             decided: false,
-            demo: None,
+            wave: None,
         }
     }
 
@@ -110,18 +111,18 @@ impl<'a> DemoWatch<'a> {
                 Ok(None) => {}
                 Err(error) => self.give_up(session, &format!("the agent's answer: {error}")),
             }
-        } else if self.since.elapsed() > DEMO_DEADLINE {
+        } else if self.since.elapsed() > WAVE_DEADLINE {
             self.give_up(session, "the agent does not answer");
         }
     }
 
     fn start(&mut self, session: &Session) {
-        match Demo::start(self.xtask) {
-            Ok(demo) => {
+        match Wave::start(self.xtask) {
+            Ok(wave) => {
                 self.decided = true;
-                self.demo = Some(demo);
+                self.wave = Some(wave);
                 session.output.note(
-                    "No container runs here: the cgroup `cgflux-demo` shows a varying load \
+                    "No container runs here: the cgroup `cgflux-wave` shows a varying load \
                      until this command ends.",
                 );
             }
@@ -131,7 +132,7 @@ impl<'a> DemoWatch<'a> {
 
     fn give_up(&mut self, session: &Session, why: &str) {
         self.decided = true;
-        session.output.warn(&format!("no demo: {why}"));
+        session.output.warn(&format!("no varying load: {why}"));
     }
 }
 

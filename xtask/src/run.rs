@@ -29,7 +29,7 @@ pub(crate) fn run(session: &Session, arguments: &[OsString]) -> Result<u8> {
     }
     let mut task: Vec<OsString> = vec!["exec".into()];
     if let Some(page) = page {
-        task.extend(["--demo".into(), page.to_string().into()]);
+        task.extend(["--wave".into(), page.to_string().into()]);
     }
     task.extend([
         "--".into(),

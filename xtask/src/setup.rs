@@ -22,7 +22,11 @@ use crate::{
 pub(crate) enum Purpose {
     /// Building the kernel objects and the agent.
     Build,
-    /// That, and what emulates machines.
+    /// That, and what the demo consists of.
+    Demo,
+    /// What is built, and what the counter and its load are compared with.
+    Benchmarks,
+    /// What is built, and what emulates machines.
     Machines,
     /// That, and the real things that the tests run against.
     Tests,
@@ -32,7 +36,7 @@ pub(crate) enum Purpose {
 pub(crate) fn run(session: &Session) -> Result<()> {
     ensure(session, Purpose::Tests)?;
     linker::ensure(session)?;
-    influxd::offer(session);
+    influxd::offer(session, false);
     session
         .output
         .note("Everything is there: `cargo xtask run` starts cgflux.");
@@ -151,7 +155,7 @@ fn without_apt(session: &Session, missing: &[&Package]) -> String {
     }
     let programs = missing
         .iter()
-        .filter(|package| matches!(package.need, Need::Docker | Need::Userland | Need::Tests));
+        .filter(|package| !matches!(package.need, Need::Compiler | Need::Linker | Need::Machines));
     parts.extend(programs.map(|package| {
         format!(
             "{}: {}",

@@ -12,6 +12,7 @@ use crate::{
     cargo::{self, Executable},
     command, elevate, guard, influxd,
     libtest::Tally,
+    output::show,
     session::Session,
     setup::{self, Purpose},
     vm,
@@ -33,7 +34,7 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
     setup::ensure(session, Purpose::Tests)?;
     session.output.step("Kernel objects");
     build_ebpf::build(session)?;
-    influxd::offer(session);
+    influxd::offer(session, full);
     session.output.step("Tests");
     let mut built = cargo::build(session, &["test", "--workspace", "--no-run"])?;
     // Cargo names them in the order in which they happened to be ready.
@@ -60,8 +61,9 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
     for executable in &system {
         session.output.step("System tests, as root");
         count_system(session, executable, filter, full, &mut tally)?;
+        ensure!(!guard::is_stopped(), "stopped");
     }
-    if full || filter.is_none_or(|filter| filter == vm::TEST) {
+    if filter.is_none_or(|filter| filter == vm::TEST) {
         vm::tier(session, full, &mut tally);
     }
     conclude(session, &tally, filter)
@@ -123,13 +125,4 @@ fn conclude(session: &Session, tally: &Tally, filter: Option<&str>) -> Result<u8
     );
     tally.conclude(session);
     Ok(u8::from(tally.failed() > 0))
-}
-
-/// Prints a line of what the tests say.
-#[expect(
-    clippy::print_stdout,
-    reason = "the tests' output is the result of this verb"
-)]
-pub(crate) fn show(line: &str) {
-    println!("{line}");
 }

@@ -26,5 +26,8 @@ pub(crate) const BPF_CPU: &str = "v3";
 /// module files of later ones replace modules, which `go install` refuses.
 pub(crate) const INFLUXD: &str = "1.8.10";
 
-/// The Go that compiles it where the machine has none, as packaged for Python.
+/// An InfluxDB 2: the last of its line, which the same proxy has.
+pub(crate) const INFLUXD_2: &str = "2.7.12";
+
+/// The Go that compiles them where the machine has none, as packaged for Python.
 pub(crate) const GO: &str = "1.26.6";

@@ -1,8 +1,15 @@
 //! `cargo xtask bench`: a benchmark of the agent, optimized and as root.
 
+mod baseline;
 mod cadvisor;
 #[path = "../../../agent/examples/bench_daemon/options.rs"]
 pub(crate) mod daemon;
+#[path = "../../../agent/examples/bench_load/options.rs"]
+pub(crate) mod load;
+#[path = "../../../agent/examples/bench_sink/options.rs"]
+pub(crate) mod sink;
+#[path = "../../../agent/examples/bench_web/options.rs"]
+pub(crate) mod web;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -20,6 +27,9 @@ pub(crate) fn run(session: &Session, benchmark: Benchmark) -> Result<u8> {
         Benchmark::Switch(passed) => run_alone(session, "bench_switch", passed.arguments),
         Benchmark::Snapshot(passed) => run_alone(session, "bench_snapshot", passed.arguments),
         Benchmark::Daemon(options) => run_daemon(session, &options),
+        Benchmark::Sink(options) => run_sink(session, &options),
+        Benchmark::Web(options) => run_web(session, &options),
+        Benchmark::Load(options) => run_load(session, &options),
     }
 }
 
@@ -50,6 +60,54 @@ fn run_daemon(session: &Session, options: &daemon::Options) -> Result<u8> {
     run_as_root(session, task)
 }
 
+/// Delivery by itself, then the whole agent with as many containers.
+fn run_sink(session: &Session, options: &sink::Options) -> Result<u8> {
+    let [program] = build(session, Purpose::Tests, ["bench_sink"])?;
+    let mut task: Vec<OsString> = vec!["exec".into(), "--".into(), program.into()];
+    task.extend(options.arguments());
+    task.extend(["--folder".into(), session.tree.run().into()]);
+    session.output.step("Benchmark");
+    let code = run_as_root(session, task)?;
+    if code != 0 || options.no_agent {
+        return Ok(code);
+    }
+    let daemon = daemon::Options {
+        containers: Vec::new(),
+        cgroups: vec![options.containers],
+        ship_every: vec![1],
+        warm_up: 20,
+        seconds: 40,
+        rounds: 0,
+        round_seconds: 0,
+        network: "none".to_owned(),
+        no_cadvisor: true,
+        no_spool: true,
+    };
+    run_daemon(session, &daemon)
+}
+
+fn run_web(session: &Session, options: &web::Options) -> Result<u8> {
+    let [program, agent] = build(session, Purpose::Benchmarks, ["bench_web", "cgflux"])?;
+    let baseline = baseline::ensure(session)?;
+    let mut task: Vec<OsString> = vec!["exec".into(), "--".into(), program.into()];
+    task.extend(options.arguments());
+    task.extend(["--agent".into(), agent.into()]);
+    task.extend(["--baseline".into(), baseline.into()]);
+    task.extend(["--folder".into(), session.tree.run().into()]);
+    session.output.step("Benchmark");
+    run_as_root(session, task)
+}
+
+fn run_load(session: &Session, options: &load::Options) -> Result<u8> {
+    let [program, agent] = build(session, Purpose::Benchmarks, ["bench_load", "cgflux"])?;
+    let mut task: Vec<OsString> = vec!["exec".into(), "--".into(), program.into()];
+    task.extend(options.arguments());
+    task.extend(["--agent".into(), agent.into()]);
+    task.extend(["--folder".into(), session.tree.run().into()]);
+    session.output.step("Benchmark");
+    run_as_root(session, task)
+}
+
 /// The optimized executables of these targets, built where need be.
 fn build<const N: usize>(
     session: &Session,
@@ -60,7 +118,7 @@ fn build<const N: usize>(
     session.output.step("Kernel objects");
     build_ebpf::build(session)?;
     session.output.step("Benchmark, built as it is released");
-    let mut arguments = vec!["build", "--release", "--package", "cgflux"];
+    let mut arguments = vec!["build", "--profile", "dist", "--package", "cgflux"];
     for target in targets {
         let kind = if target.starts_with("bench_") {
             "--example"

@@ -95,7 +95,7 @@ fn boot(session: &Session, (series, boot): Case, archive: &Path, tally: &mut Tal
         .step(&format!("Linux {release}, boot `{}`", boot.name));
     let started = Instant::now();
     let failed_before = tally.failed();
-    match machine::boot(session, &kernel, boot, archive, &mut crate::test::show)? {
+    match machine::boot(session, &kernel, boot, archive, &mut crate::output::show)? {
         Ok(lines) => tally.read(lines.join("\n").as_bytes(), |_| ())?,
         Err(machine::CutShort) => tally.ended_badly(failed_before),
     }

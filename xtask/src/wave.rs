@@ -1,23 +1,22 @@
-//! The demo: a cgroup with a varying load, so that the page moves where no container runs.
+//! A cgroup with a varying load, so that the page moves where no container runs.
 //!
 //! Needs root. It lives as long as the value; dropped, it takes processes and cgroups away.
 
 use std::{
     convert::Infallible,
     f64::consts::TAU,
-    fs, io,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use nix::sys::{prctl, signal::Signal};
 
-use crate::cgroup;
+use crate::cgroup::Group;
 
 /// The cgroup's name, which says to whoever sees it what it is.
-const NAME: &str = "cgflux-demo";
+const NAME: &str = "cgflux-wave";
 
 /// From idle to busy and back.
 const PERIOD: Duration = Duration::from_secs(20);
@@ -25,59 +24,36 @@ const PERIOD: Duration = Duration::from_secs(20);
 /// One stretch of work and rest; short, so that no second looks different from its neighbours.
 const SLICE: Duration = Duration::from_millis(20);
 
-/// A running demo.
+/// A running load.
 #[derive(Debug)]
-pub(crate) struct Demo {
+pub(crate) struct Wave {
     load: Child,
-    cgroups: Vec<PathBuf>,
+    group: Group,
 }
 
-impl Demo {
+impl Wave {
     /// Starts the load, by `xtask`'s hidden verb, in a cgroup of its own.
     pub(crate) fn start(xtask: &Path) -> Result<Self> {
-        let mut hierarchies = cgroup::hierarchies();
-        hierarchies.retain(|hierarchy| hierarchy.accounts_cpu);
-        ensure!(
-            !hierarchies.is_empty(),
-            "no cgroup hierarchy with CPU accounting is mounted"
-        );
+        let group = Group::at(NAME)?;
         let load = Command::new(xtask)
-            .arg("demo-load")
+            .arg("wave")
             .stdin(Stdio::null())
             .spawn()
-            .context("cannot start the demo's load")?;
+            .context("cannot start the load")?;
         // From here on dropping it takes everything back.
-        let mut demo = Self {
-            load,
-            cgroups: Vec::new(),
-        };
-        for hierarchy in hierarchies {
-            let cgroup = hierarchy.mount.join(NAME);
-            demo.enter(&cgroup)
-                .with_context(|| format!("cannot use {}", cgroup.display()))?;
-        }
-        Ok(demo)
-    }
-
-    fn enter(&mut self, cgroup: &Path) -> io::Result<()> {
-        match fs::create_dir(cgroup) {
-            // Left behind by a demo that was killed.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => made?,
-        }
-        self.cgroups.push(cgroup.to_owned());
-        fs::write(cgroup.join("cgroup.procs"), self.load.id().to_string())
+        let wave = Self { load, group };
+        wave.group.make()?;
+        wave.group.take(wave.load.id())?;
+        Ok(wave)
     }
 }
 
-impl Drop for Demo {
+impl Drop for Wave {
     fn drop(&mut self) {
-        // An error means that it has ended already, or that the cgroup is in use by somebody else.
+        // An error means that it has ended already.
         drop(self.load.kill());
         drop(self.load.wait());
-        for cgroup in &self.cgroups {
-            drop(fs::remove_dir(cgroup));
-        }
+        self.group.remove();
     }
 }
 
