@@ -7,6 +7,9 @@
 )]
 
 mod delivery;
+mod demo;
 mod faults;
 mod harness;
 mod kernel;
+mod load;
+mod web;

@@ -274,12 +274,38 @@ impl Drop for AgentProcess {
             let losses = metrics.lines().filter(|it| it.contains("_losses_total{"));
             println!("--- losses the agent counted ---");
             losses.for_each(|line| println!("{line}"));
+            println!("--- its threads ---\n{}", threads(self.pid()));
             println!("--- log of the agent ---\n{}---", self.log());
         }
         // It may have ended already, and then there is nothing to kill.
         drop(self.process.kill());
         drop(self.process.wait());
     }
+}
+
+/// What each thread of a process does: its name, state and CPU time so far, the system call that it is in, and where it
+/// waits in the kernel.
+fn threads(pid: u32) -> String {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten();
+    let told = tasks.flatten().map(|task| {
+        let file = |name: &str| read(&task.path().join(name));
+        let (stat, syscall, stack) = (file("schedstat"), file("syscall"), file("stack"));
+        let status = file("status");
+        let line = |key: &str| {
+            let of_key = status.lines().find_map(|line| line.strip_prefix(key));
+            of_key.unwrap_or_default().trim().to_owned()
+        };
+        format!(
+            "{}: {}; run, waited, turns: {}; {}\n{stack}",
+            line("Name:"),
+            line("State:"),
+            stat.trim(),
+            syscall.trim(),
+        )
+    });
+    told.collect()
 }
 
 fn read(path: &Path) -> String {

@@ -62,7 +62,12 @@ impl Cgroup {
     /// Moves a process inside.
     #[track_caller]
     pub(crate) fn enter(&self, pid: &str) {
-        fs::write(folder(&self.path).join("cgroup.procs"), pid).unwrap();
+        fs::write(self.processes(), pid).unwrap();
+    }
+
+    /// The file that names those inside, and takes others.
+    pub(crate) fn processes(&self) -> PathBuf {
+        folder(&self.path).join("cgroup.procs")
     }
 
     /// The kernel's id of it.

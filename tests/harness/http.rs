@@ -7,17 +7,17 @@ use std::{
 };
 
 /// A request; HTTP/1.0, so that the body comes unchunked and ends with the connection.
-pub(super) struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// Such as `GET /ping`.
-    pub(super) target: &'a str,
+    pub(crate) target: &'a str,
     /// Whole lines, each with its end.
-    pub(super) headers: String,
-    pub(super) body: &'a str,
+    pub(crate) headers: String,
+    pub(crate) body: &'a str,
 }
 
 impl Request<'_> {
     /// The body of an answer with a good status; else all of the answer.
-    pub(super) fn ask(&self, mut stream: impl Read + Write) -> Result<String, Box<dyn Error>> {
+    pub(crate) fn ask(&self, mut stream: impl Read + Write) -> Result<String, Box<dyn Error>> {
         let Self {
             target,
             headers,

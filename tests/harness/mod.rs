@@ -18,11 +18,13 @@ mod netns;
 pub(crate) mod pair;
 mod program;
 mod prometheus;
+mod redis;
 mod root_counter;
 pub(crate) mod scripted;
 pub(crate) mod tls;
 mod victoria;
 mod wait;
+pub(crate) mod web;
 
 use std::{env, panic::Location};
 
@@ -33,15 +35,18 @@ pub(crate) use batch::{Batch, Entry};
 pub(crate) use browser::Browser;
 pub(crate) use cgroup::Cgroup;
 pub(crate) use docker::{Container, Docker};
-pub(crate) use influxdb::{InfluxServer, Influxd, quoted};
+pub(crate) use http::Request;
+pub(crate) use influxdb::{InfluxServer, InfluxServer2, Influxd, quoted};
 pub(crate) use ledger::Ledger;
 pub(crate) use lines::{Line, parse};
 pub(crate) use mounts::{DeadShare, LoopFilesystem, SmallDisk};
 pub(crate) use netns::{Interface, Ip, Namespace, Veth};
 pub(crate) use prometheus::Prometheus;
+pub(crate) use redis::Redis;
 pub(crate) use root_counter::RootCounter;
 pub(crate) use victoria::VictoriaMetrics;
 pub(crate) use wait::{eventually, pause};
+pub(crate) use web::Web;
 
 /// Says that the test at the caller's line does not run here, and why. Where all must run, as in continuous
 /// integration, `CGFLUX_TESTS_SKIP=never` makes it a failure.

@@ -1,7 +1,8 @@
-//! A real InfluxDB 1.x, on a free port and in a folder of its own.
+//! A real InfluxDB, on a free port and in a folder of its own: 1.x here, 2.x in `v2`.
 
 mod answer;
 mod options;
+mod v2;
 
 use std::{error::Error, os::unix::net::UnixStream, path::PathBuf, time::Duration};
 
@@ -16,6 +17,7 @@ use super::{
     program::Program,
 };
 pub(crate) use options::Influxd;
+pub(crate) use v2::InfluxServer2;
 
 /// How long a start may take on a busy machine, and an answer.
 const PATIENCE: Duration = Duration::from_mins(1);

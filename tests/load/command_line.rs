@@ -1,0 +1,180 @@
+//! What a person is told, and what a script sees.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    net::TcpListener,
+    process::Stdio,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::{command, run, summary};
+use crate::harness::Web;
+
+fn counter() -> (Web, String) {
+    let web = Web::start(&["--redis-address", "memory", "--points", "none"]);
+    let url = format!("http://{}/", web.address());
+    (web, url)
+}
+
+#[test]
+fn a_target_that_nobody_listens_at_is_status_4() {
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let output = run(&[&format!("http://{free}/"), "--points", "none"], 4);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains(&format!("cannot connect to http://{free}/")),
+        "{told}"
+    );
+    let told = run(&["unix:///nowhere/x.sock:/", "--points", "none"], 4).stderr;
+    assert!(
+        String::from_utf8(told)
+            .unwrap()
+            .contains("unix:///nowhere/x.sock:/")
+    );
+}
+
+#[test]
+fn another_host_and_bad_usage_are_status_2() {
+    for (arguments, part) in [
+        (&["http://192.0.2.1/"][..], "--allow-remote"),
+        (&["https://127.0.0.1/"], "only http://"),
+        (&["http://127.0.0.1:1/", "--poisson"], "--rate or --stages"),
+        (
+            &["http://127.0.0.1:1/", "--expect", "rate>=99%"],
+            "'rate>=99%' needs a --rate",
+        ),
+        (&["http://127.0.0.1:1/", "--expect", "p99=5"], "p99<5ms"),
+    ] {
+        let told = String::from_utf8(run(arguments, 2).stderr).unwrap();
+        assert!(told.contains(part), "{part:?} in {told}");
+    }
+}
+
+#[test]
+fn an_expectation_that_does_not_hold_is_status_3_and_is_named() {
+    let (_web, url) = counter();
+    let arguments = [
+        &url,
+        "-n",
+        "200",
+        "-c",
+        "4",
+        "--points",
+        "none",
+        "--expect",
+        "errors<=0",
+    ];
+    run(&arguments, 0);
+    let output = run(&[&arguments[..], &["--expect", "max<1us"]].concat(), 3);
+    let report = String::from_utf8(output.stdout).unwrap();
+    let broken: Vec<&str> = report
+        .lines()
+        .filter(|line| line.contains("BROKEN"))
+        .collect();
+    assert!(
+        broken.len() == 1 && broken[0].contains("max<1us: "),
+        "{report}"
+    );
+    // A path that the counter does not know answers 404: nothing is ok.
+    let missing = run(
+        &[
+            &format!("{url}missing"),
+            "-n",
+            "10",
+            "--points",
+            "none",
+            "--expect",
+            "errors<1%",
+        ],
+        3,
+    );
+    let report = String::from_utf8(missing.stdout).unwrap();
+    assert!(
+        report.contains("404: 10") && report.contains("errors<1%: 100.0 %"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_signal_ends_it_with_the_summary() {
+    let (_web, url) = counter();
+    let mut command = command(&[&url, "-d", "10m", "-c", "4", "--points", "none"]);
+    let mut load = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(load.stderr.take().unwrap());
+    // The second line is the first of those that tell of the run so far.
+    let (mut title, mut progress) = (String::new(), String::new());
+    told.read_line(&mut title).unwrap();
+    told.read_line(&mut progress).unwrap();
+    assert!(
+        title.starts_with(&format!("{url}: closed loop, 4 connections")),
+        "{title}"
+    );
+    assert!(progress.contains(" in flight, 0 errors"), "{progress}");
+    kill(Pid::from_raw(load.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let mut report = String::new();
+    load.stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut report)
+        .unwrap();
+    assert_eq!(load.wait().unwrap().code(), Some(0));
+    assert!(
+        report.contains("stopped early") && report.contains("0 errors"),
+        "{report}"
+    );
+}
+
+#[test]
+fn percentiles_are_written_to_a_file() {
+    let (_web, url) = counter();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.hgrm");
+    let found = summary(&[
+        &url,
+        "-n",
+        "300",
+        "--points",
+        "none",
+        "--hgrm",
+        file.to_str().unwrap(),
+    ]);
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains("Total count    =          300]"), "{text}");
+    assert_eq!(found["latency_us"]["count"], 300);
+}
+
+#[test]
+fn the_highest_rate_is_looked_for() {
+    let (_web, url) = counter();
+    let output = run(
+        &[
+            &url,
+            "--find-max",
+            "p50<1us",
+            "-d",
+            "200ms",
+            "-r",
+            "10",
+            "--points",
+            "none",
+        ],
+        3,
+    );
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(report.contains("10.0/s  breaks"), "{report}");
+    assert!(
+        report.contains("p50<1us held at no rate that was tried"),
+        "{report}"
+    );
+}
