@@ -1,12 +1,15 @@
 //! Reads what test binaries print, and adds it up.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     io::{self, BufRead as _, BufReader},
 };
 
 use crate::{output, session::Session};
+
+/// More failures than these at once are no chance, and are not tried again.
+const TRIED_AGAIN: usize = 8;
 
 /// The sum over test binaries.
 #[derive(Debug, Default, Eq, PartialEq)]
@@ -16,20 +19,47 @@ pub(crate) struct Tally {
     ignored: usize,
     /// Test → reason, of tests that ended early because the machine lacks something.
     skipped: BTreeMap<String, String>,
+    /// Tests that failed and then passed.
+    unsteady: BTreeSet<String>,
 }
 
 impl Tally {
-    /// Reads one binary's output to its end, handing each line to `show`.
+    /// Reads one binary's output to its end, handing each line to `show`. Gives the tests that failed.
     pub(crate) fn read(
         &mut self,
         output: impl io::Read,
         mut show: impl FnMut(&str),
-    ) -> io::Result<()> {
+    ) -> io::Result<Vec<String>> {
+        let mut list = FailureList::default();
         for line in BufReader::new(output).split(b'\n') {
             let line = String::from_utf8_lossy(&line?).into_owned();
             self.note(&line);
+            list.note(&line);
             show(&line);
         }
+        Ok(list.tests)
+    }
+
+    /// Reads what came of trying these once more, which have failed before: those that pass have not failed then, but
+    /// are told apart in the sum.
+    pub(crate) fn read_again(
+        &mut self,
+        tests: &[String],
+        output: impl io::Read,
+        show: impl FnMut(&str),
+    ) -> io::Result<()> {
+        let mut again = Self::default();
+        let failed = again.read(output, show)?;
+        // One that ran out of time or died has told nothing.
+        if again.failed != failed.len() || again.passed + again.failed < tests.len() {
+            return Ok(());
+        }
+        for test in tests.iter().filter(|test| !failed.contains(test)) {
+            self.failed -= 1;
+            self.passed += 1;
+            self.unsteady.insert(test.clone());
+        }
+        self.skipped.append(&mut again.skipped);
         Ok(())
     }
 
@@ -68,6 +98,10 @@ impl Tally {
         for (test, reason) in self.skipped() {
             session.output.note(&format!("skipped {test}: {reason}"));
         }
+        for test in &self.unsteady {
+            let told = format!("unsteady {test}: failed, as told above, and passed when tried again");
+            session.output.warn(&told);
+        }
         output::show(&self.to_string());
     }
 
@@ -82,17 +116,47 @@ impl Tally {
     }
 }
 
-/// `N passed, N failed, N skipped`. A test that skips itself has passed as far as its binary knows.
+/// `N passed (N of them when tried again), N failed, N skipped`. A test that skips itself has passed as far as its
+/// binary knows.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let skipped = self.skipped.len();
         let passed = self.passed.saturating_sub(skipped);
-        write!(
-            f,
-            "{passed} passed, {} failed, {} skipped",
-            self.failed,
-            skipped + self.ignored
-        )
+        write!(f, "{passed} passed")?;
+        if !self.unsteady.is_empty() {
+            write!(f, " ({} of them when tried again)", self.unsteady.len())?;
+        }
+        let skipped = skipped + self.ignored;
+        write!(f, ", {} failed, {skipped} skipped", self.failed)
+    }
+}
+
+/// Whether those that failed are few enough to be tried once more.
+pub(crate) fn is_tried_again(failed: &[String]) -> bool {
+    (1..=TRIED_AGAIN).contains(&failed.len())
+}
+
+/// The names under the last `failures:` that libtest prints; the one before has what the tests said.
+#[derive(Debug, Default)]
+struct FailureList {
+    is_open: bool,
+    tests: Vec<String>,
+}
+
+impl FailureList {
+    fn note(&mut self, line: &str) {
+        let line = line.trim_end();
+        if line == "failures:" {
+            self.is_open = true;
+            self.tests.clear();
+        } else if line.starts_with("test result: ") {
+            self.is_open = false;
+        } else if self.is_open
+            && let Some(test) = line.strip_prefix("    ")
+            && !test.contains(' ')
+        {
+            self.tests.push(test.to_owned());
+        }
     }
 }
 
@@ -153,6 +217,36 @@ mod tests {
                 ("page", "no chromium")
             ]
         );
+    }
+
+    const TWO_FAILED: &str = "test a ... FAILED\ntest b ... FAILED\ntest c ... ok\n\nfailures:\n\n\
+        ---- a stdout ----\n    said::by_a\n\nfailures:\n    a\n    b\n\n\
+        test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out\n";
+
+    #[test]
+    fn one_that_passes_when_tried_again_has_not_failed_and_is_told_apart() {
+        let mut tally = Tally::default();
+        let failed = tally.read(TWO_FAILED.as_bytes(), |_| ()).unwrap();
+        assert_eq!(failed, ["a", "b"]);
+        let again = "failures:\n\nfailures:\n    b\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n";
+        tally
+            .read_again(&failed, again.as_bytes(), |_| ())
+            .unwrap();
+        let sum = "2 passed (1 of them when tried again), 1 failed, 0 skipped";
+        assert_eq!(tally.to_string(), sum);
+        assert_eq!(Vec::from_iter(&tally.unsteady), ["a"]);
+    }
+
+    #[test]
+    fn a_second_try_that_dies_settles_nothing() {
+        let mut tally = Tally::default();
+        let failed = tally.read(TWO_FAILED.as_bytes(), |_| ()).unwrap();
+        for again in ["test a ... ok\n", "test result: ok. 1 passed; 0 failed; 0 ignored\n"] {
+            tally
+                .read_again(&failed, again.as_bytes(), |_| ())
+                .unwrap();
+            assert_eq!(tally.to_string(), "1 passed, 2 failed, 0 skipped");
+        }
     }
 
     #[test]

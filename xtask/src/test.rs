@@ -2,7 +2,8 @@
 
 use std::{
     ffi::OsString,
-    process::{Command, Stdio},
+    io,
+    process::{ChildStdout, Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,7 +12,7 @@ use crate::{
     build_ebpf,
     cargo::{self, Executable},
     command, elevate, guard, influxd,
-    libtest::Tally,
+    libtest::{self, Tally},
     output::show,
     session::Session,
     setup::{self, Purpose},
@@ -36,7 +37,7 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
     build_ebpf::build(session)?;
     influxd::offer(session, full);
     session.output.step("Tests");
-    let mut built = cargo::build(session, &["test", "--workspace", "--no-run"])?;
+    let mut built = cargo::build(session, &["test", "--workspace", "--tests", "--no-run"])?;
     // Cargo names them in the order in which they happened to be ready.
     built.sort_by(|one, other| one.path.cmp(&other.path));
     let (system, unit): (Vec<_>, Vec<_>) = built
@@ -86,6 +87,7 @@ fn count_unit(session: &Session, tests: &mut Command, tally: &mut Tally) -> Resu
     Ok(())
 }
 
+/// Tries those that failed once more: they measure a kernel that others use too, and a few may have met with bad luck.
 fn count_system(
     session: &Session,
     executable: &Executable,
@@ -93,6 +95,32 @@ fn count_system(
     full: bool,
     tally: &mut Tally,
 ) -> Result<()> {
+    let failed_before = tally.failed();
+    let mut failed = Vec::new();
+    let status = run_system(session, executable, filter, full, |output| {
+        failed = tally.read(output, show)?;
+        Ok(())
+    })?;
+    if !status.success() {
+        tally.ended_badly(failed_before);
+    }
+    if libtest::is_tried_again(&failed) && !guard::is_stopped() {
+        session.output.step("System tests that failed, once more");
+        let exactly = failed.iter().map(String::as_str).chain(["--exact"]);
+        run_system(session, executable, exactly, full, |output| {
+            tally.read_again(&failed, output, show)
+        })?;
+    }
+    Ok(())
+}
+
+fn run_system<'a>(
+    session: &Session,
+    executable: &Executable,
+    arguments: impl IntoIterator<Item = &'a str>,
+    full: bool,
+    read: impl FnOnce(ChildStdout) -> io::Result<()>,
+) -> Result<ExitStatus> {
     let run_folder = format!("{RUN_FOLDER}={}", session.tree.run().display());
     let mut task: Vec<OsString> = ["exec", "--docker", "--directory"].map(Into::into).to_vec();
     task.push(executable.package.clone().into());
@@ -102,19 +130,12 @@ fn count_system(
     task.push(executable.path.clone().into());
     // One at a time: they measure one kernel. What those that passed have measured is shown too.
     task.extend(["--test-threads=1".into(), "--show-output".into()]);
-    task.extend(filter.map(OsString::from));
+    task.extend(arguments.into_iter().map(OsString::from));
     let mut elevated = elevate::as_root(session, task)?;
-    let failed_before = tally.failed();
-    let status = guard::run_elevated(elevated.stdout(Stdio::piped()), |child| {
+    guard::run_elevated(elevated.stdout(Stdio::piped()), |child| {
         let output = child.stdout.take().context("the tests have no output")?;
-        tally
-            .read(output, show)
-            .context("cannot read the tests' output")
-    })?;
-    if !status.success() {
-        tally.ended_badly(failed_before);
-    }
-    Ok(())
+        read(output).context("cannot read the tests' output")
+    })
 }
 
 fn conclude(session: &Session, tally: &Tally, filter: Option<&str>) -> Result<u8> {

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use super::{boots::Boot, kernels::Kernel};
-use crate::{command, session::Session};
+use crate::{command, output, session::Session};
 
 /// The emulator, of the package `qemu-system-x86`.
 pub(crate) const QEMU: &str = "qemu-system-x86_64";
@@ -36,14 +36,14 @@ const DISK_BYTES: u64 = 256 << 20;
 #[derive(Debug)]
 pub(crate) struct CutShort;
 
-/// Boots and reads all lines, handing each to `show` as it comes.
+/// Boots, has these claims of the boot tried, and gives all lines, each of which is shown as it comes.
 pub(crate) fn boot(
     session: &Session,
     kernel: &Kernel,
     boot: &Boot,
+    claims: &str,
     archive: &Path,
-    show: &mut impl FnMut(&str),
-) -> Result<Result<Vec<String>, CutShort>> {
+) -> Result<Result<String, CutShort>> {
     let disk = session.tree.vm().join("disk");
     fs::File::create(&disk)?.set_len(DISK_BYTES)?;
     let log = session
@@ -52,10 +52,10 @@ pub(crate) fn boot(
         .join(format!("{}-{}.log", kernel.series.name, boot.name));
     for is_last in [false, true] {
         let started = Instant::now();
-        let mut qemu = qemu(session, kernel, boot, archive, &disk, &log);
-        let lines = read(session, &mut qemu, show)?;
+        let mut qemu = qemu(session, kernel, boot, claims, archive, &disk, &log);
+        let lines = read(session, &mut qemu)?;
         if lines.last().is_some_and(|line| line == END) {
-            return Ok(Ok(lines));
+            return Ok(Ok(lines.join("\n")));
         }
         let seconds = started.elapsed().as_secs();
         session.output.warn(&format!(
@@ -72,7 +72,7 @@ pub(crate) fn boot(
     Ok(Err(CutShort))
 }
 
-fn read(session: &Session, qemu: &mut Command, show: &mut impl FnMut(&str)) -> Result<Vec<String>> {
+fn read(session: &Session, qemu: &mut Command) -> Result<Vec<String>> {
     session.output.command(qemu);
     let mut child = qemu
         .stdin(Stdio::null())
@@ -84,7 +84,7 @@ fn read(session: &Session, qemu: &mut Command, show: &mut impl FnMut(&str)) -> R
     for line in BufReader::new(output).split(b'\n') {
         let line = String::from_utf8_lossy(&line?).trim_end().to_owned();
         if line != END {
-            show(&line);
+            output::show(&line);
         }
         lines.push(line);
     }
@@ -96,6 +96,7 @@ fn qemu(
     session: &Session,
     kernel: &Kernel,
     boot: &Boot,
+    claims: &str,
     archive: &Path,
     disk: &Path,
     log: &Path,
@@ -123,10 +124,8 @@ fn qemu(
         .arg(archive)
         .arg("-append")
         .arg(format!(
-            "console=ttyS0 panic=-1 quiet {} cgflux.boot={} cgflux.claims={}",
-            boot.command_line,
-            boot.name,
-            boot.claims.join(",")
+            "console=ttyS0 panic=-1 quiet {} cgflux.boot={} cgflux.claims={claims}",
+            boot.command_line, boot.name
         ))
         .arg("-drive")
         .arg(format!(

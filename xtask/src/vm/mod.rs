@@ -19,7 +19,7 @@ use crate::{
     build_ebpf,
     cli::Matrix,
     command,
-    libtest::Tally,
+    libtest::{self, Tally},
     session::Session,
     setup::{self, Purpose},
 };
@@ -95,9 +95,19 @@ fn boot(session: &Session, (series, boot): Case, archive: &Path, tally: &mut Tal
         .step(&format!("Linux {release}, boot `{}`", boot.name));
     let started = Instant::now();
     let failed_before = tally.failed();
-    match machine::boot(session, &kernel, boot, archive, &mut crate::output::show)? {
-        Ok(lines) => tally.read(lines.join("\n").as_bytes(), |_| ())?,
-        Err(machine::CutShort) => tally.ended_badly(failed_before),
+    let run = |claims: &str| machine::boot(session, &kernel, boot, claims, archive);
+    let failed = match run(&boot.claims.join(","))? {
+        Ok(lines) => tally.read(lines.as_bytes(), |_| ())?,
+        Err(machine::CutShort) => {
+            tally.ended_badly(failed_before);
+            Vec::new()
+        }
+    };
+    if libtest::is_tried_again(&failed) {
+        session.output.step("Claims that failed, once more");
+        if let Ok(lines) = run(&failed.join(","))? {
+            tally.read_again(&failed, lines.as_bytes(), |_| ())?;
+        }
     }
     let seconds = started.elapsed().as_secs_f64();
     session.output.note(&format!("    {name}: {seconds:.1} s"));
