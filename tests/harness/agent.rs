@@ -20,8 +20,9 @@ use tempfile::TempDir;
 
 use super::{Batch, eventually, wall_ns};
 
-/// How long a start and an end may take; on a busy machine the kernel takes seconds to check the programs.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a start and an end may take. The kernel takes seconds to check the programs, and longer than a minute on an
+/// emulated machine that others keep busy.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A folder with the configuration, the state and the logs of one agent after another.
 pub(crate) struct Home {

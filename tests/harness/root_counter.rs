@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::mount::{MsFlags, mount, umount};
@@ -18,16 +18,21 @@ use tempfile::TempDir;
 
 use super::wall_ns;
 
-/// Between two readings, which take 2 µs each.
+/// Between two readings, which take 2 µs each; where they take longer, as on an emulated machine, ten times as long.
 const EVERY: Duration = Duration::from_micros(500);
 
 /// Reads `cpuacct.usage` of the root in the background. The root's `cpu.stat` on cgroup v2 will not do: it is
 /// sampled at ticks (`cgroup_base_stat_cputime_show`, kernel/cgroup/rstat.c, Linux 6.12). A hierarchy of version 1
 /// with cpuacct alone can be mounted beside version 2; where one is mounted already, this is the same one.
 pub(crate) struct RootCounter {
-    stop: Arc<AtomicBool>,
-    reader: JoinHandle<RootReadings>,
+    reader: Reader,
     _mount: Mount,
+}
+
+/// The thread that reads, until this is dropped: while the file is open its hierarchy cannot be unmounted.
+struct Reader {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<RootReadings>>,
 }
 
 /// What was read.
@@ -55,12 +60,13 @@ impl RootCounter {
         let until = Arc::clone(&stop);
         // Before and after all that is asked about, however late the thread gets a CPU.
         let first = Reading::of(&file).unwrap();
-        let reader = thread::spawn(move || {
+        let thread = thread::spawn(move || {
             let before_ns = sampled_ns();
             let mut readings = vec![first];
             while !until.load(Ordering::Relaxed) {
+                let started = Instant::now();
                 readings.push(Reading::of(&file).unwrap());
-                thread::park_timeout(EVERY);
+                thread::park_timeout(EVERY.max(started.elapsed() * 10));
             }
             readings.push(Reading::of(&file).unwrap());
             let sampled_ns = sampled_ns() - before_ns;
@@ -70,16 +76,30 @@ impl RootCounter {
             }
         });
         Self {
-            stop,
-            reader,
+            reader: Reader {
+                stop,
+                thread: Some(thread),
+            },
             _mount: mount,
         }
     }
 
     /// Ends reading.
-    pub(crate) fn stop(self) -> RootReadings {
+    pub(crate) fn stop(mut self) -> RootReadings {
+        self.reader.stop().expect("it runs until now").unwrap()
+    }
+}
+
+impl Reader {
+    fn stop(&mut self) -> Option<thread::Result<RootReadings>> {
         self.stop.store(true, Ordering::Relaxed);
-        self.reader.join().unwrap()
+        self.thread.take().map(JoinHandle::join)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        drop(self.stop());
     }
 }
 

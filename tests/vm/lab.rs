@@ -21,7 +21,7 @@ const WARMING: Duration = Duration::from_secs(2);
 const LOOKS: usize = 2;
 
 /// How long anything may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Where the agent writes what it ships.
 pub(crate) const POINTS: &str = "/tmp/points";
