@@ -1,9 +1,7 @@
 //! The claims that `cargo xtask vm` tries in machines of its own, each with another kernel or set up in another way.
 //!
 //! One module for what holds of every machine whose kernel programs count, one for what each boot adds. `init.sh` runs
-//! them by the names on the kernel's command line (`xtask/src/vm/boots.rs`). Elsewhere than in such a machine, for
-//! which this binary is linked statically, it has no tests.
-#![cfg(any(target_feature = "crt-static", clippy))]
+//! them by the names on the kernel's command line (`xtask/src/vm/boots.rs`).
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

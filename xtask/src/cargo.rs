@@ -33,11 +33,7 @@ pub(crate) fn cargo(session: &Session, arguments: &[&str]) -> Command {
 
 /// Builds, with cargo's own progress shown, and says what there is to run.
 pub(crate) fn build(session: &Session, arguments: &[&str]) -> Result<Vec<Executable>> {
-    built(session, cargo(session, arguments))
-}
-
-/// The same with a command that has more to it than arguments.
-pub(crate) fn built(session: &Session, mut cargo: Command) -> Result<Vec<Executable>> {
+    let mut cargo = cargo(session, arguments);
     session.output.command(&cargo);
     let mut child = cargo
         .arg("--message-format=json-render-diagnostics")

@@ -99,7 +99,8 @@ impl Tally {
             session.output.note(&format!("skipped {test}: {reason}"));
         }
         for test in &self.unsteady {
-            let told = format!("unsteady {test}: failed, as told above, and passed when tried again");
+            let told =
+                format!("unsteady {test}: failed, as told above, and passed when tried again");
             session.output.warn(&told);
         }
         output::show(&self.to_string());
@@ -228,10 +229,9 @@ mod tests {
         let mut tally = Tally::default();
         let failed = tally.read(TWO_FAILED.as_bytes(), |_| ()).unwrap();
         assert_eq!(failed, ["a", "b"]);
-        let again = "failures:\n\nfailures:\n    b\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n";
-        tally
-            .read_again(&failed, again.as_bytes(), |_| ())
-            .unwrap();
+        let again =
+            "failures:\n\nfailures:\n    b\n\ntest result: FAILED. 1 passed; 1 failed; 0 ignored\n";
+        tally.read_again(&failed, again.as_bytes(), |_| ()).unwrap();
         let sum = "2 passed (1 of them when tried again), 1 failed, 0 skipped";
         assert_eq!(tally.to_string(), sum);
         assert_eq!(Vec::from_iter(&tally.unsteady), ["a"]);
@@ -241,10 +241,11 @@ mod tests {
     fn a_second_try_that_dies_settles_nothing() {
         let mut tally = Tally::default();
         let failed = tally.read(TWO_FAILED.as_bytes(), |_| ()).unwrap();
-        for again in ["test a ... ok\n", "test result: ok. 1 passed; 0 failed; 0 ignored\n"] {
-            tally
-                .read_again(&failed, again.as_bytes(), |_| ())
-                .unwrap();
+        for again in [
+            "test a ... ok\n",
+            "test result: ok. 1 passed; 0 failed; 0 ignored\n",
+        ] {
+            tally.read_again(&failed, again.as_bytes(), |_| ()).unwrap();
             assert_eq!(tally.to_string(), "1 passed, 2 failed, 0 skipped");
         }
     }

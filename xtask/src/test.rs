@@ -42,7 +42,7 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
     built.sort_by(|one, other| one.path.cmp(&other.path));
     let (system, unit): (Vec<_>, Vec<_>) = built
         .into_iter()
-        .filter(|executable| executable.is_test && executable.target != vm::TEST)
+        .filter(|executable| executable.is_test)
         .partition(|executable| executable.target == SYSTEM && executable.kind == "test");
 
     let mut tally = Tally::default();

@@ -1,35 +1,32 @@
 //! What a machine of the matrix starts with: a small tree in memory, with the agent and the tests of tests/vm in it.
 //!
-//! Both are linked statically, for there is no other system in it than busybox.
+//! They bring along the shared libraries that they need, for there is no other system in it than busybox.
 
 use std::{
     fs,
     io::Write as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{
-    cargo::{self, Executable},
-    command,
-    failure::Failure,
-    session::Session,
-};
-
-/// The processor that is emulated: its own machine code is the only one that the kernels and the agent agree on.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+use crate::{cargo, command, failure::Failure, session::Session};
 
 /// The test binary of the machines, declared in `agent/Cargo.toml`.
 pub(crate) const TEST: &str = "vm";
 
 /// Builds the agent and the tests, and packs them; gives the archive.
 pub(crate) fn build(session: &Session) -> Result<PathBuf> {
+    ensure!(
+        cfg!(target_arch = "x86_64"),
+        "the machines are built for x86-64 processors only"
+    );
     let busybox = command::find_program("busybox")
         .ok_or_else(|| Failure::Unavailable("there is no busybox".to_owned()))?;
-    let built = build_static(session)?;
+    let arguments = ["test", "--no-run", "--package", "cgflux", "--test", TEST];
+    let built = cargo::build(session, &arguments)?;
     let find = |target: &str, is_test| {
         let mut built = built.iter();
         let found = built.find(|it| it.target == target && it.is_test == is_test);
@@ -39,46 +36,58 @@ pub(crate) fn build(session: &Session) -> Result<PathBuf> {
     if root.exists() {
         fs::remove_dir_all(&root)?;
     }
-    let agent = find("cgflux", false)?;
+    let (agent, test) = (&find("cgflux", false)?.path, &find(TEST, true)?.path);
     let init = session.tree.root().join("tests/vm/init.sh");
-    // The tests start the agent where cargo built it.
-    let agents_place = agent.path.strip_prefix("/").unwrap_or(&agent.path);
-    for (file, place) in [
-        (busybox.as_path(), Path::new("bin/busybox")),
-        (&init, Path::new("init")),
-        (&agent.path, agents_place),
-        (&find(TEST, true)?.path, Path::new("bin/vm")),
-    ] {
+    for (file, place) in [(&busybox, "bin/busybox"), (&init, "init")] {
         lay(file, &root.join(place))?;
+    }
+    // The tests start the agent where cargo built it, and the loader looks for libraries where they are here.
+    for (program, place) in [(agent, inside(&root, agent)), (test, root.join("bin/vm"))] {
+        strip(session, program, &place)?;
+        for library in libraries(program)? {
+            lay(&library, &inside(&root, &library))?;
+        }
     }
     pack(session, &busybox, &root)
 }
 
-fn build_static(session: &Session) -> Result<Vec<Executable>> {
-    ensure!(
-        cfg!(target_arch = "x86_64"),
-        "the machines are built for x86-64 processors only"
-    );
-    let mut cargo = cargo::cargo(session, &["test", "--no-run", "--package", "cgflux"]);
-    cargo
-        .args(["--test", TEST, "--target", TARGET, "--target-dir"])
-        .arg(session.tree.vm().join("build"))
-        // Encoded, since it goes before whatever the person has set for their own processor.
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            "-C\u{1f}target-feature=+crt-static",
-        )
-        // It is read into memory at each start.
-        .env("CARGO_PROFILE_DEV_STRIP", "symbols");
-    cargo::built(session, cargo)
+/// Where a file of this system is below `root`.
+fn inside(root: &Path, file: &Path) -> PathBuf {
+    root.join(file.strip_prefix("/").unwrap_or(file))
 }
 
 fn lay(file: &Path, place: &Path) -> Result<()> {
-    let folder = place.parent().context("a place in a folder")?;
-    fs::create_dir_all(folder)?;
+    make_folder_of(place)?;
     fs::copy(file, place).with_context(|| format!("cannot copy {}", file.display()))?;
     fs::set_permissions(place, fs::Permissions::from_mode(0o755))?;
     Ok(())
+}
+
+/// Copies a program without what is for debuggers: each boot reads it into memory.
+fn strip(session: &Session, program: &Path, place: &Path) -> Result<()> {
+    make_folder_of(place)?;
+    let mut strip = session.person.command("strip");
+    command::run(&session.output, strip.arg("-o").arg(place).arg(program))
+}
+
+fn make_folder_of(place: &Path) -> Result<()> {
+    Ok(fs::create_dir_all(
+        place.parent().context("a place in a folder")?,
+    )?)
+}
+
+/// The shared libraries that a program needs, and the loader.
+fn libraries(program: &Path) -> Result<Vec<PathBuf>> {
+    let told = command::read(Command::new("ldd").arg(program));
+    let told = told.with_context(|| format!("cannot run ldd {}", program.display()))?;
+    Ok(told.lines().filter_map(library).collect())
+}
+
+/// Out of a line of ldd(1): `libm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x7f…)`, or `/lib64/ld-linux-x86-64.so.2
+/// (0x7f…)`. What has no path is in the kernel.
+fn library(line: &str) -> Option<PathBuf> {
+    let path = line.rsplit("=>").next()?.split_whitespace().next()?;
+    path.starts_with('/').then(|| path.into())
 }
 
 /// As the kernel unpacks it (Documentation/driver-api/early-userspace/buffer-format.rst, Linux 6.12).
@@ -114,4 +123,22 @@ fn names(root: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_those_with_a_path() {
+        let told = "\tlinux-vdso.so.1 (0x00007f3db1143000)\n\
+                    \tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f3daf61e000)\n\
+                    \t/lib64/ld-linux-x86-64.so.2 (0x00007f3db1145000)\n";
+        let found: Vec<_> = told.lines().filter_map(library).collect();
+        let expected = [
+            "/lib/x86_64-linux-gnu/libc.so.6",
+            "/lib64/ld-linux-x86-64.so.2",
+        ];
+        assert_eq!(found, expected.map(PathBuf::from));
+    }
 }

@@ -70,9 +70,7 @@ fn boot_all(session: &Session, cases: &[Case], tally: &mut Tally) -> Result<()> 
     if command::find_program(machine::QEMU).is_none() {
         bail!("there is no {}", machine::QEMU);
     }
-    session
-        .output
-        .step("Machines: the agent and its tests, linked statically");
+    session.output.step("Machines: the agent and its tests");
     let archive = image::build(session)?;
     for case in cases {
         boot(session, *case, &archive, tally)?;
