@@ -12,7 +12,7 @@ use crate::commands;
 pub(crate) fn run(global: &Global, arguments: &WebArgs) -> anyhow::Result<Exit> {
     let settings = web::Settings::of(arguments)?;
     let (telemetry, points) = commands::telemetry("web", global, &arguments.telemetry)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let ended = runtime.block_on(web::run(settings, &telemetry, &points));

@@ -63,9 +63,13 @@ pub struct WebArgs {
     /// What becomes of the hits that wait
     #[arg(long, value_name = "MODE", default_value = "pipeline")]
     pub redis_mode: Mode,
-    /// Connections to Redis; more than one makes batches smaller and costs more
-    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub max_connections: u16,
+    /// Threads that serve, each with a connection to Redis of its own [default: one for each CPU it may use, up to 8]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// Connections to Redis, and so threads, at most; more than one for a thread makes batches smaller and costs more
+    /// [default: one for each thread]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub max_connections: Option<u16>,
     /// The counter's key
     #[arg(long, value_name = "KEY", default_value = "hits")]
     pub key: String,
@@ -183,7 +187,7 @@ mod tests {
     fn the_flags_of_the_counter_before_work_as_they_were() {
         let web = web("cgflux web -redis-address redis:7000 -max-connections=20 -v").unwrap();
         assert_eq!(web.redis_address.0.unwrap().to_string(), "redis:7000");
-        assert_eq!((web.max_connections, web.listen.port()), (20, 58080));
+        assert_eq!((web.max_connections, web.listen.port()), (Some(20), 58080));
         assert!(!web.reset && web.key == "hits");
     }
 

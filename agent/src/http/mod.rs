@@ -35,7 +35,7 @@ use tokio::{
 };
 
 use serving::Bodies;
-pub use serving::Limits;
+pub use serving::{Limits, Silence};
 
 use crate::{
     encode::prometheus::AllowedLabels, live::Live, metrics::choice::Choice, self_stats::SelfStats,

@@ -34,7 +34,8 @@ pub(super) struct Port {
 }
 
 impl Port {
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+    /// Answers a request that came to this thread.
+    pub(super) async fn answer(&self, request: Request<Incoming>, thread: usize) -> Answer {
         self.stats.requests.add(1);
         let method = request.method();
         if !self.any_path {
@@ -58,7 +59,7 @@ impl Port {
             }
         }
         let wants_json = wants_json(&request);
-        match self.counter.hit().await {
+        match self.counter.hit(thread).await {
             Ok(hits) => number(hits, wants_json),
             Err(refusal) => refuse(&refusal, wants_json),
         }

@@ -24,7 +24,8 @@ const MAX_BATCH: usize = 512;
 /// Where hits wait for their numbers, seen from those who bring them.
 #[derive(Debug)]
 pub(crate) struct Counter {
-    queues: Vec<Arc<Queue>>,
+    /// Of each thread that serves, one for each of its connections.
+    queues: Vec<Vec<Arc<Queue>>>,
     turn: AtomicUsize,
     stats: Arc<Stats>,
 }
@@ -54,24 +55,28 @@ pub(super) struct Waiter {
 }
 
 impl Counter {
-    /// A counter with so many queues, in each of which `most` hits may wait; nobody does before there is a connection.
-    pub(crate) fn new(queues: usize, most: usize, stats: Arc<Stats>) -> Self {
+    /// A counter for so many threads, which share this many queues and have one each at least; in each `most` hits may
+    /// wait, and nobody does before there is a connection.
+    pub(crate) fn new(threads: usize, queues: usize, most: usize, stats: Arc<Stats>) -> Self {
         let queue = |_| Arc::new(Queue::new(most));
+        let of_thread = |thread| (thread..queues.max(threads)).step_by(threads);
         Self {
-            queues: (0..queues).map(queue).collect(),
+            queues: (0..threads)
+                .map(|thread| of_thread(thread).map(queue).collect())
+                .collect(),
             turn: AtomicUsize::default(),
             stats,
         }
     }
 
-    /// The queues, one for each connection.
-    pub(crate) fn queues(&self) -> &[Arc<Queue>] {
+    /// The queues of each thread, one for each connection.
+    pub(crate) fn queues(&self) -> &[Vec<Arc<Queue>>] {
         &self.queues
     }
 
-    /// Counts one hit. Never waits for longer than the deadline of the connections.
-    pub(crate) async fn hit(&self) -> Result<i64, Refusal> {
-        let hit = match self.queue().join() {
+    /// Counts one hit that a thread brings. Never waits for longer than the deadline of the connections.
+    pub(crate) async fn hit(&self, thread: usize) -> Result<i64, Refusal> {
+        let hit = match self.queue(thread).join() {
             Ok(reply) => match reply.await {
                 Ok(reply) => reply,
                 // Whoever dealt out numbers is gone: the process ends.
@@ -87,21 +92,22 @@ impl Counter {
 
     /// Hits that wait for the next batch.
     pub(crate) fn waiting(&self) -> usize {
-        self.queues
-            .iter()
-            .map(|queue| queue.state().waiting.len())
-            .sum()
+        self.all().map(|queue| queue.state().waiting.len()).sum()
     }
 
     /// Why there is no connection, if none of them is open.
     pub(crate) fn outage(&self) -> Option<Arc<Outage>> {
-        let outages = self.queues.iter().map(|queue| queue.state().outage.clone());
+        let outages = self.all().map(|queue| queue.state().outage.clone());
         outages.collect::<Option<Vec<_>>>()?.pop()
     }
 
-    /// The queues take turns.
-    fn queue(&self) -> &Queue {
-        match self.queues.as_slice() {
+    fn all(&self) -> impl Iterator<Item = &Arc<Queue>> {
+        self.queues.iter().flatten()
+    }
+
+    /// A thread's queues take turns.
+    fn queue(&self, thread: usize) -> &Queue {
+        match self.queues[thread].as_slice() {
             [queue] => queue,
             queues => &queues[self.turn.fetch_add(1, Ordering::Relaxed) % queues.len()],
         }
@@ -201,6 +207,15 @@ mod tests {
         let queue = Queue::new(most);
         queue.open();
         queue
+    }
+
+    #[test]
+    fn queues_are_dealt_out_to_threads_and_each_has_one() {
+        for (threads, queues, dealt) in [(1, 1, vec![1]), (2, 5, vec![3, 2]), (3, 1, vec![1; 3])] {
+            let counter = Counter::new(threads, queues, 8, Arc::new(Stats::new()));
+            let of_each = counter.queues().iter().map(Vec::len);
+            assert_eq!(of_each.collect::<Vec<_>>(), dealt);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! client ─► answer ─► Counter::hit ─► queue ─► lane: one batch at a time ─► store: Redis, or this process
 //!            port      counter          ▲       connects again by itself      │
 //!                                       └────────────── numbers ◄─────────────┘
+//!           └───────────────────────── each in one of the workers ────────────┘
 //! ```
 //!
 //! It is a process of its own, without any privilege. Each second it tells what it did: at the second port, and in
@@ -22,6 +23,7 @@ mod standing;
 mod stats;
 mod store;
 mod ticker;
+mod workers;
 
 use std::{
     io,
@@ -48,21 +50,28 @@ pub use store::Mode;
 
 use crate::{
     host::process,
-    http::serving::{self, Bodies, Limits},
+    http::serving::{self, Bodies, Limits, Silence},
     manager::{self, is_told},
     telemetry::{Mark, Telemetry},
     text::printable,
 };
 use admin::Admin;
 use answer::Port;
-use counter::Counter;
+use counter::{Counter, Queue};
 use lane::Lane;
 use standing::Standing;
 use stats::Stats;
 use ticker::Ticker;
+use workers::Workers;
 
 /// How long answers under way at the end may take.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Connections are kept for the next request, and headers come soon or never.
+const SILENCE: Silence = Silence {
+    idle: Duration::from_secs(75),
+    headers: Duration::from_secs(10),
+};
 
 /// Descriptors for everything but connections.
 const SPARE_DESCRIPTORS: u64 = 64;
@@ -110,7 +119,7 @@ pub async fn run(settings: Settings, telemetry: &Telemetry, points: &str) -> Res
             reason,
         })?;
     }
-    let web = Web::start(&settings);
+    let web = Web::start(&settings)?;
     let (stop, stopping) = watch::channel(false);
     let mut servers = web.serve(listener, admin_listener, &stopping);
     let mut ticker = Ticker::new(Arc::clone(&web.admin), &settings, telemetry);
@@ -160,30 +169,33 @@ pub async fn run(settings: Settings, telemetry: &Telemetry, points: &str) -> Res
 struct Web {
     port: Arc<Port>,
     admin: Arc<Admin>,
-    /// Dropped with this.
-    _lanes: JoinSet<()>,
+    workers: Workers,
 }
 
 impl Web {
     /// Begins to connect.
-    fn start(settings: &Settings) -> Self {
+    fn start(settings: &Settings) -> io::Result<Self> {
         let stats = Arc::new(Stats::new());
-        let counter = Counter::new(settings.lanes, settings.most_waiting, Arc::clone(&stats));
+        let counter = Counter::new(
+            settings.threads,
+            settings.lanes,
+            settings.most_waiting,
+            Arc::clone(&stats),
+        );
         let counter = Arc::new(counter);
         let poke = Arc::new(Notify::new());
-        let mut lanes = JoinSet::new();
-        for queue in counter.queues() {
-            let lane = Lane {
-                place: settings.place.clone(),
-                mode: settings.mode,
-                deadline: settings.deadline,
-                queue: Arc::clone(queue),
-                stats: Arc::clone(&stats),
-                poke: Arc::clone(&poke),
-            };
-            lanes.spawn(lane.run());
-        }
-        Self {
+        let lane = |queue: &Arc<Queue>| Lane {
+            place: settings.place.clone(),
+            mode: settings.mode,
+            deadline: settings.deadline,
+            queue: Arc::clone(queue),
+            stats: Arc::clone(&stats),
+            poke: Arc::clone(&poke),
+        };
+        let lanes = counter.queues().iter();
+        let lanes = lanes.map(|of_thread| of_thread.iter().map(lane).collect());
+        Ok(Self {
+            workers: Workers::start(lanes.collect())?,
             port: Arc::new(Port {
                 counter: Arc::clone(&counter),
                 stats: Arc::clone(&stats),
@@ -196,8 +208,7 @@ impl Web {
                 draining: AtomicBool::new(false),
                 poke,
             }),
-            _lanes: lanes,
-        }
+        })
     }
 
     /// Serves both ports until told; each gives how many connections had to be cut.
@@ -209,12 +220,12 @@ impl Web {
     ) -> JoinSet<usize> {
         let mut servers = JoinSet::new();
         let port = Arc::clone(&self.port);
-        let answer = move |request: Request<Incoming>, _local| {
+        let answer = move |request: Request<Incoming>, thread| {
             let port = Arc::clone(&port);
-            async move { port.answer(request).await }
+            async move { port.answer(request, thread).await }
         };
         servers.spawn(serving::run(
-            listener,
+            self.workers.serve(listener),
             limits(),
             Bodies::Small,
             stopping.clone(),
@@ -241,7 +252,7 @@ impl Web {
 fn limits() -> Limits {
     let most = process::most_descriptors().saturating_sub(SPARE_DESCRIPTORS);
     Limits {
-        read_timeout: Duration::from_secs(75),
+        silence: SILENCE,
         drain: DRAIN,
         ..Limits::of(usize::try_from(most.clamp(16, 100_000)).unwrap_or(16))
     }

@@ -3,8 +3,10 @@
 use std::{
     env, fs, io,
     net::SocketAddr,
+    num::NonZero,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -14,6 +16,9 @@ use super::{
 };
 use crate::{cli::WebArgs, config::Secret, surroundings::read_secret};
 
+/// Threads that nobody asked for: so many keep a Redis busy, which has one.
+const MOST_THREADS: usize = 8;
+
 /// What `web` is to do.
 #[derive(Debug)]
 pub struct Settings {
@@ -22,6 +27,8 @@ pub struct Settings {
     pub(super) reuse_port: bool,
     pub(super) place: Place,
     pub(super) mode: Mode,
+    pub(super) threads: usize,
+    /// Connections to Redis, one for each thread at least.
     pub(super) lanes: usize,
     pub(super) deadline: Duration,
     /// Hits that may wait for each connection.
@@ -68,7 +75,7 @@ impl Settings {
                 source,
             })
         });
-        let lanes = usize::from(arguments.max_connections);
+        let (threads, lanes) = shares(arguments.threads, arguments.max_connections, cpus());
         let waiting = usize::try_from(arguments.max_waiting).unwrap_or(usize::MAX);
         Ok(Self {
             listen: arguments.listen,
@@ -81,6 +88,7 @@ impl Settings {
                 memory: Arc::default(),
             },
             mode: arguments.redis_mode,
+            threads,
             lanes,
             deadline: arguments.deadline,
             most_waiting: waiting.div_ceil(lanes),
@@ -90,6 +98,18 @@ impl Settings {
     }
 }
 
+/// CPUs that this process may use, by its affinity and its cgroups' limits.
+fn cpus() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// How many threads serve, and by how many connections: never by more than are allowed, and each thread by one of its own.
+fn shares(threads: Option<u16>, connections: Option<u16>, cpus: usize) -> (usize, usize) {
+    let threads = threads.map_or_else(|| cpus.clamp(1, MOST_THREADS), usize::from);
+    let connections = connections.map_or(threads, usize::from);
+    (threads.min(connections), connections)
+}
+
 /// The password in a file that only its owner may read, or that the service manager hands over.
 fn password(file: &Path) -> Result<Secret, String> {
     let read = read_secret(file);
@@ -97,4 +117,22 @@ fn password(file: &Path) -> Result<Secret, String> {
     let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let is_credential = credentials.is_some_and(|folder| file.parent() == Some(&folder));
     Secret::of_file(file, is_credential, &read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thread_has_a_connection_and_there_are_no_more_than_allowed() {
+        for (threads, connections, cpus, expected) in [
+            (None, None, 2, (2, 2)),
+            (None, None, 64, (8, 8)),
+            (Some(16), None, 2, (16, 16)),
+            (None, Some(10), 2, (2, 10)),
+            (Some(4), Some(1), 8, (1, 1)),
+        ] {
+            assert_eq!(shares(threads, connections, cpus), expected);
+        }
+    }
 }

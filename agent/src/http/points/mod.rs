@@ -49,7 +49,7 @@ pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// What the server needs to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// What connections may take; [`Limits::read_timeout`] is for the body once more.
+    /// What connections may take; [`Limits::silence`] of headers is for the body once more.
     pub limits: Limits,
     /// Bodies in memory at a time; further ones are told to come again.
     pub bodies: usize,

@@ -22,6 +22,7 @@ use tokio::{
 use super::*;
 use crate::{
     encode::{Tagging, intake::Reason},
+    http::Silence,
     self_stats::Counter,
 };
 
@@ -302,7 +303,7 @@ async fn too_many_bytes_a_second_have_to_wait() {
 async fn slow_clients_are_cut_and_hold_up_nobody() {
     let settings = Settings {
         limits: Limits {
-            read_timeout: Duration::from_millis(200),
+            silence: Silence::of(Duration::from_millis(200)),
             ..Limits::of(3)
         },
         bodies: 1,

@@ -61,7 +61,7 @@ async fn take(context: &Context, request: Request<Incoming>) -> Result<(usize, R
     let body = body::read(
         request.into_body(),
         kept,
-        context.settings.limits.read_timeout,
+        context.settings.limits.silence.headers,
     )
     .await;
     let (precision, encoding) = (precision?, encoding?);

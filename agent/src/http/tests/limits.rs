@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Running;
 use crate::{
     encode::fixture::{container, every_sample, subject_of, tick_of},
-    http::{Limits, Settings},
+    http::{Limits, Settings, Silence},
 };
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn oversized_headers_are_refused() {
 async fn slow_and_idle_clients_are_cut_and_make_room() {
     let settings = Settings {
         limits: Limits {
-            read_timeout: Duration::from_millis(50),
+            silence: Silence::of(Duration::from_millis(50)),
             ..Limits::of(2)
         },
         ..Settings::default()

@@ -1,7 +1,10 @@
 //! How connections are served, whatever is asked on them: how many at a time, how slow they may be, how they end.
 
+mod silence;
+
 use std::{convert::Infallible, error::Error, io, net::IpAddr, sync::Arc, time::Duration};
 
+use http_body_util::BodyExt as _;
 use hyper::{
     Request, Response,
     body::{Body, Incoming},
@@ -9,17 +12,21 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
+    rt::TokioIo,
     server::graceful::{GracefulConnection, GracefulShutdown},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_io_timeout::TimeoutStream;
+
+pub use silence::Silence;
+use silence::{Heard, Turns};
 
 /// Bytes of a request's line and headers together; more is answered with 431.
 const HEADER_BYTES: usize = 16 * 1024;
@@ -31,8 +38,8 @@ const HEADERS: usize = 64;
 pub struct Limits {
     /// Connections at a time; further ones wait in the kernel's backlog.
     pub connections: usize,
-    /// How long a client may take to send the headers of a request, and how long an idle connection is kept.
-    pub read_timeout: Duration,
+    /// How long a client may ask nothing, or take to ask.
+    pub silence: Silence,
     /// How long a client may take nothing of an answer.
     pub write_timeout: Duration,
     /// How long answers under way may take after the stop.
@@ -44,7 +51,7 @@ impl Limits {
     pub const fn of(connections: usize) -> Self {
         Self {
             connections,
-            read_timeout: Duration::from_secs(10),
+            silence: Silence::of(Duration::from_secs(10)),
             write_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(3),
         }
@@ -69,6 +76,11 @@ pub(crate) trait Listener: Send + Sync {
 
     /// The next connection.
     fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Self::Peer)>> + Send;
+
+    /// Where a connection is served: in the runtime that accepts, unless the listener knows better.
+    fn home(&self, _peer: Self::Peer) -> Handle {
+        Handle::current()
+    }
 }
 
 /// Known is on which of our addresses the connection came in.
@@ -126,15 +138,21 @@ where
         match accepted {
             Ok((stream, peer, permit)) => {
                 failing = false;
-                let connection = connection(stream, peer, limits, bodies, answer.clone());
+                let home = listener.home(peer);
+                let connection = {
+                    // Its timers are to be its home's.
+                    let _inside = home.enter();
+                    connection(stream, peer, limits, bodies, answer.clone())
+                };
                 let connection = graceful.watch(connection);
-                connections.spawn(async move {
+                let served = async move {
                     let ended = connection.await;
                     drop(permit);
                     if let Err(error) = ended {
                         tracing::debug!(%error, "connection ended");
                     }
-                });
+                };
+                connections.spawn_on(served, &home);
             }
             Err(error) => {
                 if !failing {
@@ -187,15 +205,26 @@ where
 {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_timeout));
+    let turns = Turns::new();
+    let stream = Heard::new(Box::pin(stream), Arc::clone(&turns), limits.silence);
     let service = service_fn(move |request| {
+        let ours = turns.ours();
         let answer = answer(request, peer);
-        async move { Ok::<_, Infallible>(answer.await) }
+        async move {
+            // Until all of the body is handed over: then hyper drops it, and this with it.
+            let held = |body: B| {
+                body.map_err(move |error| {
+                    let _ = &ours;
+                    error
+                })
+            };
+            Ok::<_, Infallible>(answer.await.map(held))
+        }
     });
     http1::Builder::new()
-        .timer(TokioTimer::new())
+        .header_read_timeout(None)
         .writev(bodies == Bodies::Large)
-        .header_read_timeout(limits.read_timeout)
         .max_header_size(HEADER_BYTES)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+        .serve_connection(TokioIo::new(stream), service)
 }

@@ -1,0 +1,268 @@
+//! How long a client may be silent, by one timer a connection that is set anew when it runs out.
+//!
+//! hyper's own deadline sets one of tokio's timers with each request, and cannot tell a connection on which nothing is
+//! asked from one on which it is asked too slowly.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep},
+};
+
+/// How long a client may be silent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Silence {
+    /// Between an answer, or the connection's begin, and the first byte of a request.
+    pub idle: Duration,
+    /// From the first byte of a request to the last of its headers.
+    pub headers: Duration,
+}
+
+impl Silence {
+    /// The same for both.
+    pub const fn of(longest: Duration) -> Self {
+        Self {
+            idle: longest,
+            headers: longest,
+        }
+    }
+}
+
+/// Whose turn it is on a connection, and since when.
+#[derive(Debug)]
+pub(super) struct Turns {
+    begin: Instant,
+    /// Microseconds from `begin` to the turn's, and in the lowest bits whose it is.
+    turn: AtomicU64,
+}
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Turn {
+    /// The client's, which has not begun.
+    Idle = 0,
+    /// The client's, which has begun with a request.
+    Asking = 1,
+    /// Ours: a request is answered.
+    Ours = 2,
+}
+
+/// Bits of the turn.
+const TURN_BITS: u32 = 2;
+
+/// A request that is answered; when it is dropped it is the client's turn.
+#[derive(Debug)]
+pub(super) struct OurTurn(Arc<Turns>);
+
+impl Drop for OurTurn {
+    fn drop(&mut self) {
+        self.0.begins(Turn::Idle);
+    }
+}
+
+impl Turns {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            begin: Instant::now(),
+            turn: AtomicU64::new(Turn::Idle as u64),
+        })
+    }
+
+    /// A request's headers are there.
+    pub(super) fn ours(self: &Arc<Self>) -> OurTurn {
+        self.begins(Turn::Ours);
+        OurTurn(Arc::clone(self))
+    }
+
+    /// Something came from the client.
+    fn heard(&self) {
+        if self.now().0 == Turn::Idle {
+            self.begins(Turn::Asking);
+        }
+    }
+
+    fn begins(&self, turn: Turn) {
+        let since = u64::try_from(self.begin.elapsed().as_micros()).unwrap_or(u64::MAX);
+        // One task has the whole connection: nobody else writes meanwhile.
+        let value = since << TURN_BITS | turn as u64;
+        self.turn.store(value, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> (Turn, Instant) {
+        let value = self.turn.load(Ordering::Relaxed);
+        let turn = match value & ((1 << TURN_BITS) - 1) {
+            0 => Turn::Idle,
+            1 => Turn::Asking,
+            _ => Turn::Ours,
+        };
+        let since = Duration::from_micros(value >> TURN_BITS);
+        (turn, self.begin + since)
+    }
+}
+
+/// A connection that fails with `TimedOut` when its client is silent for too long.
+pub(super) struct Heard<S> {
+    stream: S,
+    turns: Arc<Turns>,
+    silence: Silence,
+    /// Never later than the deadline of a request that has begun.
+    timer: Pin<Box<Sleep>>,
+}
+
+impl<S> Heard<S> {
+    pub(super) fn new(stream: S, turns: Arc<Turns>, silence: Silence) -> Self {
+        Self {
+            stream,
+            turns,
+            silence,
+            timer: Box::pin(sleep(silence.idle)),
+        }
+    }
+
+    /// While nothing comes: is the silence too long?
+    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (turn, since) = self.turns.now();
+        let deadline = match turn {
+            Turn::Idle => since + self.silence.idle,
+            Turn::Asking => since + self.silence.headers,
+            Turn::Ours => Instant::now() + self.silence.idle,
+        };
+        if turn == Turn::Asking && deadline < self.timer.deadline() {
+            self.timer.as_mut().reset(deadline);
+        }
+        loop {
+            ready!(self.timer.as_mut().poll(context));
+            if deadline <= Instant::now() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.timer.as_mut().reset(deadline);
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Heard<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(context, buffer) else {
+            return self.poll_silence(context);
+        };
+        if buffer.filled().len() > before {
+            self.turns.heard();
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+        time::timeout,
+    };
+
+    use super::*;
+
+    const SILENCE: Silence = Silence {
+        idle: Duration::from_secs(75),
+        headers: Duration::from_secs(10),
+    };
+
+    fn connection() -> (DuplexStream, Arc<Turns>, Heard<DuplexStream>) {
+        let (client, stream) = duplex(64);
+        let turns = Turns::new();
+        let heard = Heard::new(stream, Arc::clone(&turns), SILENCE);
+        (client, turns, heard)
+    }
+
+    /// Reads until the connection fails; after how many seconds that is.
+    async fn fails_after(heard: &mut Heard<DuplexStream>) -> u64 {
+        let begin = Instant::now();
+        let mut bytes = [0; 64];
+        loop {
+            match heard.read(&mut bytes).await {
+                Ok(_some) => {}
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+                    return begin.elapsed().as_secs();
+                }
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_asks_nothing_has_longer_than_one_that_asks_slowly() {
+        let (_client, _turns, mut heard) = connection();
+        assert_eq!(fails_after(&mut heard).await, 75);
+
+        let (mut client, _turns, mut heard) = connection();
+        client.write_all(b"GET").await.unwrap();
+        assert_eq!(fails_after(&mut heard).await, 10);
+
+        // However often it says a little more.
+        let (mut client, _turns, mut heard) = connection();
+        let slow = tokio::spawn(async move {
+            while client.write_all(b"G").await.is_ok() {
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        assert_eq!(fails_after(&mut heard).await, 10);
+        slow.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_takes_as_long_as_it_takes_and_then_it_is_the_clients_turn() {
+        let (mut client, turns, mut heard) = connection();
+        client.write_all(b"GET /").await.unwrap();
+        let mut bytes = [0; 64];
+        assert_eq!(heard.read(&mut bytes).await.unwrap(), 5);
+        let ours = turns.ours();
+        let hour = timeout(Duration::from_hours(1), heard.read(&mut bytes)).await;
+        assert!(hour.is_err());
+        drop(ours);
+        assert_eq!(fails_after(&mut heard).await, 75);
+    }
+}
