@@ -94,13 +94,12 @@ fn boot(session: &Session, (series, boot): Case, archive: &Path, tally: &mut Tal
     let started = Instant::now();
     let failed_before = tally.failed();
     let run = |claims: &str| machine::boot(session, &kernel, boot, claims, archive);
-    let failed = match run(&boot.claims.join(","))? {
-        Ok(lines) => tally.read(lines.as_bytes(), |_| ())?,
-        Err(machine::CutShort) => {
-            tally.ended_badly(failed_before);
-            Vec::new()
-        }
-    };
+    let mut failed = Vec::new();
+    if let Ok(lines) = run(&boot.claims.join(","))? {
+        failed = tally.read(lines.as_bytes(), |_| ())?;
+    } else {
+        tally.ended_badly(failed_before);
+    }
     if libtest::is_tried_again(&failed) {
         session.output.step("Claims that failed, once more");
         if let Ok(lines) = run(&failed.join(","))? {

@@ -244,13 +244,16 @@ mod tests {
 
         // However often it says a little more.
         let (mut client, _turns, mut heard) = connection();
-        let slow = tokio::spawn(async move {
+        let slow = async {
             while client.write_all(b"G").await.is_ok() {
                 sleep(Duration::from_secs(1)).await;
             }
-        });
-        assert_eq!(fails_after(&mut heard).await, 10);
-        slow.abort();
+        };
+        let seconds = tokio::select! {
+            seconds = fails_after(&mut heard) => seconds,
+            () = slow => panic!("the connection is open"),
+        };
+        assert_eq!(seconds, 10);
     }
 
     #[tokio::test(start_paused = true)]
