@@ -33,41 +33,55 @@ pub(super) struct Port {
     pub(super) any_path: bool,
 }
 
+/// What a request asks for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// A number of its own, as JSON or as text.
+    Number { as_json: bool },
+    /// What is answered without counting.
+    Else(Answer),
+}
+
 impl Port {
-    /// Answers a request that came to this thread.
-    pub(super) async fn answer(&self, request: Request<Incoming>, thread: usize) -> Answer {
+    /// Reads a request, of which nothing is kept: hyper reads on while it is answered, and needs another buffer for that
+    /// where a header still stands in this one.
+    pub(super) fn read(&self, request: &Request<Incoming>) -> Asked {
         self.stats.requests.add(1);
         let method = request.method();
-        if !self.any_path {
-            if request.uri().path() != "/" {
-                return said(
-                    StatusCode::NOT_FOUND,
-                    "there is nothing here: GET / counts\n",
-                );
-            }
-            if method == Method::HEAD {
-                return typed(StatusCode::OK, TEXT, Bytes::new());
-            }
-            if method != Method::GET {
-                let mut answer = said(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "only GET counts, and HEAD is answered\n",
-                );
-                let allowed = HeaderValue::from_static("GET, HEAD");
-                answer.headers_mut().insert(header::ALLOW, allowed);
-                return answer;
-            }
+        let is_asked = self.any_path || (method == Method::GET && request.uri().path() == "/");
+        if is_asked {
+            let as_json = wants_json(request);
+            return Asked::Number { as_json };
         }
-        let wants_json = wants_json(&request);
+        Asked::Else(if request.uri().path() != "/" {
+            let hint = "there is nothing here: GET / counts\n";
+            said(StatusCode::NOT_FOUND, hint)
+        } else if method == Method::HEAD {
+            typed(StatusCode::OK, TEXT, Bytes::new())
+        } else {
+            let hint = "only GET counts, and HEAD is answered\n";
+            let mut answer = said(StatusCode::METHOD_NOT_ALLOWED, hint);
+            let allowed = HeaderValue::from_static("GET, HEAD");
+            answer.headers_mut().insert(header::ALLOW, allowed);
+            answer
+        })
+    }
+
+    /// Answers what was asked for on this thread.
+    pub(super) async fn answer(&self, asked: Asked, thread: usize) -> Answer {
+        let as_json = match asked {
+            Asked::Number { as_json } => as_json,
+            Asked::Else(answer) => return answer,
+        };
         match self.counter.hit(thread).await {
-            Ok(hits) => number(hits, wants_json),
-            Err(refusal) => refuse(&refusal, wants_json),
+            Ok(hits) => number(hits, as_json),
+            Err(refusal) => refuse(&refusal, as_json),
         }
     }
 }
 
-fn number(hits: i64, wants_json: bool) -> Answer {
-    if wants_json {
+fn number(hits: i64, as_json: bool) -> Answer {
+    if as_json {
         return typed(
             StatusCode::OK,
             JSON,
@@ -79,10 +93,10 @@ fn number(hits: i64, wants_json: bool) -> Answer {
     typed(StatusCode::OK, TEXT, text)
 }
 
-fn refuse(refusal: &Refusal, wants_json: bool) -> Answer {
+fn refuse(refusal: &Refusal, as_json: bool) -> Answer {
     let text = refusal.text(Instant::now());
     let status = refusal.status();
-    let mut answer = if wants_json {
+    let mut answer = if as_json {
         let body = serde_json::json!({ "error": refusal.word(), "text": text });
         typed(status, JSON, format!("{body}\n").into())
     } else {

@@ -222,7 +222,8 @@ impl Web {
         let port = Arc::clone(&self.port);
         let answer = move |request: Request<Incoming>, thread| {
             let port = Arc::clone(&port);
-            async move { port.answer(request, thread).await }
+            let asked = port.read(&request);
+            async move { port.answer(asked, thread).await }
         };
         servers.spawn(serving::run(
             self.workers.serve(listener),

@@ -1,5 +1,6 @@
 //! How connections are served, whatever is asked on them: how many at a time, how slow they may be, how they end.
 
+mod closing;
 mod silence;
 
 use std::{convert::Infallible, error::Error, io, net::IpAddr, sync::Arc, time::Duration};
@@ -11,10 +12,7 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::{
-    rt::TokioIo,
-    server::graceful::{GracefulConnection, GracefulShutdown},
-};
+use hyper_util::{rt::TokioIo, server::graceful::GracefulConnection};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
@@ -25,6 +23,7 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutStream;
 
+use closing::Closing;
 pub use silence::Silence;
 use silence::{Heard, Turns};
 
@@ -126,7 +125,7 @@ where
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let permits = Arc::new(Semaphore::new(limits.connections));
-    let graceful = GracefulShutdown::new();
+    let closing = Arc::new(Closing::default());
     let mut connections = JoinSet::new();
     let mut failing = false;
     loop {
@@ -144,9 +143,9 @@ where
                     let _inside = home.enter();
                     connection(stream, peer, limits, bodies, answer.clone())
                 };
-                let connection = graceful.watch(connection);
+                let closing = Arc::clone(&closing);
                 let served = async move {
-                    let ended = connection.await;
+                    let ended = closing.watch(connection).await;
                     drop(permit);
                     if let Err(error) = ended {
                         tracing::debug!(%error, "connection ended");
@@ -164,10 +163,10 @@ where
         }
     }
     drop(listener);
-    if timeout(limits.drain, graceful.shutdown()).await.is_ok() {
-        return 0;
-    }
-    while connections.try_join_next().is_some() {}
+    closing.tell();
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    // Who runs out of time is cut off when its task is dropped, right here.
+    drop(timeout(limits.drain, all_ended).await);
     connections.len()
 }
 

@@ -42,7 +42,8 @@ impl Silence {
 #[derive(Debug)]
 pub(super) struct Turns {
     begin: Instant,
-    /// Microseconds from `begin` to the turn's, and in the lowest bits whose it is.
+    /// In the lowest bits whose turn it is; above, where somebody is waited for, the microseconds from `begin` to the
+    /// turn's.
     turn: AtomicU64,
 }
 
@@ -51,10 +52,12 @@ pub(super) struct Turns {
 enum Turn {
     /// The client's, which has not begun.
     Idle = 0,
-    /// The client's, which has begun with a request.
-    Asking = 1,
+    /// The client's, and something of a request has come.
+    Heard = 1,
+    /// The same, and more is waited for.
+    Asking = 2,
     /// Ours: a request is answered.
-    Ours = 2,
+    Ours = 3,
 }
 
 /// Bits of the turn.
@@ -80,33 +83,42 @@ impl Turns {
 
     /// A request's headers are there.
     pub(super) fn ours(self: &Arc<Self>) -> OurTurn {
-        self.begins(Turn::Ours);
+        self.set(Turn::Ours, 0);
         OurTurn(Arc::clone(self))
     }
 
     /// Something came from the client.
     fn heard(&self) {
-        if self.now().0 == Turn::Idle {
-            self.begins(Turn::Asking);
+        if self.turn() == Turn::Idle {
+            // Most of the time it is a request as a whole, and no clock has to be read.
+            self.set(Turn::Heard, 0);
         }
     }
 
+    /// From now on somebody is waited for.
     fn begins(&self, turn: Turn) {
-        let since = u64::try_from(self.begin.elapsed().as_micros()).unwrap_or(u64::MAX);
-        // One task has the whole connection: nobody else writes meanwhile.
-        let value = since << TURN_BITS | turn as u64;
+        let since = self.begin.elapsed().as_micros();
+        self.set(turn, u64::try_from(since).unwrap_or(u64::MAX));
+    }
+
+    /// One task has the whole connection: nobody else writes meanwhile.
+    fn set(&self, turn: Turn, since_us: u64) {
+        let value = since_us << TURN_BITS | turn as u64;
         self.turn.store(value, Ordering::Relaxed);
     }
 
-    fn now(&self) -> (Turn, Instant) {
-        let value = self.turn.load(Ordering::Relaxed);
-        let turn = match value & ((1 << TURN_BITS) - 1) {
+    fn turn(&self) -> Turn {
+        match self.turn.load(Ordering::Relaxed) & ((1 << TURN_BITS) - 1) {
             0 => Turn::Idle,
-            1 => Turn::Asking,
+            1 => Turn::Heard,
+            2 => Turn::Asking,
             _ => Turn::Ours,
-        };
-        let since = Duration::from_micros(value >> TURN_BITS);
-        (turn, self.begin + since)
+        }
+    }
+
+    fn since(&self) -> Instant {
+        let since_us = self.turn.load(Ordering::Relaxed) >> TURN_BITS;
+        self.begin + Duration::from_micros(since_us)
     }
 }
 
@@ -131,18 +143,26 @@ impl<S> Heard<S> {
 
     /// While nothing comes: is the silence too long?
     fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (turn, since) = self.turns.now();
-        let deadline = match turn {
-            Turn::Idle => since + self.silence.idle,
-            Turn::Asking => since + self.silence.headers,
-            Turn::Ours => Instant::now() + self.silence.idle,
-        };
-        if turn == Turn::Asking && deadline < self.timer.deadline() {
-            self.timer.as_mut().reset(deadline);
+        match self.turns.turn() {
+            Turn::Idle | Turn::Asking => {}
+            // Once it is over, this is asked again.
+            Turn::Ours => return Poll::Pending,
+            Turn::Heard => {
+                self.turns.begins(Turn::Asking);
+                let deadline = self.turns.since() + self.silence.headers;
+                if deadline < self.timer.deadline() {
+                    self.timer.as_mut().reset(deadline);
+                }
+            }
         }
         loop {
             ready!(self.timer.as_mut().poll(context));
-            if deadline <= Instant::now() {
+            let now = Instant::now();
+            let deadline = match self.turns.turn() {
+                Turn::Idle => self.turns.since() + self.silence.idle,
+                _ => self.turns.since() + self.silence.headers,
+            };
+            if deadline <= now {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             self.timer.as_mut().reset(deadline);
