@@ -25,7 +25,8 @@ pub(crate) fn build(session: &Session) -> Result<PathBuf> {
     );
     let busybox = command::find_program("busybox")
         .ok_or_else(|| Failure::Unavailable("there is no busybox".to_owned()))?;
-    let arguments = ["test", "--no-run", "--package", "cgflux", "--test", TEST];
+    // Of the whole workspace, so that what is shared has the features that the other tests have built it with.
+    let arguments = ["test", "--no-run", "--workspace", "--test", TEST];
     let built = cargo::build(session, &arguments)?;
     let find = |target: &str, is_test| {
         let mut built = built.iter();
