@@ -1,6 +1,9 @@
 //! A password or token that no log and no `{:?}` shows.
 
-use std::{fmt, io, path::Path, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Component, Path, PathBuf},
+};
 
 use super::{given::shown, layers::SecretFile};
 
@@ -29,8 +32,31 @@ impl Secret {
         Self { text, file: None }
     }
 
+    /// Reads a secret. A relative path is one of the credentials that the service manager hands over in a folder of its own.
+    pub fn in_file(
+        file: &Path,
+        credentials: Option<&Path>,
+        read: &dyn Fn(&Path) -> io::Result<SecretFile>,
+    ) -> Result<Self, String> {
+        let path = match credentials {
+            Some(folder) => folder.join(file),
+            None if file.is_absolute() => file.to_owned(),
+            None => {
+                return Err(format!(
+                    "is {}; write the whole path, from / on, or hand the file over with systemd's LoadCredential=",
+                    shown(file),
+                ));
+            }
+        };
+        let read = read(&path).map_err(|error| format!("cannot read {}: {error}", shown(&path)))?;
+        let leads_up = |part| part == Component::ParentDir;
+        let is_within =
+            |folder: &Path| path.starts_with(folder) && !path.components().any(leads_up);
+        Self::of_file(&path, credentials.is_some_and(is_within), &read)
+    }
+
     /// The secret in a file that was read; only its owner may be able to read it, unless it is a credential.
-    pub fn of_file(path: &Path, is_credential: bool, read: &SecretFile) -> Result<Self, String> {
+    fn of_file(path: &Path, is_credential: bool, read: &SecretFile) -> Result<Self, String> {
         if !is_credential && read.mode & 0o077 != 0 {
             return Err(format!(
                 "{} has mode {:04o}, so others may read it; `chmod 600` it",

@@ -4,7 +4,7 @@ use std::{
     env, fs, io,
     net::SocketAddr,
     num::NonZero,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     sync::Arc,
     thread,
     time::Duration,
@@ -112,11 +112,13 @@ fn shares(threads: Option<u16>, connections: Option<u16>, cpus: usize) -> (usize
 
 /// The password in a file that only its owner may read, or that the service manager hands over.
 fn password(file: &Path) -> Result<Secret, String> {
-    let read = read_secret(file);
-    let read = read.map_err(|error| format!("cannot read {}: {error}", file.display()))?;
     let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    let is_credential = credentials.is_some_and(|folder| file.parent() == Some(&folder));
-    Secret::of_file(file, is_credential, &read)
+    let file = match credentials {
+        // Named from the folder that this program was started in.
+        None => path::absolute(file).map_err(|error| error.to_string())?,
+        Some(_) => file.to_owned(),
+    };
+    Secret::in_file(&file, credentials.as_deref(), &read_secret)
 }
 
 #[cfg(test)]

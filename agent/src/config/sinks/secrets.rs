@@ -1,10 +1,9 @@
 //! Who writes: a user with a password, or a token. Secrets stand in files, never in the configuration.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use super::super::{
     Credentials, InfluxdbVersion, Key, Secret, Surroundings, Value,
-    given::shown,
     reader::Reader,
     rules::{any, name},
     typed::Typed as _,
@@ -92,7 +91,9 @@ fn secret(
     let is_given = reader.has(file_key);
     let file: Option<PathBuf> = reader.optional(file_key, any);
     if let Some(file) = file {
-        let secret = secret_in(&file, around);
+        let credentials = around.variable("CREDENTIALS_DIRECTORY", str::to_owned);
+        let credentials = credentials.map(|(folder, _)| PathBuf::from(folder));
+        let secret = Secret::in_file(&file, credentials.as_deref(), around.read_secret);
         return secret
             .map_err(|problem| reader.complain(file_key, problem))
             .ok();
@@ -117,31 +118,6 @@ fn refuse(reader: &mut Reader, key: &Key, what: &str) {
         reader.complain(key, problem);
         reader.skip(key);
     }
-}
-
-/// Reads a secret. A relative path is one of the credentials that the service manager hands over in a folder of its
-/// own.
-fn secret_in(file: &Path, around: &Surroundings<'_>) -> Result<Secret, String> {
-    let credentials = around.variable("CREDENTIALS_DIRECTORY", str::to_owned);
-    let credentials = credentials.map(|(folder, _)| PathBuf::from(folder));
-    let path = match &credentials {
-        Some(folder) => folder.join(file),
-        None if file.is_absolute() => file.to_owned(),
-        None => {
-            return Err(format!(
-                "is {}; write the whole path, from / on, or hand the file over with systemd's LoadCredential=",
-                shown(file),
-            ));
-        }
-    };
-    let read = (around.read_secret)(&path)
-        .map_err(|error| format!("cannot read {}: {error}", shown(&path)))?;
-    let is_within = |folder: &PathBuf| {
-        let leads_up = |part| part == Component::ParentDir;
-        path.starts_with(folder) && !path.components().any(leads_up)
-    };
-    let is_credential = credentials.as_ref().is_some_and(is_within);
-    Secret::of_file(&path, is_credential, &read)
 }
 
 /// RFC 7617, section 2: a user name ends at its first colon.

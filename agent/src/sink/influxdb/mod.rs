@@ -344,7 +344,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("password");
         fs::write(&path, "s3cret\n").unwrap();
-        let secret = Secret::of_file(&path, false, &read(&path).unwrap()).unwrap();
+        let secret = Secret::in_file(&path, None, &read).unwrap();
         let settings = Influxdb {
             credentials: Some(Credentials::Password {
                 username: "agent".to_owned(),
