@@ -1,7 +1,7 @@
 //! `cgflux load`. A part of `main`.
 
 use cgflux::{
-    cli::{Global, LoadArgs, PointsTo},
+    cli::{Global, LoadArgs, LoadVerb, PointsTo},
     config::ServerUrl,
     exit::Exit,
     load,
@@ -9,8 +9,12 @@ use cgflux::{
 
 use crate::commands;
 
-/// Makes the load and reports.
+/// Makes the load and reports, or compares reports.
 pub(crate) fn run(global: &Global, arguments: &LoadArgs) -> anyhow::Result<Exit> {
+    if let Some(LoadVerb::Compare { files }) = &arguments.verb {
+        load::compare(files)?;
+        return Ok(Exit::Ok);
+    }
     // The report is what it says; the log is for those who ask, and for what goes wrong with points.
     let mut quiet = global.clone();
     if quiet.verbose == 0 {

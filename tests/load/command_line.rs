@@ -1,6 +1,7 @@
 //! What a person is told, and what a script sees.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Read as _},
     net::TcpListener,
     process::Stdio,
@@ -12,7 +13,7 @@ use nix::{
 };
 
 use super::{command, run, summary};
-use crate::harness::Web;
+use crate::harness::{Home, Web};
 
 fn counter() -> (Web, String) {
     let web = Web::start(&["--redis-address", "memory", "--points", "none"]);
@@ -149,7 +150,7 @@ fn percentiles_are_written_to_a_file() {
         "--hgrm",
         file.to_str().unwrap(),
     ]);
-    let text = std::fs::read_to_string(file).unwrap();
+    let text = fs::read_to_string(file).unwrap();
     assert!(text.contains("Total count    =          300]"), "{text}");
     assert_eq!(found["latency_us"]["count"], 300);
 }
@@ -177,4 +178,51 @@ fn the_highest_rate_is_looked_for() {
         report.contains("p50<1us held at no rate that was tried"),
         "{report}"
     );
+}
+
+#[test]
+fn a_unix_socket_is_loaded() {
+    let home = Home::with("[socket]\nenabled = true\nmode = \"0600\"\n");
+    let agent = home.start::<&str>(&[]);
+    let socket = home.path().join("state/points.sock");
+    let target = format!("unix://{}:/ping", socket.display());
+    let summary = summary(&[&target, "-c", "4", "-n", "1000", "--points", "none"]);
+    println!("{summary}");
+    assert_eq!(
+        (&summary["ok"], &summary["errors"]),
+        (&1000.into(), &0.into())
+    );
+    assert_eq!(summary["statuses"]["204"], 1000);
+    drop(agent);
+    let gone = run(&[&target, "-n", "1", "--points", "none"], 4);
+    let told = String::from_utf8_lossy(&gone.stderr);
+    assert!(told.contains("cannot connect to unix://"), "{told}");
+}
+
+#[test]
+fn runs_are_compared() {
+    let (_web, url) = counter();
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["before.json", "after.json"].map(|name| folder.path().join(name));
+    for (file, connections) in files.iter().zip(["1", "16"]) {
+        let found = summary(&[&url, "-c", connections, "-n", "2000", "--points", "none"]);
+        fs::write(file, found.to_string()).unwrap();
+    }
+    let files = files.each_ref().map(|file| file.to_str().unwrap());
+    let compared = run(&["compare", files[0], files[1]], 0);
+    let text = String::from_utf8_lossy(&compared.stdout).into_owned();
+    println!("{text}");
+    assert!(
+        text.contains("after/before") && text.contains("\np99 "),
+        "{text}"
+    );
+    assert!(
+        text.contains("the runs differ in their connections: 1, 16"),
+        "{text}"
+    );
+    let other = folder.path().join("other.json");
+    fs::write(&other, "{}").unwrap();
+    let refused = run(&["compare", files[0], other.to_str().unwrap()], 2);
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert!(told.contains("is no run of `cgflux load --json`"), "{told}");
 }

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use hyper::{
     Method,
     header::{HeaderName, HeaderValue},
@@ -28,6 +28,8 @@ Examples:
       The highest rate at which that holds.
   cgflux load http://127.0.0.1:58080/ --verify-counter
       Is every reply a new integer, larger than the one before? Nobody else may hit the counter meanwhile.
+  cgflux load compare before.json after.json
+      What each of two runs that --json has kept came to; more pairs in turns tell more.
   cgflux load unix:///run/app.sock:/health -c 4 -n 1000 --json
       1,000 requests over a unix socket; the result as JSON.
 
@@ -39,11 +41,15 @@ Exit status: 0 done, also by Ctrl-C; 1 failed, or no reply came; 2 bad usage, or
 
 /// What `load` takes.
 #[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct LoadArgs {
+    /// What to do rather than make load.
+    #[command(subcommand)]
+    pub verb: Option<LoadVerb>,
     /// What to load: `http://HOST:PORT/PATH`, or `unix:///SOCKET:/PATH`
-    #[arg(value_name = "URL")]
-    pub target: Target,
+    #[arg(value_name = "URL", required = true)]
+    pub target: Option<Target>,
     /// Connections, each with one request at a time
     #[arg(short, long, value_name = "COUNT", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub connections: u16,
@@ -113,6 +119,17 @@ pub struct LoadArgs {
     /// Where its own points go.
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
+}
+
+/// What `load` does rather than make load.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LoadVerb {
+    /// Set runs beside others, in pairs
+    Compare {
+        /// Runs as --json printed them: before, after; more pairs, made in turns, tell how sure it is
+        #[arg(value_name = "FILE", num_args = 2.., required = true)]
+        files: Vec<PathBuf>,
+    },
 }
 
 /// Stages of one argument.

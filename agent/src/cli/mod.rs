@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-pub use load::LoadArgs;
+pub use load::{LoadArgs, LoadVerb};
 pub use settings::RunArgs;
 pub use telemetry::{PointsTo, TelemetryArgs};
 pub use web::{RedisAddress, WebArgs, with_two_dashes};

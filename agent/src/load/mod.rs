@@ -8,9 +8,10 @@
 //!
 //! In an open loop a request is due by the clock, and its latency counts from then, however late it was sent: a target
 //! that stalls does not slow down who measures it. What was due and not sent is told. All but `engine`, `target`,
-//! `progress` and this file is pure.
+//! `progress`, what `compare` reads and this file is pure.
 
 mod amount;
+mod compare;
 mod engine;
 mod expect;
 mod hgrm;
@@ -32,6 +33,7 @@ mod words;
 
 use std::{fs, io, net::IpAddr, path::PathBuf};
 
+pub use compare::compare;
 pub use expect::Expectation;
 pub use schedule::{MAX_RATE, Stage};
 pub use settings::{MAX_LENGTH, Settings};
@@ -91,6 +93,14 @@ pub enum LoadError {
     /// Somebody wants it to end at once.
     #[error("told twice to stop: no summary")]
     Interrupted,
+    /// A file cannot be read.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A file cannot be written.
     #[error("cannot write {path}")]
     File {

@@ -59,6 +59,9 @@ impl Settings {
     /// Checks the command line.
     pub fn of(arguments: &LoadArgs, is_quiet: bool) -> Result<Self, LoadError> {
         let usage = |text: String| Err(LoadError::Usage(text));
+        let Some(target) = &arguments.target else {
+            return usage("there is no URL to load".to_owned());
+        };
         let find_max = arguments.find_max.clone();
         let rate = arguments.rate;
         let length = match (&arguments.stages, arguments.duration, arguments.requests) {
@@ -113,7 +116,7 @@ impl Settings {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = arguments.threads.map_or(cpus.min(MAX_THREADS), usize::from);
         Ok(Self {
-            target: arguments.target.clone(),
+            target: target.clone(),
             allow_remote: arguments.allow_remote,
             request: Request {
                 method: arguments.method.clone(),

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The name of this form.
-const SCHEMA: &str = "cgflux-load/1";
+pub(super) const SCHEMA: &str = "cgflux-load/1";
 
 /// The percentiles that are told, as they are named and as parts of 1.
 pub(super) const PERCENTILES: [(&str, f64); 8] = [
