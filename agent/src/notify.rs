@@ -5,7 +5,7 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io,
     os::{
         linux::net::SocketAddrExt as _,
@@ -14,6 +14,8 @@ use std::{
             net::{SocketAddr, UnixDatagram},
         },
     },
+    process,
+    time::Duration,
 };
 
 use nix::time::{ClockId, clock_gettime};
@@ -67,6 +69,18 @@ impl Manager {
         self.tell("READY=1")
     }
 
+    /// How long it waits for [`Self::is_alive`] before it ends and starts this process again; `None` where it does not
+    /// (`sd_watchdog_enabled(3)`).
+    pub fn watchdog() -> Option<Duration> {
+        let variable = |name: &str| env::var_os(name);
+        watchdog_of(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"))
+    }
+
+    /// This process is alive.
+    pub fn is_alive(&self) -> io::Result<()> {
+        self.tell("WATCHDOG=1")
+    }
+
     /// The agent begins to end.
     pub fn stopping(&self) -> io::Result<()> {
         self.tell("STOPPING=1\nSTATUS=what waits is being written")
@@ -77,6 +91,16 @@ impl Manager {
             .send_to_addr(state.as_bytes(), &self.address)
             .map(drop)
     }
+}
+
+/// The time, unless the process that it is for is another.
+fn watchdog_of(microseconds: Option<OsString>, process: Option<OsString>) -> Option<Duration> {
+    let number = |text: OsString| text.to_str()?.parse::<u64>().ok();
+    if process.is_some_and(|process| number(process) != Some(process::id().into())) {
+        return None;
+    }
+    let microseconds = number(microseconds?)?;
+    (microseconds > 0).then(|| Duration::from_micros(microseconds))
 }
 
 #[cfg(test)]
@@ -97,12 +121,28 @@ mod tests {
         Manager::at(path.as_os_str()).unwrap().ready("ok").unwrap();
         assert_eq!(heard(&listener), "READY=1\nSTATUS=ok");
 
-        let name = format!("cgflux-notify-{}", std::process::id());
+        let name = format!("cgflux-notify-{}", process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let listener = UnixDatagram::bind_addr(&address).unwrap();
         let manager = Manager::at(OsStr::new(&format!("@{name}"))).unwrap();
         manager.reloading().unwrap();
         assert!(heard(&listener).starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    }
+
+    #[test]
+    fn a_watchdog_is_that_of_this_process() {
+        let own = process::id().to_string();
+        for (microseconds, process, expected) in [
+            (Some("2000000"), None, Some(2)),
+            (Some("2000000"), Some(own.as_str()), Some(2)),
+            (Some("2000000"), Some("1"), None),
+            (Some("0"), None, None),
+            (Some("soon"), None, None),
+            (None, Some(own.as_str()), None),
+        ] {
+            let watchdog = watchdog_of(microseconds.map(Into::into), process.map(Into::into));
+            assert_eq!(watchdog, expected.map(Duration::from_secs));
+        }
     }
 
     #[test]

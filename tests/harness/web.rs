@@ -57,20 +57,18 @@ impl Web {
     /// The same in a cgroup from its beginning: a socket is for ever of the cgroup that it was made in.
     #[track_caller]
     pub(crate) fn start_in<A: AsRef<OsStr>>(cgroup: &Cgroup, arguments: &[A]) -> Self {
-        let enter = "echo 0 >\"$0\"; exec \"$@\"";
-        let mut inside = Command::new("sh");
-        inside.args(["-c", enter]).arg(cgroup.processes());
-        let web = command();
-        inside.arg(web.get_program()).args(web.get_args());
-        for (name, _) in web.get_envs() {
-            inside.env_remove(name);
-        }
-        inside.stdin(Stdio::null());
-        Self::launch(inside, "127.0.0.1:0", arguments)
+        let mut command = prepared("echo 0 >\"$PLACE\";");
+        command.env("PLACE", cgroup.processes());
+        Self::launch(command, "127.0.0.1:0", arguments)
     }
 
+    /// The same by this command, counting at this address.
     #[track_caller]
-    fn launch<A: AsRef<OsStr>>(mut command: Command, listen: &str, arguments: &[A]) -> Self {
+    pub(crate) fn launch<A: AsRef<OsStr>>(
+        mut command: Command,
+        listen: &str,
+        arguments: &[A],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         command
             .args(["--listen", listen, "--admin", "127.0.0.1:0"])
@@ -179,6 +177,19 @@ pub(crate) fn command() -> Command {
     }
     command.arg("web").stdin(Stdio::null());
     command
+}
+
+/// The same by a shell, which does this before it becomes `cgflux web`.
+pub(crate) fn prepared(preparation: &str) -> Command {
+    let web = command();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{preparation} exec \"$@\""), "sh"]);
+    shell.arg(web.get_program()).args(web.get_args());
+    for (name, _) in web.get_envs() {
+        shell.env_remove(name);
+    }
+    shell.stdin(Stdio::null());
+    shell
 }
 
 /// Ports that are free on this machine, until somebody else takes them.

@@ -7,6 +7,7 @@ mod limits;
 mod outage;
 mod refusals;
 mod seen;
+mod service;
 mod ways;
 
 use std::time::Duration;

@@ -2,12 +2,47 @@
 
 use std::{fs, io, net::SocketAddr};
 
+use listenfd::ListenFd;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::WebError;
 
 /// Connections that the kernel holds until they are accepted; it allows no more than `net.core.somaxconn`.
 const BACKLOG: u32 = 4096;
+
+/// Sockets that the service manager has opened for this process (`sd_listen_fds(3)`), in the order of its unit: that of the
+/// counter, then that of the probes.
+pub struct Handed(ListenFd);
+
+/// Which of the sockets.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    Counter = 0,
+    Probes = 1,
+}
+
+impl Handed {
+    /// Those of this process. Takes them out of the environment, so it is to be asked before there are threads.
+    pub fn to_this_process() -> Self {
+        Self(ListenFd::from_env())
+    }
+
+    /// The one that was handed over for this; `None` where none was.
+    pub(super) fn take(&mut self, part: Part) -> Result<Option<TcpListener>, WebError> {
+        let taken = self.0.take_tcp_listener(part as usize);
+        let listener = taken.and_then(|listener| {
+            let Some(listener) = listener else {
+                return Ok(None);
+            };
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener).map(Some)
+        });
+        listener.map_err(|source| WebError::Handed {
+            number: part as usize + 1,
+            source,
+        })
+    }
+}
 
 /// Listens at `address`, which `flag` gives.
 pub(super) fn at(

@@ -45,6 +45,7 @@ use tokio::{
 };
 
 pub use address::{Address, AddressError};
+pub use listen::Handed;
 pub use settings::{Settings, SettingsError};
 pub use store::Mode;
 
@@ -52,6 +53,7 @@ use crate::{
     host::process,
     http::serving::{self, Bodies, Limits, Silence},
     manager::{self, is_told},
+    notify::Manager,
     telemetry::{Mark, Telemetry},
     text::printable,
 };
@@ -59,6 +61,7 @@ use admin::Admin;
 use answer::Port;
 use counter::{Counter, Queue};
 use lane::Lane;
+use listen::Part;
 use standing::Standing;
 use stats::Stats;
 use ticker::Ticker;
@@ -89,6 +92,16 @@ pub enum WebError {
         /// Why.
         source: io::Error,
     },
+    /// What the service manager has handed over cannot be listened at.
+    #[error(
+        "the service manager's socket {number} is no TCP socket that listens; give its unit ListenStream=HOST:PORT"
+    )]
+    Handed {
+        /// Which, from 1.
+        number: usize,
+        /// Why.
+        source: io::Error,
+    },
     /// The counter cannot be made 0.
     #[error("cannot --reset the counter in {address}: {reason}")]
     Reset {
@@ -103,14 +116,23 @@ pub enum WebError {
 }
 
 /// Counts until a signal, then lets answers under way finish; at once on a second signal. `points` says where its points
-/// go.
-pub async fn run(settings: Settings, telemetry: &Telemetry, points: &str) -> Result<(), WebError> {
+/// go. What was handed over is listened at in the place of the addresses.
+pub async fn run(
+    settings: Settings,
+    mut handed: Handed,
+    telemetry: &Telemetry,
+    points: &str,
+) -> Result<(), WebError> {
     let mut ends = Ends::watch()?;
     if let Err(error) = process::raise_open_files() {
         tracing::debug!(%error, "the number of open files stays as it is");
     }
-    let listener = listen::at(settings.listen, "--listen", settings.reuse_port)?;
-    let admin_listener = listen::at(settings.admin, "--admin", settings.reuse_port)?;
+    let mut listen = |part, address, flag| match handed.take(part)? {
+        Some(listener) => Ok(listener),
+        None => listen::at(address, flag, settings.reuse_port),
+    };
+    let listener = listen(Part::Counter, settings.listen, "--listen")?;
+    let admin_listener = listen(Part::Probes, settings.admin, "--admin")?;
     let (address, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
     if settings.reset {
         let reset = settings.place.reset().await;
@@ -122,7 +144,9 @@ pub async fn run(settings: Settings, telemetry: &Telemetry, points: &str) -> Res
     let web = Web::start(&settings)?;
     let (stop, stopping) = watch::channel(false);
     let mut servers = web.serve(listener, admin_listener, &stopping);
-    let mut ticker = Ticker::new(Arc::clone(&web.admin), &settings, telemetry);
+    let manager = manager::found();
+    let watchdog = manager.as_ref().filter(|_| Manager::watchdog().is_some());
+    let mut ticker = Ticker::new(Arc::clone(&web.admin), &settings, telemetry, watchdog);
     let redis = settings.place.address.to_string();
     let redis = printable(&redis);
     tracing::info!(%address, %admin, %redis, points, "listening");
@@ -133,7 +157,6 @@ pub async fn run(settings: Settings, telemetry: &Telemetry, points: &str) -> Res
         text: &format!("at {address}, counting in {redis}"),
         run: None,
     });
-    let manager = manager::found();
     if let Some(manager) = &manager {
         is_told(manager.ready("counting"));
     }

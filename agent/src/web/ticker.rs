@@ -15,6 +15,8 @@ use super::{
 };
 use crate::{
     host::process,
+    manager::is_told,
+    notify::Manager,
     telemetry::{Mark, Telemetry},
     text::printable,
 };
@@ -28,6 +30,8 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) struct Ticker<'a> {
     admin: Arc<Admin>,
     telemetry: &'a Telemetry,
+    /// Wants to hear each second that this process is alive.
+    watchdog: Option<&'a Manager>,
     address: String,
     lanes: u64,
     history: History,
@@ -36,13 +40,19 @@ pub(super) struct Ticker<'a> {
 }
 
 impl<'a> Ticker<'a> {
-    pub(super) fn new(admin: Arc<Admin>, settings: &Settings, telemetry: &'a Telemetry) -> Self {
+    pub(super) fn new(
+        admin: Arc<Admin>,
+        settings: &Settings,
+        telemetry: &'a Telemetry,
+        watchdog: Option<&'a Manager>,
+    ) -> Self {
         let mut interval = interval_at(Instant::now() + SECOND, SECOND);
         // A second that was missed is a part of the next one.
         interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut ticker = Self {
             admin,
             telemetry,
+            watchdog,
             address: settings.place.address.to_string(),
             lanes: settings.lanes as u64,
             history: History::new(),
@@ -69,6 +79,9 @@ impl<'a> Ticker<'a> {
         let standing = self.standing();
         self.telemetry.offer(MEASUREMENT, [], standing.fields());
         self.show(standing);
+        if let Some(manager) = self.watchdog {
+            is_told(manager.is_alive());
+        }
     }
 
     fn show(&self, standing: Standing) {
