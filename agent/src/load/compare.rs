@@ -47,55 +47,50 @@ struct Latencies {
     us: BTreeMap<String, f64>,
 }
 
-/// One line of the comparison.
-struct Figure {
-    name: &'static str,
-    of: fn(&Told) -> Option<f64>,
-    words: fn(f64) -> String,
+/// What stands in one line of the comparison.
+#[derive(Clone, Copy)]
+enum Figure {
+    /// A percentile by its name: from when requests were due, in a closed loop from when they were sent.
+    Latency(&'static str),
+    /// The same from when they were sent, in an open loop.
+    Service(&'static str),
+    Other(fn(&Told) -> Option<f64>),
 }
 
-const FIGURES: [Figure; 8] = [
-    Figure {
-        name: "rate",
-        of: |told| Some(told.rate),
-        words: rate,
-    },
-    Figure {
-        name: "errors",
-        of: |told| Some(told.errors as f64 / told.sent.max(1) as f64),
-        words: percent,
-    },
-    Figure {
-        name: "p50",
-        of: |told| told.latency_us.us.get("p50").copied(),
-        words: latency,
-    },
-    Figure {
-        name: "p90",
-        of: |told| told.latency_us.us.get("p90").copied(),
-        words: latency,
-    },
-    Figure {
-        name: "p99",
-        of: |told| told.latency_us.us.get("p99").copied(),
-        words: latency,
-    },
-    Figure {
-        name: "max",
-        of: |told| told.latency_us.us.get("max").copied(),
-        words: latency,
-    },
-    Figure {
-        name: "p99 from sending",
-        of: |told| told.service_us.as_ref()?.us.get("p99").copied(),
-        words: latency,
-    },
-    Figure {
-        name: "load's CPU a request",
-        of: |told| told.cpu_us_per_request,
-        words: latency,
-    },
+/// How a figure is said.
+type Words = fn(f64) -> String;
+
+/// The lines.
+const FIGURES: [(&str, Figure, Words); 8] = [
+    ("rate", Figure::Other(|told| Some(told.rate)), rate),
+    ("errors", Figure::Other(Told::error_share), percent),
+    ("p50", Figure::Latency("p50"), latency),
+    ("p90", Figure::Latency("p90"), latency),
+    ("p99", Figure::Latency("p99"), latency),
+    ("max", Figure::Latency("max"), latency),
+    ("p99 from sending", Figure::Service("p99"), latency),
+    (
+        "load's CPU a request",
+        Figure::Other(|told| told.cpu_us_per_request),
+        latency,
+    ),
 ];
+
+impl Told {
+    fn error_share(&self) -> Option<f64> {
+        (self.sent > 0).then(|| self.errors as f64 / self.sent as f64)
+    }
+}
+
+impl Figure {
+    fn of(self, told: &Told) -> Option<f64> {
+        match self {
+            Self::Latency(name) => told.latency_us.us.get(name).copied(),
+            Self::Service(name) => told.service_us.as_ref()?.us.get(name).copied(),
+            Self::Other(of) => of(told),
+        }
+    }
+}
 
 /// Reads runs in pairs and prints how they compare.
 pub fn compare(files: &[PathBuf]) -> Result<(), LoadError> {
@@ -134,8 +129,10 @@ fn read(file: &PathBuf) -> Result<Told, LoadError> {
 
 fn text(pairs: &[[Told; 2]]) -> String {
     let mut rows = vec![["", "before", "after", "after/before"].map(str::to_owned)];
-    for figure in &FIGURES {
-        let values = pairs.iter().map(|pair| pair.each_ref().map(figure.of));
+    for (name, figure, words) in FIGURES {
+        let values = pairs
+            .iter()
+            .map(|pair| pair.each_ref().map(|it| figure.of(it)));
         let values: Vec<[f64; 2]> = values
             .filter_map(|[before, after]| Some([before?, after?]))
             .collect();
@@ -146,9 +143,9 @@ fn text(pairs: &[[Told; 2]]) -> String {
         let ratios = values.iter().filter(|[before, _]| *before > 0.0);
         let ratios = ratios.map(|[before, after]| after / before).collect();
         rows.push([
-            figure.name.to_owned(),
-            side(0).map(figure.words).unwrap_or_default(),
-            side(1).map(figure.words).unwrap_or_default(),
+            name.to_owned(),
+            side(0).map(words).unwrap_or_default(),
+            side(1).map(words).unwrap_or_default(),
             spread(ratios),
         ]);
     }
