@@ -13,6 +13,10 @@
 mod cadvisor;
 mod daemon;
 mod docker;
+#[path = "../shared/flags.rs"]
+mod flags;
+#[path = "../shared/folder.rs"]
+mod folder;
 #[path = "../shared/heading.rs"]
 mod heading;
 #[path = "../shared/http.rs"]
@@ -37,7 +41,7 @@ mod workload;
 mod written;
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     process::ExitCode,
     thread::available_parallelism,
@@ -101,7 +105,7 @@ fn run() -> anyhow::Result<()> {
     }
     let arguments = Arguments::parse();
     let waiting = Waiting::new()?;
-    println!("{}", heading::of("daemon", &arguments.options.arguments())?);
+    println!("{}", heading::of("daemon", &arguments.options)?);
     for load in loads(&arguments.options) {
         Bench::new(&arguments, load, &waiting)?.run()?;
     }
@@ -128,10 +132,7 @@ struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     fn new(arguments: &'a Arguments, load: Load, waiting: &'a Waiting) -> anyhow::Result<Self> {
-        fs::create_dir_all(&arguments.folder)?;
-        let folder = tempfile::Builder::new()
-            .prefix("bench-daemon-")
-            .tempdir_in(&arguments.folder)?;
+        let folder = folder::below(&arguments.folder, "daemon")?;
         say("starting InfluxDB");
         let influxdb = InfluxDb::start(folder.path(), waiting)?;
         say(match load {

@@ -1,12 +1,11 @@
 //! What to measure and for how long. One file for both who ask: `cargo xtask bench daemon` reads these flags from a
 //! person and hands them on, the benchmark reads them again.
 
-use std::ffi::OsString;
-
 use clap::Args;
+use serde::Serialize;
 
 /// The flags of `cargo xtask bench daemon`.
-#[derive(Args, Clone, Debug, Eq, PartialEq)]
+#[derive(Args, Clone, Debug, Eq, PartialEq, Serialize)]
 pub(crate) struct Options {
     /// Docker containers, each starting a process twice a second; repeatable [default: 200]
     ///
@@ -42,52 +41,4 @@ pub(crate) struct Options {
     /// Measure each run once more without a spool: what waits, waits in memory alone
     #[arg(long)]
     pub(crate) no_spool: bool,
-}
-
-impl Options {
-    /// The flags that say the same.
-    pub(crate) fn arguments(&self) -> Vec<OsString> {
-        let one = |name: &str, value: &dyn ToString| format!("--{name}={}", value.to_string());
-        let mut arguments = vec![
-            one("warm-up", &self.warm_up),
-            one("seconds", &self.seconds),
-            one("rounds", &self.rounds),
-            one("round-seconds", &self.round_seconds),
-            one("network", &self.network),
-        ];
-        arguments.extend(self.containers.iter().map(|it| one("containers", it)));
-        arguments.extend(self.cgroups.iter().map(|it| one("cgroups", it)));
-        arguments.extend(self.ship_every.iter().map(|it| one("ship-every", it)));
-        arguments.extend(self.no_cadvisor.then(|| "--no-cadvisor".to_owned()));
-        arguments.extend(self.no_spool.then(|| "--no-spool".to_owned()));
-        arguments.into_iter().map(OsString::from).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        options: Options,
-    }
-
-    fn read(arguments: &[OsString]) -> Options {
-        let name = OsString::from("bench");
-        Line::parse_from([&name].into_iter().chain(arguments)).options
-    }
-
-    #[test]
-    fn flags_handed_on_say_the_same() {
-        let given = "--containers=20 --cgroups=1000 --cgroups=10000 --ship-every=5 --warm-up=1 --seconds=2 --rounds=0 \
-                     --round-seconds=3 --network=host --no-cadvisor --no-spool";
-        let given: Vec<OsString> = given.split_whitespace().map(OsString::from).collect();
-        for options in [read(&[]), read(&given)] {
-            assert_eq!(read(&options.arguments()), options);
-        }
-    }
 }

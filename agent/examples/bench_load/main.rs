@@ -10,6 +10,10 @@
 
 #[path = "../shared/client.rs"]
 mod client;
+#[path = "../shared/flags.rs"]
+mod flags;
+#[path = "../shared/folder.rs"]
+mod folder;
 mod generator;
 #[path = "../shared/heading.rs"]
 mod heading;
@@ -39,7 +43,6 @@ mod waiting;
 mod wrk;
 
 use std::{
-    fs,
     path::PathBuf,
     process::{Command, ExitCode},
     time::Duration,
@@ -83,10 +86,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let options = &arguments.options;
     let waiting = Waiting::new()?;
-    fs::create_dir_all(&arguments.folder)?;
-    let folder = tempfile::Builder::new()
-        .prefix("bench-load-")
-        .tempdir_in(&arguments.folder)?;
+    let folder = folder::below(&arguments.folder, "load")?;
     let [port] = http::free_ports()?;
     let address = ([127, 0, 0, 1], port).into();
     let mut server = nginx::start(address, folder.path())?;
@@ -98,7 +98,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         agent: arguments.agent.clone(),
         script: wrk::script(folder.path())?,
     };
-    println!("{}", heading::of("load", &options.arguments())?);
+    println!("{}", heading::of("load", options)?);
     println!("{}\n", versions(&tools)?);
     let mut bench = Bench {
         options,
@@ -123,9 +123,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         rounds: &bench.rounds,
         connections: &options.connections,
         rates: &options.rate,
-        kept: bench.gate.kept,
-        dropped: bench.gate.dropped,
-        foreign: options.foreign,
+        gate: &bench.gate,
     };
     println!("{report}\n");
     Ok(())

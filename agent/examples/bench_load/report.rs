@@ -5,6 +5,7 @@ use std::fmt;
 use super::{
     generator::{GENERATORS, Generator},
     median::median,
+    quiet::QuietGate,
     rounds::{Fast, Rounds, Steady},
     spread::spread,
 };
@@ -18,11 +19,7 @@ pub(crate) struct Report<'a> {
     pub(crate) rounds: &'a Rounds,
     pub(crate) connections: &'a [u32],
     pub(crate) rates: &'a [u32],
-    /// Runs that count, and those that were dropped.
-    pub(crate) kept: u32,
-    pub(crate) dropped: u32,
-    /// CPUs that others could keep busy.
-    pub(crate) foreign: f64,
+    pub(crate) gate: &'a QuietGate,
 }
 
 impl fmt::Display for Report<'_> {
@@ -36,9 +33,9 @@ impl fmt::Display for Report<'_> {
         }
         write!(
             f,
-            "\n{} runs count, {} were dropped: others kept more than {} CPUs busy.\n\
+            "\n{}.\n\
              wrk's percentiles are of its own making; those from the due moment include what a late request waited for.",
-            self.kept, self.dropped, self.foreign
+            self.gate
         )
     }
 }

@@ -12,6 +12,10 @@
 
 #[path = "../shared/containers.rs"]
 mod containers;
+#[path = "../shared/flags.rs"]
+mod flags;
+#[path = "../shared/folder.rs"]
+mod folder;
 #[path = "../shared/heading.rs"]
 mod heading;
 #[path = "../shared/http.rs"]
@@ -33,7 +37,6 @@ mod ways;
 mod written;
 
 use std::{
-    fs,
     path::PathBuf,
     process::ExitCode,
     time::{SystemTime, UNIX_EPOCH},
@@ -65,10 +68,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let options = &arguments.options;
     let waiting = Waiting::new()?;
-    fs::create_dir_all(&arguments.folder)?;
-    let folder = tempfile::Builder::new()
-        .prefix("bench-sink-")
-        .tempdir_in(&arguments.folder)?;
+    let folder = folder::below(&arguments.folder, "sink")?;
     eprintln!("starting InfluxDB");
     let influxdb = InfluxDb::start(folder.path(), &waiting)?;
     let bench = Bench::new(&influxdb, folder.path(), &waiting)?;
@@ -86,7 +86,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             }
         }
     }
-    println!("{}\n", heading::of("sink", &options.arguments())?);
+    println!("{}\n", heading::of("sink", options)?);
     println!("{report}\n");
     Ok(())
 }

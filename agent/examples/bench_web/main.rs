@@ -12,6 +12,10 @@
 
 #[path = "../shared/client.rs"]
 mod client;
+#[path = "../shared/flags.rs"]
+mod flags;
+#[path = "../shared/folder.rs"]
+mod folder;
 mod goals;
 #[path = "../shared/heading.rs"]
 mod heading;
@@ -44,7 +48,7 @@ mod waiting;
 #[path = "../shared/wrk.rs"]
 mod wrk;
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -91,17 +95,14 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let options = &arguments.options;
     let waiting = Waiting::new()?;
-    fs::create_dir_all(&arguments.folder)?;
-    let folder = tempfile::Builder::new()
-        .prefix("bench-web-")
-        .tempdir_in(&arguments.folder)?;
+    let folder = folder::below(&arguments.folder, "web")?;
     let tools = Tools {
         agent: arguments.agent.clone(),
         baseline: arguments.baseline.clone(),
         script: wrk::script(folder.path())?,
         folder: folder.path().to_owned(),
     };
-    println!("{}", heading::of("web", &options.arguments())?);
+    println!("{}", heading::of("web", options)?);
     println!("{}\n", versions(&tools)?);
     let mut bench = Bench {
         options,
@@ -126,9 +127,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let report = Report {
         rounds: &bench.rounds,
         connections: &options.connections,
-        kept: bench.gate.kept,
-        dropped: bench.gate.dropped,
-        foreign: options.foreign,
+        gate: &bench.gate,
     };
     println!("{report}\n");
     Ok(())

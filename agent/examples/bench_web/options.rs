@@ -1,12 +1,11 @@
 //! What to measure and for how long. One file for both who ask: `cargo xtask bench web` reads these flags from a person
 //! and hands them on, the benchmark reads them again.
 
-use std::ffi::OsString;
-
 use clap::Args;
+use serde::Serialize;
 
 /// The flags of `cargo xtask bench web`.
-#[derive(Args, Clone, Debug, PartialEq)]
+#[derive(Args, Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Options {
     /// Rounds, each of which measures every server once, in an order of its own
     #[arg(long, value_name = "COUNT", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
@@ -28,44 +27,4 @@ pub(crate) struct Options {
     /// Seconds to wait, in all, for the machine to become quiet, and to repeat what was dropped
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     pub(crate) patience: u64,
-}
-
-impl Options {
-    /// The flags that say the same.
-    pub(crate) fn arguments(&self) -> Vec<OsString> {
-        let connections = self.connections.iter();
-        let mut arguments = vec![
-            format!("--rounds={}", self.rounds),
-            format!("--seconds={}", self.seconds),
-        ];
-        arguments.extend(connections.map(|count| format!("--connections={count}")));
-        arguments.push(format!("--foreign={}", self.foreign));
-        arguments.push(format!("--patience={}", self.patience));
-        arguments.into_iter().map(OsString::from).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        options: Options,
-    }
-
-    #[test]
-    fn flags_handed_on_say_the_same() {
-        for given in ["", "--rounds=2 --seconds=5 --connections=8 --foreign=1.5"] {
-            let read = |given: Vec<OsString>| {
-                let name = OsString::from("bench");
-                Line::parse_from([name].into_iter().chain(given)).options
-            };
-            let options = read(given.split_whitespace().map(OsString::from).collect());
-            assert_eq!(read(options.arguments()), options);
-        }
-    }
 }

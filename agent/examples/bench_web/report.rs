@@ -5,6 +5,7 @@ use std::fmt;
 use super::{
     goals,
     median::median,
+    quiet::QuietGate,
     rounds::{Figures, P99, RATE, REDIS_CPU, Rounds, SERVER_CPU, inverse},
     spread::spread,
     variant::{OURS, POOLS, VARIANTS, Variant},
@@ -16,11 +17,7 @@ pub(crate) struct Report<'a> {
     pub(crate) rounds: &'a Rounds,
     /// The first is what the goals are about.
     pub(crate) connections: &'a [u32],
-    /// Runs that count, and those that were dropped.
-    pub(crate) kept: u32,
-    pub(crate) dropped: u32,
-    /// CPUs that others could keep busy.
-    pub(crate) foreign: f64,
+    pub(crate) gate: &'a QuietGate,
 }
 
 impl fmt::Display for Report<'_> {
@@ -40,11 +37,11 @@ impl fmt::Display for Report<'_> {
         }
         write!(
             f,
-            "\n{} runs count, {} were dropped: others kept more than {} CPUs busy. user: the part of the server's CPU in user \
+            "\n{}. user: the part of the server's CPU in user \
              mode.\nrss: the server's resident memory. bad: answers that were not good, and connections that broke.\n\
              Before each turn 64 clients at once were told 1,600 numbers, none twice and none left out; after each run Redis had\n\
              counted every hit.",
-            self.kept, self.dropped, self.foreign
+            self.gate
         )
     }
 }

@@ -1,6 +1,9 @@
 //! A machine that does something else measures that too: waiting until it does not, and telling runs that were disturbed.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use super::{machine, waiting::Waiting};
 
@@ -17,8 +20,8 @@ pub(crate) struct QuietGate {
     most: f64,
     patience: Duration,
     /// Runs that count, and those that do not since others were busy.
-    pub(crate) kept: u32,
-    pub(crate) dropped: u32,
+    kept: u32,
+    dropped: u32,
 }
 
 impl QuietGate {
@@ -65,5 +68,16 @@ impl QuietGate {
             }
             self.patience = self.patience.saturating_sub(start.elapsed());
         }
+    }
+}
+
+/// How many runs count.
+impl fmt::Display for QuietGate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} runs count, {} were dropped: others kept more than {} CPUs busy",
+            self.kept, self.dropped, self.most
+        )
     }
 }

@@ -4,6 +4,8 @@ mod baseline;
 mod cadvisor;
 #[path = "../../../agent/examples/bench_daemon/options.rs"]
 pub(crate) mod daemon;
+#[path = "../../../agent/examples/shared/flags.rs"]
+mod flags;
 #[path = "../../../agent/examples/bench_load/options.rs"]
 pub(crate) mod load;
 #[path = "../../../agent/examples/bench_sink/options.rs"]
@@ -14,6 +16,7 @@ pub(crate) mod web;
 use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::{Context as _, Result};
+use serde::Serialize;
 
 use crate::{
     build_ebpf, cargo, cli::Benchmark, elevate, guard, session::Session, setup, setup::Purpose,
@@ -43,11 +46,8 @@ fn run_alone(session: &Session, example: &str, arguments: Vec<OsString>) -> Resu
 
 fn run_daemon(session: &Session, options: &daemon::Options) -> Result<u8> {
     let [program, agent] = build(session, Purpose::Tests, ["bench_daemon", "cgflux"])?;
-    let mut task: Vec<OsString> = ["exec", "--docker", "--"].map(OsString::from).to_vec();
-    task.push(program.into());
-    task.extend(options.arguments());
-    task.extend(["--agent".into(), agent.into(), "--folder".into()]);
-    task.push(session.tree.run().into());
+    let mut task = task(session, &["--docker"], program, options);
+    task.extend(["--agent".into(), agent.into()]);
     if !options.no_cadvisor {
         match cadvisor::ensure(session) {
             Ok(cadvisor) => task.extend(["--cadvisor".into(), cadvisor.into()]),
@@ -63,9 +63,7 @@ fn run_daemon(session: &Session, options: &daemon::Options) -> Result<u8> {
 /// Delivery by itself, then the whole agent with as many containers.
 fn run_sink(session: &Session, options: &sink::Options) -> Result<u8> {
     let [program] = build(session, Purpose::Tests, ["bench_sink"])?;
-    let mut task: Vec<OsString> = vec!["exec".into(), "--".into(), program.into()];
-    task.extend(options.arguments());
-    task.extend(["--folder".into(), session.tree.run().into()]);
+    let task = task(session, &[], program, options);
     session.output.step("Benchmark");
     let code = run_as_root(session, task)?;
     if code != 0 || options.no_agent {
@@ -89,23 +87,34 @@ fn run_sink(session: &Session, options: &sink::Options) -> Result<u8> {
 fn run_web(session: &Session, options: &web::Options) -> Result<u8> {
     let [program, agent] = build(session, Purpose::Benchmarks, ["bench_web", "cgflux"])?;
     let baseline = baseline::ensure(session)?;
-    let mut task: Vec<OsString> = vec!["exec".into(), "--".into(), program.into()];
-    task.extend(options.arguments());
+    let mut task = task(session, &[], program, options);
     task.extend(["--agent".into(), agent.into()]);
     task.extend(["--baseline".into(), baseline.into()]);
-    task.extend(["--folder".into(), session.tree.run().into()]);
     session.output.step("Benchmark");
     run_as_root(session, task)
 }
 
 fn run_load(session: &Session, options: &load::Options) -> Result<u8> {
     let [program, agent] = build(session, Purpose::Benchmarks, ["bench_load", "cgflux"])?;
-    let mut task: Vec<OsString> = vec!["exec".into(), "--".into(), program.into()];
-    task.extend(options.arguments());
+    let mut task = task(session, &[], program, options);
     task.extend(["--agent".into(), agent.into()]);
-    task.extend(["--folder".into(), session.tree.run().into()]);
     session.output.step("Benchmark");
     run_as_root(session, task)
+}
+
+/// What root is to do: a benchmark with these options, its data and logs where those of all runs are.
+fn task(
+    session: &Session,
+    needs: &[&str],
+    program: PathBuf,
+    options: &impl Serialize,
+) -> Vec<OsString> {
+    let mut task: Vec<OsString> = vec!["exec".into()];
+    task.extend(needs.iter().map(OsString::from));
+    task.extend(["--".into(), program.into()]);
+    task.extend(flags::of(options));
+    task.extend(["--folder".into(), session.tree.run().into()]);
+    task
 }
 
 /// The optimized executables of these targets, built where need be.
@@ -141,4 +150,47 @@ fn run_as_root(session: &Session, task: Vec<OsString>) -> Result<u8> {
     let mut elevated = elevate::as_root(session, task)?;
     let status = guard::run_elevated(&mut elevated, |_| Ok(()))?;
     Ok(guard::exit_code(status))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use clap::{Args, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line<O: Args> {
+        #[command(flatten)]
+        options: O,
+    }
+
+    fn read<O: Args>(given: Vec<OsString>) -> O {
+        let name = OsString::from("bench");
+        Line::parse_from([name].into_iter().chain(given)).options
+    }
+
+    #[track_caller]
+    fn say_the_same<O: Args + Debug + PartialEq + Serialize>(given: &str) {
+        let given = given.split_whitespace().map(OsString::from).collect();
+        for options in [read::<O>(Vec::new()), read(given)] {
+            assert_eq!(read::<O>(flags::of(&options)), options);
+        }
+    }
+
+    #[test]
+    fn flags_handed_on_say_the_same() {
+        say_the_same::<daemon::Options>(
+            "--containers=20 --cgroups=1000 --cgroups=10000 --ship-every=5 --warm-up=1 --seconds=2 --rounds=0 \
+             --round-seconds=3 --network=host --no-cadvisor --no-spool",
+        );
+        say_the_same::<load::Options>(
+            "--rounds=2 --seconds=5 --connections=8 --rate=9 --rate=10 --foreign=1.5 --patience=1",
+        );
+        say_the_same::<sink::Options>("--containers=5 --seconds=2 --rounds=1 --no-agent");
+        say_the_same::<web::Options>(
+            "--rounds=2 --seconds=5 --connections=8 --connections=1 --foreign=2 --patience=1",
+        );
+    }
 }
