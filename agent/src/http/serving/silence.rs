@@ -143,24 +143,21 @@ impl<S> Heard<S> {
 
     /// While nothing comes: is the silence too long?
     fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.turns.turn() {
-            Turn::Idle | Turn::Asking => {}
-            // Once it is over, this is asked again.
-            Turn::Ours => return Poll::Pending,
-            Turn::Heard => {
-                self.turns.begins(Turn::Asking);
-                let deadline = self.turns.since() + self.silence.headers;
-                if deadline < self.timer.deadline() {
-                    self.timer.as_mut().reset(deadline);
-                }
+        if self.turns.turn() == Turn::Heard {
+            self.turns.begins(Turn::Asking);
+            let deadline = self.turns.since() + self.silence.headers;
+            if deadline < self.timer.deadline() {
+                self.timer.as_mut().reset(deadline);
             }
         }
+        // While we answer, too: when an answer is written hyper does not read again before something wakes it.
         loop {
             ready!(self.timer.as_mut().poll(context));
             let now = Instant::now();
             let deadline = match self.turns.turn() {
                 Turn::Idle => self.turns.since() + self.silence.idle,
-                _ => self.turns.since() + self.silence.headers,
+                Turn::Heard | Turn::Asking => self.turns.since() + self.silence.headers,
+                Turn::Ours => now + self.silence.idle,
             };
             if deadline <= now {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

@@ -112,6 +112,24 @@ async fn slow_and_idle_clients_are_cut_and_make_room() {
 }
 
 #[tokio::test]
+async fn a_client_that_asks_nothing_more_is_cut() {
+    let settings = Settings {
+        limits: Limits {
+            silence: Silence::of(Duration::from_millis(50)),
+            ..Limits::of(2)
+        },
+        ..Settings::default()
+    };
+    let server = Running::start(settings).await;
+    for begun in ["", "GET"] {
+        let mut client = server.connect().await;
+        let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n{begun}");
+        client.write(&request).await;
+        assert!(client.rest().await.contains("200 OK"));
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_takes_nothing_is_cut() {
     let settings = Settings {
         limits: Limits {
