@@ -1,7 +1,6 @@
 //! SIGTERM: what was counted last arrives, within a bound.
 
 use std::{
-    fs,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -9,7 +8,7 @@ use std::{
 use nix::sys::signal::Signal;
 
 use super::PATIENCE;
-use crate::harness::{Docker, Home, InfluxServer, Line, cgroup, eventually, parse};
+use crate::harness::{Docker, Home, InfluxServer, Line, cgroup, eventually, written};
 
 const USAGE: &str = "SELECT last(usage_ns) FROM container_cpu WHERE container = '_host'";
 
@@ -51,7 +50,7 @@ fn a_file_gets_the_last_tick_too_and_no_line_twice() {
     let file = home.path().join("points");
     let mut agent = home.start(&["--source", "files", "--file", file.to_str().unwrap()]);
     let written = || {
-        let lines = parse(&fs::read_to_string(&file).unwrap_or_default()).into_iter();
+        let lines = written(&file).into_iter();
         let of_host =
             |line: &Line| line.measurement == "container_cpu" && line.tag("container") == "_host";
         lines

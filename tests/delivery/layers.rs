@@ -1,9 +1,7 @@
 //! Files, variables and flags in the agent that runs: each setting from the layer that stands highest.
 
-use std::fs;
-
 use super::PATIENCE;
-use crate::harness::{Home, Line, eventually, parse};
+use crate::harness::{Home, Line, eventually, parse, written};
 
 #[test]
 fn every_point_bears_the_name_and_the_tags_that_were_given() {
@@ -21,7 +19,7 @@ fn every_point_bears_the_name_and_the_tags_that_were_given() {
         &["--file", file.to_str().unwrap()],
     );
     let lines = eventually(PATIENCE, "two shipments", || {
-        let lines = parse(&fs::read_to_string(&file).unwrap_or_default());
+        let lines = written(&file);
         let hosts = lines.iter().filter(|it| it.measurement == "container_cpu");
         let hosts = hosts.filter(|it| it.tag("container") == "_host").count();
         (hosts >= 2).then_some(lines).ok_or(hosts)

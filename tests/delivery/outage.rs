@@ -1,10 +1,10 @@
 //! InfluxDB away and back: the agent goes on, says so, and what arrives is just what was collected.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::PATIENCE;
 use crate::harness::{
-    AgentProcess, Batch, Docker, Home, InfluxServer, Line, cgroup, eventually, parse,
+    AgentProcess, Batch, Docker, Home, InfluxServer, Line, cgroup, eventually, written,
 };
 
 const DATABASE: &str = "cgflux";
@@ -104,7 +104,7 @@ impl Twins {
     #[track_caller]
     fn finish(mut self) -> (Points, Points) {
         assert!(self.agent.stop().success());
-        let collected = parse(&fs::read_to_string(&self.file).unwrap());
+        let collected = written(&self.file);
         (by_key(collected), by_key(self.server.points(DATABASE)))
     }
 }

@@ -1,10 +1,8 @@
 //! Services stand on the page and on `/metrics` always; they are shipped as series of their own where that is asked for,
 //! and are the host's elsewhere.
 
-use std::fs;
-
 use super::PATIENCE;
-use crate::harness::{Cgroup, Home, Line, cgroup::unique, eventually, parse};
+use crate::harness::{Cgroup, Home, Line, cgroup::unique, eventually, written};
 
 #[test]
 fn a_service_is_shown_always_and_shipped_where_units_are_asked_for() {
@@ -36,7 +34,7 @@ fn a_service_is_shown_always_and_shipped_where_units_are_asked_for() {
         );
         // Two shipments of all, the second of them after it was shown.
         let lines = eventually(PATIENCE, "points are written", || {
-            let lines = parse(&fs::read_to_string(&points).unwrap_or_default());
+            let lines = written(&points);
             let hosts = lines.iter().filter(|it| is_usage(it, "_host")).count();
             (hosts > 1).then_some(lines).ok_or(hosts)
         });

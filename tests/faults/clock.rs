@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::harness::{AgentProcess, Home, InfluxServer, Line, eventually, parse, skip};
+use crate::harness::{AgentProcess, Home, InfluxServer, Line, eventually, skip, written};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -57,7 +57,7 @@ fn goes_on_through(clocks: &[&str]) {
     }
     assert!(agent.stop().success());
 
-    let collected = parse(&fs::read_to_string(&file).unwrap());
+    let collected = written(&file);
     each_series_goes_on(&collected);
     let keys = |lines: &[Line]| -> BTreeSet<Key> { lines.iter().map(key).collect() };
     let (collected_keys, stored_keys) = (keys(&collected), keys(&server.points("cgflux")));

@@ -1,6 +1,6 @@
 //! Line protocol as written by the agent, read by somebody else's parser.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
 
 use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
 
@@ -38,6 +38,19 @@ pub(crate) fn parse(text: &str) -> Vec<Line> {
                 .unwrap_or_else(|error| panic!("{error}: {whole}"))
         })
         .collect()
+}
+
+/// All whole lines that are written to a file, which is there from the first flush on: at a random moment of the first
+/// half second.
+#[track_caller]
+pub(crate) fn written(file: &Path) -> Vec<Line> {
+    let bytes = match fs::read(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+        bytes => bytes.unwrap(),
+    };
+    let end = bytes.iter().rposition(|byte| *byte == b'\n');
+    let whole = &bytes[..end.map_or(0, |end| end + 1)];
+    parse(str::from_utf8(whole).unwrap())
 }
 
 /// The one point of a line; else what is wrong with it.

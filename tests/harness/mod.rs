@@ -38,7 +38,7 @@ pub(crate) use docker::{Container, Docker};
 pub(crate) use http::Request;
 pub(crate) use influxdb::{InfluxServer, InfluxServer2, Influxd, quoted};
 pub(crate) use ledger::Ledger;
-pub(crate) use lines::{Line, parse};
+pub(crate) use lines::{Line, parse, written};
 pub(crate) use mounts::{DeadShare, LoopFilesystem, SmallDisk};
 pub(crate) use netns::{Interface, Ip, Namespace, Veth};
 pub(crate) use prometheus::Prometheus;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::block_io::{Disk, METADATA, MIB, PATIENCE, here, io_at_least, throttled};
-use crate::harness::{AgentProcess, Container, Docker, Home, Line, eventually, parse};
+use crate::harness::{AgentProcess, Container, Docker, Home, Line, eventually, written};
 
 /// What a container writes at a time.
 const SIZE: u64 = 8 * MIB;
@@ -85,8 +85,7 @@ fn the_shipped_host_goes_on_over_sigkill() {
     let file = home.path().join("points");
     let arguments = ["--file", file.to_str().unwrap()];
     let told = || -> Vec<u64> {
-        let text = fs::read_to_string(&file).unwrap_or_default();
-        let lines = parse(&text);
+        let lines = written(&file);
         let of_host = |line: &&Line| {
             line.measurement == "container_io"
                 && line.tag("container") == "_host"

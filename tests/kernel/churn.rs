@@ -2,12 +2,11 @@
 
 use std::{
     collections::HashMap,
-    fs,
     path::Path,
     time::{Duration, Instant},
 };
 
-use crate::harness::{AgentProcess, Batch, Cgroup, Home, eventually, parse};
+use crate::harness::{AgentProcess, Batch, Cgroup, Home, eventually, written};
 
 const CGROUPS: usize = 2_000;
 /// A slot whose cgroup the kernel does not let go of is given back after half a minute.
@@ -100,7 +99,7 @@ fn round(points: &Path) {
 
 /// The cgroups whose exit has been told, and what each used.
 fn exits(points: &Path) -> HashMap<u64, u64> {
-    let lines = parse(&fs::read_to_string(points).unwrap()).into_iter();
+    let lines = written(points).into_iter();
     let exits = lines.filter(|line| line.tag("event") == "exit");
     let exits = exits.filter_map(|it| Some((it.integer("cgroup_id")?, it.integer("usage_ns")?)));
     exits.collect()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{AgentProcess, Cgroup, Docker, Home, Line, cgroup, eventually, parse};
+use crate::harness::{AgentProcess, Cgroup, Docker, Home, Line, cgroup, eventually, written};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -92,7 +92,7 @@ fn start(configuration: &str) -> (Home, AgentProcess) {
 #[track_caller]
 fn exits(home: &Home, count: usize, wanted: impl Fn(&Line) -> bool) -> Vec<Line> {
     eventually(PATIENCE, "the exits are written", || {
-        let lines = parse(&std::fs::read_to_string(home.path().join("points")).unwrap_or_default());
+        let lines = written(&home.path().join("points"));
         let exits = lines.into_iter().filter(|line| {
             line.measurement == "container_event" && line.tag("event") == "exit" && wanted(line)
         });

@@ -19,7 +19,7 @@ use nix::sys::statvfs::statvfs;
 
 use super::sums::{grown_ns, tick_ns};
 use crate::harness::{
-    Batch, Cgroup, DeadShare, Docker, Home, LoopFilesystem, RootCounter, eventually,
+    Batch, Cgroup, DeadShare, Docker, Home, LoopFilesystem, RootCounter, eventually, written,
 };
 
 const TICK_NS: u64 = 10_000_000;
@@ -248,8 +248,7 @@ fn a_filesystem_is_as_full_as_statvfs_says_whatever_it_is_called() {
     let line = format!("cgflux_host_fs_size_bytes{{mount=\"{shown}\",device=\"/dev/loop");
     assert!(metrics.contains(&line), "{line} in {metrics}");
     eventually(PATIENCE, "it stands in line protocol", || {
-        let text = fs::read_to_string(home.path().join("out.lp")).unwrap_or_default();
-        let lines = crate::harness::parse(&text);
+        let lines = written(&home.path().join("out.lp"));
         let stored = point.to_str().unwrap().replace('\n', "_");
         let mut of_fs = lines.iter().filter(|it| it.measurement == "host_fs");
         let found = of_fs.any(|it| it.tag("mount") == stored && it.tag("fstype") == "ext4");

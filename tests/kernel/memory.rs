@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, time::Duration};
 
 use crate::harness::{
-    AgentProcess, Batch, Container, Docker, Entry, Home, Line, cgroup, eventually, parse,
+    AgentProcess, Batch, Container, Docker, Entry, Home, Line, cgroup, eventually, written,
 };
 
 /// Slow files are read every tick.
@@ -110,7 +110,7 @@ fn a_container_that_ended_is_told_with_what_it_held_last() {
     });
     docker.command(&["kill", &name]);
     let last = eventually(PATIENCE, "its exit is written", || {
-        let lines = parse(&fs::read_to_string(&points).unwrap_or_default());
+        let lines = written(&points);
         let of_it = |line: &&Line| line.tag("container") == name;
         let ended = lines
             .iter()

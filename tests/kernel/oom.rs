@@ -3,7 +3,7 @@
 
 use std::{fs, time::Duration};
 
-use crate::harness::{AgentProcess, Docker, Home, Line, cgroup, eventually, parse};
+use crate::harness::{AgentProcess, Docker, Home, Line, cgroup, eventually, written};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -178,8 +178,7 @@ fn arguments(home: &Home) -> [String; 2] {
 #[track_caller]
 fn until_exit(home: &Home, name: &str) -> Vec<Line> {
     eventually(PATIENCE, "the exit is written", || {
-        let text = fs::read_to_string(home.path().join("points")).unwrap_or_default();
-        let lines = parse(&text).into_iter();
+        let lines = written(&home.path().join("points")).into_iter();
         let lines: Vec<Line> = lines.filter(|it| it.tag("container") == name).collect();
         let has_ended = lines.iter().any(|line| line.tag("event") == "exit");
         has_ended.then_some(lines).ok_or("not yet")

@@ -1,9 +1,9 @@
 //! An agent that is killed and comes back takes nothing back, misses no CPU time, and mixes nothing up.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use crate::harness::{
-    AgentProcess, Cgroup, Container, Docker, Entry, Home, Line, cgroup, eventually, parse, pause,
+    AgentProcess, Cgroup, Container, Docker, Entry, Home, Line, cgroup, eventually, pause, written,
 };
 
 const KILLS: u32 = 4;
@@ -81,7 +81,7 @@ fn the_shipped_host_keeps_what_ended_cgroups_used() {
     let file = home.path().join("points");
     let arguments = ["--file", file.to_str().unwrap()];
     let told = || -> Vec<u64> {
-        let lines = parse(&fs::read_to_string(&file).unwrap_or_default());
+        let lines = written(&file);
         let of_host =
             |line: &&Line| line.measurement == "container_cpu" && line.tag("container") == "_host";
         lines

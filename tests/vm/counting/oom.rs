@@ -1,11 +1,9 @@
 //! Processes that memory runs out for: each is counted once and, where the kernel says which it is, told by name.
 
-use std::fs;
-
 use crate::{
     checked::check,
     group::Group,
-    harness::{eventually, parse},
+    harness::{eventually, written},
     lab::{Counter, PATIENCE, POINTS, lab},
     machine::machine,
 };
@@ -45,7 +43,7 @@ fn a_kill_is_an_event_where_the_kernel_tells_whom() {
     let is_told = check().is_attached("mark_victim");
     let wanted = if is_told { KILLS } else { 0 };
     let told = || {
-        let lines = parse(&fs::read_to_string(POINTS).unwrap());
+        let lines = written(POINTS.as_ref());
         let kills = lines.iter().filter(|line| line.tag("event") == "oom");
         let named = kills.map(|line| {
             (
