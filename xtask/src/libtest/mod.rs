@@ -1,11 +1,14 @@
 //! Reads what test binaries print, and adds it up.
 
+mod failures;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     io::{self, BufRead as _, BufReader},
 };
 
+use self::failures::Failures;
 use crate::{output, session::Session};
 
 /// More failures than these at once are no chance, and are not tried again.
@@ -21,6 +24,10 @@ pub(crate) struct Tally {
     skipped: BTreeMap<String, String>,
     /// Tests that failed and then passed.
     unsteady: BTreeSet<String>,
+    /// Test → what it said when it failed first.
+    words: BTreeMap<String, String>,
+    /// Tests that failed.
+    failures: BTreeSet<String>,
 }
 
 impl Tally {
@@ -30,14 +37,17 @@ impl Tally {
         output: impl io::Read,
         mut show: impl FnMut(&str),
     ) -> io::Result<Vec<String>> {
-        let mut list = FailureList::default();
+        let mut failures = Failures::default();
         for line in BufReader::new(output).split(b'\n') {
             let line = String::from_utf8_lossy(&line?).into_owned();
             self.note(&line);
-            list.note(&line);
+            failures.note(&line);
             show(&line);
         }
-        Ok(list.tests)
+        let (failed, words) = failures.into_parts();
+        self.failures.extend(failed.iter().cloned());
+        self.words.extend(words);
+        Ok(failed)
     }
 
     /// Reads what came of trying these once more, which have failed before: those that pass have not failed then, but
@@ -57,6 +67,7 @@ impl Tally {
         for test in tests.iter().filter(|test| !failed.contains(test)) {
             self.failed -= 1;
             self.passed += 1;
+            self.failures.remove(test);
             self.unsteady.insert(test.clone());
         }
         self.skipped.append(&mut again.skipped);
@@ -99,11 +110,19 @@ impl Tally {
             session.output.note(&format!("skipped {test}: {reason}"));
         }
         for test in &self.unsteady {
-            let told =
-                format!("unsteady {test}: failed, as told above, and passed when tried again");
-            session.output.warn(&told);
+            let told = format!("unsteady {test}, passed when tried again");
+            session.output.warn(&self.with_words(&told, test));
+        }
+        for test in &self.failures {
+            let told = format!("failed {test}");
+            session.output.warn(&self.with_words(&told, test));
         }
         output::show(&self.to_string());
+    }
+
+    fn with_words(&self, told: &str, test: &str) -> String {
+        let words = self.words.get(test);
+        words.map_or_else(|| told.to_owned(), |words| format!("{told}: {words}"))
     }
 
     fn note(&mut self, line: &str) {
@@ -135,30 +154,6 @@ impl fmt::Display for Tally {
 /// Whether those that failed are few enough to be tried once more.
 pub(crate) fn is_tried_again(failed: &[String]) -> bool {
     (1..=TRIED_AGAIN).contains(&failed.len())
-}
-
-/// The names under the last `failures:` that libtest prints; the one before has what the tests said.
-#[derive(Debug, Default)]
-struct FailureList {
-    is_open: bool,
-    tests: Vec<String>,
-}
-
-impl FailureList {
-    fn note(&mut self, line: &str) {
-        let line = line.trim_end();
-        if line == "failures:" {
-            self.is_open = true;
-            self.tests.clear();
-        } else if line.starts_with("test result: ") {
-            self.is_open = false;
-        } else if self.is_open
-            && let Some(test) = line.strip_prefix("    ")
-            && !test.contains(' ')
-        {
-            self.tests.push(test.to_owned());
-        }
-    }
 }
 
 /// Out of `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`.
