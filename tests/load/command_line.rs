@@ -47,6 +47,7 @@ fn another_host_and_bad_usage_are_status_2() {
         (&["http://192.0.2.1/"][..], "--allow-remote"),
         (&["https://127.0.0.1/"], "only http://"),
         (&["http://127.0.0.1:1/", "--poisson"], "--rate or --stages"),
+        (&["http://127.0.0.1:1/", "--burst", "5"], "--burst says"),
         (
             &["http://127.0.0.1:1/", "--expect", "rate>=99%"],
             "'rate>=99%' needs a --rate",

@@ -1,6 +1,6 @@
 //! What `load` takes.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZero, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use hyper::{
@@ -68,6 +68,9 @@ pub struct LoadArgs {
     /// What makes random times the same again
     #[arg(long, value_name = "NUMBER", requires = "poisson")]
     pub seed: Option<u64>,
+    /// Send so many at once, and none until as many are due again; give it as many --connections, or some wait for one
+    #[arg(long, value_name = "COUNT", conflicts_with = "poisson")]
+    pub burst: Option<NonZero<u32>>,
     /// Rates one after the other, such as `10s@1k,30s@5k`
     #[arg(long, value_name = "STAGES", value_parser = stages, conflicts_with = "find_max")]
     pub stages: Option<Stages>,
@@ -237,6 +240,8 @@ mod tests {
             "-m CONNECT",
             "-H x",
             "--seed 3",
+            "-r 1k --burst 0",
+            "-r 1k --burst 5 --poisson",
             "-r 1k --stages 1s@1k",
             "-d 1s --stages 1s@1k",
         ] {

@@ -55,6 +55,7 @@ use outcome::Outcome;
 use progress::Progress;
 use report::Run;
 use run::Trial;
+use schedule::Gaps;
 use search::{Search, Step};
 use summary::Summary;
 use target::Endpoint;
@@ -347,10 +348,12 @@ fn pace(settings: &Settings) -> String {
     }
     match &settings.pace {
         Pace::Replies => "closed loop".to_owned(),
-        Pace::Times { stages, seed } => {
-            let gaps = seed.map_or_else(String::new, |seed| {
-                format!(" at random times (seed {seed})")
-            });
+        Pace::Times { stages, gaps } => {
+            let gaps = match gaps {
+                Gaps::Even => String::new(),
+                Gaps::Bursts(size) => format!(" in bursts of {size}"),
+                Gaps::Random(seed) => format!(" at random times (seed {seed})"),
+            };
             let rates: Vec<String> = stages.iter().map(|it| rate(it.rate)).collect();
             format!("open loop, {}{gaps}", rates.join(", then "))
         }

@@ -1,6 +1,6 @@
 //! When requests are due in an open loop, whatever becomes of those before.
 
-use std::time::Duration;
+use std::{num::NonZero, time::Duration};
 
 use fastrand::Rng;
 
@@ -16,6 +16,17 @@ pub struct Stage {
     pub length: Duration,
     /// Requests a second; 0 is a pause.
     pub rate: f64,
+}
+
+/// How requests of one rate lie apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Gaps {
+    /// One after the other.
+    Even,
+    /// So many at once, and none until as many are due again.
+    Bursts(NonZero<u32>),
+    /// At random times, by this seed.
+    Random(u64),
 }
 
 /// Reads `10s@1k,30s@5k`.
@@ -66,8 +77,8 @@ pub(super) fn mean_rate(stages: &[Stage], from: Duration, to: Duration) -> f64 {
 /// The times at which one of several workers is to send, in nanoseconds since the start.
 ///
 /// Position `x` is due when `x` requests were to be sent by all workers together. Worker `i` of `n` has the positions
-/// `i`, `i + n`, `i + 2n`…; with random gaps, positions whose distances are exponential with mean `n`, which together
-/// are a Poisson process.
+/// `i`, `i + n`, `i + 2n`…; in bursts of `b`, position `x` is due when the largest multiple of `b` not above it is; with
+/// random gaps, the distances of positions are exponential with mean `n`, which together is a Poisson process.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
     stages: Vec<Stage>,
@@ -77,20 +88,27 @@ pub(super) struct Schedule {
     before: f64,
     position: f64,
     workers: f64,
+    /// Positions that are due at once: 1 but for bursts.
+    at_once: f64,
     random: Option<Rng>,
     /// Requests still to be sent.
     left: u64,
 }
 
 impl Schedule {
-    /// That of worker `index` of `workers`, with at most `most` requests; with `seed`, at random times.
+    /// That of worker `index` of `workers`, with at most `most` requests.
     pub(super) fn new(
         stages: &[Stage],
         index: usize,
         workers: usize,
         most: u64,
-        seed: Option<u64>,
+        gaps: Gaps,
     ) -> Self {
+        let (at_once, seed) = match gaps {
+            Gaps::Even => (1.0, None),
+            Gaps::Bursts(size) => (size.get().into(), None),
+            Gaps::Random(seed) => (1.0, Some(seed)),
+        };
         let mut schedule = Self {
             stages: stages.to_vec(),
             stage: 0,
@@ -98,6 +116,7 @@ impl Schedule {
             before: 0.0,
             position: index as f64,
             workers: workers as f64,
+            at_once,
             random: seed.map(|seed| Rng::with_seed(seed.wrapping_add(index as u64))),
             left: most,
         };
@@ -117,8 +136,10 @@ impl Schedule {
             let length_ns = stage.length.as_nanos() as f64;
             let after = self.before + stage.rate * length_ns / 1e9;
             if self.position < after {
+                // A burst that began in the stage before goes on with the first of this one.
+                let due = self.burst().max(self.before);
                 return Some(whole(
-                    self.begins_ns + (self.position - self.before) * 1e9 / stage.rate,
+                    self.begins_ns + (due - self.before) * 1e9 / stage.rate,
                 ));
             }
             self.before = after;
@@ -150,6 +171,14 @@ impl Schedule {
         rate / self.workers > 5e3
     }
 
+    /// The first position of the burst that the position lies in.
+    fn burst(&self) -> f64 {
+        if self.random.is_some() {
+            return self.position;
+        }
+        (self.position / self.at_once).floor() * self.at_once
+    }
+
     fn gap(&mut self) -> f64 {
         let workers = self.workers;
         // 1 − u lies in (0, 1], whose logarithm is finite.
@@ -174,10 +203,10 @@ mod tests {
 
     use super::*;
 
-    fn all(stages: &[Stage], workers: usize, most: u64, seed: Option<u64>) -> Vec<u64> {
+    fn all(stages: &[Stage], workers: usize, most: u64, gaps: Gaps) -> Vec<u64> {
         let mut times = Vec::new();
         for index in 0..workers {
-            let mut schedule = Schedule::new(stages, index, workers, most, seed);
+            let mut schedule = Schedule::new(stages, index, workers, most, gaps);
             while let Some(ns) = schedule.next_ns() {
                 times.push(ns);
                 schedule.advance();
@@ -196,16 +225,39 @@ mod tests {
 
     #[test]
     fn a_rate_is_one_request_after_the_other() {
-        let times = all(&[at(4.0, 1)], 1, u64::MAX, None);
+        let times = all(&[at(4.0, 1)], 1, u64::MAX, Gaps::Even);
         assert_eq!(times, [0, 250_000_000, 500_000_000, 750_000_000]);
-        let paused = all(&[at(1.0, 1), at(0.0, 5), at(2.0, 1)], 1, u64::MAX, None);
+        let paused = all(
+            &[at(1.0, 1), at(0.0, 5), at(2.0, 1)],
+            1,
+            u64::MAX,
+            Gaps::Even,
+        );
         assert_eq!(paused, [0, 6_000_000_000, 6_500_000_000]);
-        assert_eq!(all(&[at(1e3, 10)], 1, 7, None).len(), 7);
+        assert_eq!(all(&[at(1e3, 10)], 1, 7, Gaps::Even).len(), 7);
+    }
+
+    #[test]
+    fn a_burst_is_due_at_once_and_no_request_is_more_for_it() {
+        let bursts = |size| Gaps::Bursts(NonZero::new(size).unwrap());
+        let times = all(&[at(4.0, 2)], 1, u64::MAX, bursts(3));
+        let ms: Vec<_> = times.iter().map(|ns| ns / 1_000_000).collect();
+        assert_eq!(ms, [0, 0, 0, 750, 750, 750, 1_500, 1_500]);
+        // What is left of one goes with the next stage that sends.
+        let times = all(
+            &[at(2.0, 1), at(0.0, 1), at(4.0, 1)],
+            1,
+            u64::MAX,
+            bursts(3),
+        );
+        let ms: Vec<_> = times.iter().map(|ns| ns / 1_000_000).collect();
+        assert_eq!(ms, [0, 0, 2_000, 2_250, 2_250, 2_250]);
+        assert_eq!(all(&[at(10.0, 3)], 1, 7, bursts(4)).len(), 7);
     }
 
     #[test]
     fn what_is_not_sent_in_time_is_overdue() {
-        let mut schedule = Schedule::new(&[at(1e3, 10)], 0, 1, u64::MAX, None);
+        let mut schedule = Schedule::new(&[at(1e3, 10)], 0, 1, u64::MAX, Gaps::Even);
         schedule.advance();
         assert_eq!(schedule.overdue(0), 0);
         assert_eq!(schedule.overdue(1_000_000_000), 1_000);
@@ -214,7 +266,7 @@ mod tests {
 
     #[test]
     fn random_gaps_have_the_mean_and_the_spread_of_a_poisson_process() {
-        let times = all(&[at(1e3, 100)], 4, u64::MAX, Some(7));
+        let times = all(&[at(1e3, 100)], 4, u64::MAX, Gaps::Random(7));
         let count = times.len() as f64;
         // Five standard deviations.
         assert!((count - 1e5).abs() < 5.0 * 1e5_f64.sqrt(), "{count}");
@@ -228,7 +280,7 @@ mod tests {
             (mean - 1.0).abs() < 0.02 && (variance - 1.0).abs() < 0.05,
             "{mean} {variance}"
         );
-        assert_eq!(times, all(&[at(1e3, 100)], 4, u64::MAX, Some(7)));
+        assert_eq!(times, all(&[at(1e3, 100)], 4, u64::MAX, Gaps::Random(7)));
     }
 
     #[test]
@@ -270,10 +322,12 @@ mod tests {
         fn workers_together_send_what_one_would(
             stages in prop::collection::vec((1_u64..4, 0_u32..300), 1..5),
             workers in 1_usize..5,
+            burst in 1_u32..9,
         ) {
+            let gaps = Gaps::Bursts(NonZero::new(burst).unwrap());
             let stages: Vec<_> = stages.iter().map(|&(s, rate)| at(rate.into(), s)).collect();
-            let alone = all(&stages, 1, u64::MAX, None);
-            prop_assert_eq!(&all(&stages, workers, u64::MAX, None), &alone);
+            let alone = all(&stages, 1, u64::MAX, gaps);
+            prop_assert_eq!(&all(&stages, workers, u64::MAX, gaps), &alone);
             let sum: f64 = stages.iter().map(|it| it.rate * it.length.as_secs_f64()).sum();
             prop_assert!((alone.len() as f64 - sum).abs() < 1e-6, "{} {sum}", alone.len());
         }

@@ -7,7 +7,7 @@ use super::{
     engine::{Order, Pace},
     expect::Expectation,
     request::Request,
-    schedule::Stage,
+    schedule::{Gaps, Stage},
     target::Target,
 };
 use crate::{cli::LoadArgs, host::process, text::printable};
@@ -80,10 +80,14 @@ impl Settings {
             .map(|it| it.0)
             .or_else(|| rate.map(|rate| vec![Stage { length, rate }]));
         let is_open = stages.is_some() || find_max.is_some();
-        if arguments.poisson && !is_open {
-            return usage(
-                "--poisson says when requests are due: it needs --rate or --stages".to_owned(),
-            );
+        let timed = [
+            ("--poisson", arguments.poisson),
+            ("--burst", arguments.burst.is_some()),
+        ];
+        if let (Some((flag, _)), false) = (timed.iter().find(|(_, is_given)| *is_given), is_open) {
+            return usage(format!(
+                "{flag} says when requests are due: it needs --rate or --stages"
+            ));
         }
         let relative = arguments
             .expect
@@ -95,19 +99,17 @@ impl Settings {
                 "--expect '{relative}' needs a --rate or --stages to compare with"
             ));
         }
-        let seed = arguments
-            .poisson
-            .then(|| arguments.seed.unwrap_or_else(|| fastrand::u64(..)));
+        let gaps = gaps(arguments);
         let pace = match stages {
             Some(mut stages) if find_max.is_none() => {
                 warm_up(&mut stages, arguments.warmup);
-                Pace::Times { stages, seed }
+                Pace::Times { stages, gaps }
             }
             // Each trial of a search has a rate of its own.
             None if find_max.is_none() => Pace::Replies,
             _ => Pace::Times {
                 stages: Vec::new(),
-                seed,
+                gaps,
             },
         };
         let body = arguments.body.clone().unwrap_or_default().into_bytes();
@@ -164,16 +166,26 @@ impl Settings {
 
     /// The pace of one trial of a search.
     pub(super) fn trial(&self, rate: f64) -> Pace {
-        let seed = match self.pace {
-            Pace::Times { seed, .. } => seed,
-            Pace::Replies => None,
+        let gaps = match self.pace {
+            Pace::Times { gaps, .. } => gaps,
+            Pace::Replies => Gaps::Even,
         };
         let mut stages = vec![Stage {
             length: self.length,
             rate,
         }];
         warm_up(&mut stages, self.warmup);
-        Pace::Times { stages, seed }
+        Pace::Times { stages, gaps }
+    }
+}
+
+fn gaps(arguments: &LoadArgs) -> Gaps {
+    match arguments.burst {
+        Some(size) => Gaps::Bursts(size),
+        None if arguments.poisson => {
+            Gaps::Random(arguments.seed.unwrap_or_else(|| fastrand::u64(..)))
+        }
+        None => Gaps::Even,
     }
 }
 

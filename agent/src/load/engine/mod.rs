@@ -21,7 +21,7 @@ use std::{
 };
 
 use super::{
-    schedule::{Schedule, Stage},
+    schedule::{Gaps, Schedule, Stage},
     target::Endpoint,
     window::Window,
 };
@@ -59,8 +59,7 @@ pub(super) enum Pace {
     Times {
         /// Those of the warm-up included.
         stages: Vec<Stage>,
-        /// Gaps are random, by this seed.
-        seed: Option<u64>,
+        gaps: Gaps,
     },
 }
 
@@ -196,7 +195,7 @@ impl Engine {
 impl Shared {
     /// The schedule of worker `index`, in an open loop.
     fn schedule(&self, index: usize) -> Option<Schedule> {
-        let Pace::Times { stages, seed } = &self.order.pace else {
+        let Pace::Times { stages, gaps } = &self.order.pace else {
             return None;
         };
         let most = self.share(self.order.most.unwrap_or(u64::MAX), index);
@@ -205,7 +204,7 @@ impl Shared {
             index,
             self.order.threads,
             most,
-            *seed,
+            *gaps,
         ))
     }
 

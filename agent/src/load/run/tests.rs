@@ -14,7 +14,7 @@ use std::{
 use super::*;
 use crate::{
     cli::{Color, Global, TelemetryArgs},
-    load::{request::Request, target::Endpoint, window::Fault},
+    load::{request::Request, schedule::Gaps, target::Endpoint, window::Fault},
     telemetry,
 };
 
@@ -138,7 +138,7 @@ fn an_open_loop_sends_as_many_as_its_stages_say() {
     };
     let pace = Pace::Times {
         stages: vec![stage(100.0), stage(500.0)],
-        seed: None,
+        gaps: Gaps::Even,
     };
     let length = Duration::from_millis(800);
     let outcome = run(Order {
@@ -165,7 +165,10 @@ fn a_stall_shows_in_full_from_when_requests_were_due() {
         }
         stream.write_all(OK).is_ok()
     });
-    let pace = |stages| Pace::Times { stages, seed: None };
+    let pace = |stages| Pace::Times {
+        stages,
+        gaps: Gaps::Even,
+    };
     let length = Duration::from_secs(1);
     let open = pace(vec![Stage {
         length,
