@@ -80,16 +80,20 @@ fn numbers_are_unique_without_a_gap_and_grow_for_each_client_in_every_mode() {
     let Some(redis) = Redis::start() else {
         return;
     };
-    for (mode, connections) in [
-        ("single", "1"),
-        ("pipeline", "1"),
-        ("coalesce", "1"),
-        ("pipeline", "4"),
-        ("coalesce", "4"),
+    for (mode, connections, inflight) in [
+        ("single", "1", "1"),
+        ("pipeline", "1", "1"),
+        ("coalesce", "1", "1"),
+        ("pipeline", "4", "1"),
+        ("coalesce", "4", "1"),
+        ("single", "1", "16"),
+        ("pipeline", "2", "4"),
+        ("coalesce", "1", "4"),
     ] {
         redis.ask("CONFIG RESETSTAT");
-        let mode_and_lanes = ["--redis-mode", mode, "--max-connections", connections];
-        let web = start(&redis, &[&mode_and_lanes[..], &["--reset"]].concat());
+        let mut flags = vec!["--reset", "--redis-mode", mode, "--inflight", inflight];
+        flags.extend(["--max-connections", connections]);
+        let web = start(&redis, &flags);
         let answers = Answers::of(CLIENTS, EACH, web.address());
         let all = (CLIENTS * EACH) as u64;
         let numbers = answers.numbers();

@@ -70,6 +70,10 @@ pub struct WebArgs {
     /// [default: one for each thread]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub max_connections: Option<u16>,
+    /// Batches on each connection that may be sent before the first is answered: more than one is for a Redis that is far
+    /// away, and makes batches smaller
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub inflight: u8,
     /// The counter's key
     #[arg(long, value_name = "KEY", default_value = "hits")]
     pub key: String,

@@ -4,10 +4,13 @@
 //! has failed or missed a deadline is dropped and never used again; what was under way on it is never asked for twice.
 
 use std::{
+    collections::VecDeque,
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt as _, stream::FuturesOrdered};
 use tokio::{
     select,
     sync::Notify,
@@ -32,6 +35,8 @@ const IDLE: Duration = Duration::from_secs(1);
 pub(crate) struct Lane {
     pub(crate) place: Place,
     pub(crate) mode: Mode,
+    /// Batches that may be under way at a time.
+    pub(crate) inflight: usize,
     /// How long a hit may take in all.
     pub(crate) deadline: Duration,
     pub(crate) queue: Arc<Queue>,
@@ -78,35 +83,54 @@ impl Lane {
             Mode::Single => 1,
             Mode::Pipeline | Mode::Coalesce => usize::MAX,
         };
-        let mut batch = Vec::new();
+        // Who waits for which of the batches under way, oldest first.
+        let mut waiting = VecDeque::with_capacity(self.inflight);
+        let mut under_way = FuturesOrdered::new();
+        let mut spare = Vec::new();
         let mut has_served = false;
-        loop {
-            self.queue.take(&mut batch, most);
-            let done = match batch.first() {
-                Some(oldest) => {
-                    // Whoever comes after the oldest has longer, so nobody waits beyond the deadline.
-                    let deadline = oldest.since + self.deadline;
-                    let counted = store.count(batch.len(), self.mode);
-                    let counted = timeout_at(deadline.into(), counted).await;
-                    let counted = counted.unwrap_or_else(|_elapsed| Err(self.silence()));
-                    self.answer(&mut batch, counted)
+        let reason = loop {
+            while waiting.len() < self.inflight {
+                self.queue.take(&mut spare, most);
+                let Some(oldest) = spare.first() else { break };
+                // Whoever comes after the oldest has longer, so nobody waits beyond the deadline.
+                let deadline = oldest.since + self.deadline;
+                under_way.push_back(self.count(store.clone(), spare.len(), deadline));
+                waiting.push_back(mem::take(&mut spare));
+            }
+            let done = select! {
+                biased;
+                Some(counted) = under_way.next() => {
+                    spare = waiting.pop_front().unwrap_or_default();
+                    self.answer(&mut spare, counted)
                 }
-                None => match timeout(IDLE, self.queue.wake.notified()).await {
-                    Ok(()) => continue,
-                    Err(_elapsed) => {
-                        let pong = timeout(self.deadline, store.ping()).await;
-                        pong.unwrap_or_else(|_elapsed| Err(self.silence()))
-                    }
-                },
+                () = self.queue.wake.notified(), if waiting.len() < self.inflight => continue,
+                () = sleep(IDLE), if waiting.is_empty() => {
+                    let pong = timeout(self.deadline, store.ping()).await;
+                    pong.unwrap_or_else(|_elapsed| Err(self.silence()))
+                }
             };
             match done {
                 Ok(()) => {
                     has_served = true;
                     self.stats.answered();
                 }
-                Err(reason) => return (reason, has_served),
+                Err(reason) => break reason,
             }
-        }
+        };
+        let why: Arc<str> = reason.as_str().into();
+        unknown(waiting.into_iter().flatten(), &why);
+        (reason, has_served)
+    }
+
+    /// Counts a batch of so many hits, by then or never.
+    async fn count(
+        &self,
+        mut store: Store,
+        hits: usize,
+        deadline: Instant,
+    ) -> Result<Vec<Outcome>, String> {
+        let counted = timeout_at(deadline.into(), store.count(hits, self.mode)).await;
+        counted.unwrap_or_else(|_elapsed| Err(self.silence()))
     }
 
     /// Gives each of a batch its answer, and leaves it empty.
@@ -124,10 +148,7 @@ impl Lane {
                 Ok(())
             }
             Err(reason) => {
-                let why: Arc<str> = reason.as_str().into();
-                for waiter in batch.drain(..) {
-                    waiter.answer(Err(Refusal::Unknown(Arc::clone(&why))));
-                }
+                unknown(batch.drain(..), &reason.as_str().into());
                 Err(reason)
             }
         }
@@ -136,5 +157,12 @@ impl Lane {
     fn silence(&self) -> String {
         let deadline = humantime::format_duration(self.deadline);
         format!("{} gave no answer within {deadline}", self.place.address)
+    }
+}
+
+/// Nobody knows whether these were counted.
+fn unknown(waiters: impl IntoIterator<Item = Waiter>, why: &Arc<str>) {
+    for waiter in waiters {
+        waiter.answer(Err(Refusal::Unknown(Arc::clone(why))));
     }
 }

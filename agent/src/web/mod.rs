@@ -210,6 +210,7 @@ impl Web {
         let lane = |queue: &Arc<Queue>| Lane {
             place: settings.place.clone(),
             mode: settings.mode,
+            inflight: settings.inflight,
             deadline: settings.deadline,
             queue: Arc::clone(queue),
             stats: Arc::clone(&stats),

@@ -30,6 +30,8 @@ pub struct Settings {
     pub(super) threads: usize,
     /// Connections to Redis, one for each thread at least.
     pub(super) lanes: usize,
+    /// Batches under way on each connection.
+    pub(super) inflight: usize,
     pub(super) deadline: Duration,
     /// Hits that may wait for each connection.
     pub(super) most_waiting: usize,
@@ -90,6 +92,7 @@ impl Settings {
             mode: arguments.redis_mode,
             threads,
             lanes,
+            inflight: arguments.inflight.into(),
             deadline: arguments.deadline,
             most_waiting: waiting.div_ceil(lanes),
             any_path: arguments.any_path,

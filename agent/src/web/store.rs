@@ -11,7 +11,7 @@ use std::{
 
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, Pipeline, RedisError, TlsCertificates, Value,
-    aio::MultiplexedConnection, cmd,
+    aio::MultiplexedConnection, cmd, io::tcp::TcpSettings,
 };
 use tokio::time::timeout;
 
@@ -47,13 +47,14 @@ pub(crate) struct Place {
     pub(crate) memory: Arc<AtomicI64>,
 }
 
-/// A way to the counter that is open.
+/// A way to the counter that is open. All clones are one connection, and what they send is answered in its order.
+#[derive(Clone)]
 pub(crate) enum Store {
     Redis {
         connection: Box<MultiplexedConnection>,
-        key: String,
+        key: Arc<str>,
         /// For people.
-        address: String,
+        address: Arc<str>,
     },
     Memory(Arc<AtomicI64>),
 }
@@ -71,6 +72,9 @@ impl Place {
             let error = error.to_string();
             format!("{what} {}: {}", self.address, printable(&error))
         };
+        // A batch is one write. Held back until what was sent before is acknowledged, it came a round trip late.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let info = info.as_ref().clone().set_tcp_settings(tcp);
         let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
         let client = match &self.ca {
             Some(ca) if is_tls => {
@@ -78,9 +82,9 @@ impl Place {
                     client_tls: None,
                     root_cert: Some(ca.clone()),
                 };
-                Client::build_with_tls(info.as_ref().clone(), certificates)
+                Client::build_with_tls(info, certificates)
             }
-            _ => Client::open(info.as_ref().clone()),
+            _ => Client::open(info),
         };
         let client = client.map_err(|error| failed("cannot use", &error))?;
         // Deadlines are ours: of a whole batch, by its oldest hit.
@@ -97,8 +101,8 @@ impl Place {
         match timeout(CONNECT_TIMEOUT, connected).await {
             Ok(Ok(connection)) => Ok(Store::Redis {
                 connection: Box::new(connection),
-                key: self.key.clone(),
-                address: self.address.to_string(),
+                key: self.key.as_str().into(),
+                address: self.address.to_string().into(),
             }),
             Ok(Err(error)) => Err(failed("connect", &words(&error))),
             Err(_elapsed) => Err(failed("connect", &"no answer within 1s")),
@@ -115,7 +119,7 @@ impl Place {
                 ..
             } => {
                 let mut set = cmd("SET");
-                set.arg(&key).arg(0);
+                set.arg(&*key).arg(0);
                 let set = set.query_async::<()>(connection.as_mut());
                 match timeout(CONNECT_TIMEOUT, set).await {
                     Ok(Ok(())) => {}
@@ -146,10 +150,10 @@ impl Store {
                 let dealt = mode == Mode::Coalesce && hits > 1;
                 let mut pipeline = Pipeline::with_capacity(if dealt { 1 } else { hits });
                 if dealt {
-                    pipeline.cmd("INCRBY").arg(&*key).arg(hits);
+                    pipeline.cmd("INCRBY").arg(&**key).arg(hits);
                 } else {
                     for _ in 0..hits {
-                        pipeline.cmd("INCR").arg(&*key);
+                        pipeline.cmd("INCR").arg(&**key);
                     }
                 }
                 let asked = pipeline.len();
