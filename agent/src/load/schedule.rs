@@ -88,8 +88,8 @@ pub(super) struct Schedule {
     before: f64,
     position: f64,
     workers: f64,
-    /// Positions that are due at once: 1 but for bursts.
-    at_once: f64,
+    /// Positions that are due at once, in bursts.
+    at_once: Option<f64>,
     random: Option<Rng>,
     /// Requests still to be sent.
     left: u64,
@@ -105,9 +105,9 @@ impl Schedule {
         gaps: Gaps,
     ) -> Self {
         let (at_once, seed) = match gaps {
-            Gaps::Even => (1.0, None),
-            Gaps::Bursts(size) => (size.get().into(), None),
-            Gaps::Random(seed) => (1.0, Some(seed)),
+            Gaps::Even => (None, None),
+            Gaps::Bursts(size) => (Some(size.get().into()), None),
+            Gaps::Random(seed) => (None, Some(seed)),
         };
         let mut schedule = Self {
             stages: stages.to_vec(),
@@ -171,12 +171,10 @@ impl Schedule {
         rate / self.workers > 5e3
     }
 
-    /// The first position of the burst that the position lies in.
+    /// The position itself, or the first of the burst that it lies in.
     fn burst(&self) -> f64 {
-        if self.random.is_some() {
-            return self.position;
-        }
-        (self.position / self.at_once).floor() * self.at_once
+        let first = |size: f64| (self.position / size).floor() * size;
+        self.at_once.map_or(self.position, first)
     }
 
     fn gap(&mut self) -> f64 {

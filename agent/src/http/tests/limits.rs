@@ -89,8 +89,8 @@ async fn oversized_headers_are_refused() {
     assert_eq!(server.send(&many).await.status, 431);
 }
 
-#[tokio::test]
-async fn slow_and_idle_clients_are_cut_and_make_room() {
+/// Two clients at a time, each of which is cut where it says nothing for 50 ms.
+async fn impatient() -> Running {
     let settings = Settings {
         limits: Limits {
             silence: Silence::of(Duration::from_millis(50)),
@@ -98,7 +98,12 @@ async fn slow_and_idle_clients_are_cut_and_make_room() {
         },
         ..Settings::default()
     };
-    let server = Running::start(settings).await;
+    Running::start(settings).await
+}
+
+#[tokio::test]
+async fn slow_and_idle_clients_are_cut_and_make_room() {
+    let server = impatient().await;
     let mut slow = server.connect().await;
     slow.write("GET /healthz HTTP/1.1\r\nHos").await;
     let idle = server.connect().await;
@@ -113,14 +118,7 @@ async fn slow_and_idle_clients_are_cut_and_make_room() {
 
 #[tokio::test]
 async fn a_client_that_asks_nothing_more_is_cut() {
-    let settings = Settings {
-        limits: Limits {
-            silence: Silence::of(Duration::from_millis(50)),
-            ..Limits::of(2)
-        },
-        ..Settings::default()
-    };
-    let server = Running::start(settings).await;
+    let server = impatient().await;
     for begun in ["", "GET"] {
         let mut client = server.connect().await;
         let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n{begun}");
