@@ -6,8 +6,14 @@ use serde_json::Value as Json;
 
 use crate::harness::Line;
 
+/// The points of all series of one result.
+pub(super) fn all_lines(result: &Json) -> Vec<Line> {
+    let series = result["series"].as_array();
+    series.into_iter().flatten().flat_map(lines).collect()
+}
+
 /// The points of one series of an answer.
-pub(super) fn lines(series: &Json) -> Vec<Line> {
+fn lines(series: &Json) -> Vec<Line> {
     let tags = series["tags"].as_object().into_iter().flatten();
     // Grouped by all tags there are, a series has empty ones for those it lacks.
     let tags = tags.filter(|(_, value)| **value != "");

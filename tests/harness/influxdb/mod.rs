@@ -155,12 +155,7 @@ impl InfluxServer {
         let error = answer["error"].as_str().unwrap_or_default();
         let is_missing = error.starts_with("database not found");
         assert!(error.is_empty() || is_missing, "{error}");
-        let series = answer["series"].as_array();
-        series
-            .into_iter()
-            .flatten()
-            .flat_map(answer::lines)
-            .collect()
+        answer::all_lines(&answer)
     }
 
     /// The one value a query gives; null without one, or without the database.

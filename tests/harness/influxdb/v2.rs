@@ -114,12 +114,7 @@ impl InfluxServer2 {
         let answer = self
             .call("GET", &format!("/query?{query}"), &Json::Null)
             .unwrap();
-        let series = answer["results"][0]["series"].as_array();
-        series
-            .into_iter()
-            .flatten()
-            .flat_map(answer::lines)
-            .collect()
+        answer::all_lines(&answer["results"][0])
     }
 
     /// Asks its API, as who may do everything.
