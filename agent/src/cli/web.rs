@@ -74,6 +74,10 @@ pub struct WebArgs {
     /// away, and makes batches smaller
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub inflight: u8,
+    /// After a batch of eight or more, wait up to this long for those it answered to ask again, and no longer than four times
+    /// what it took: larger batches cost less. 0s to 10ms
+    #[arg(long, value_name = "DURATION", default_value = "1ms", value_parser = linger)]
+    pub linger: Duration,
     /// The counter's key
     #[arg(long, value_name = "KEY", default_value = "hits")]
     pub key: String,
@@ -130,12 +134,24 @@ fn bad_listen() -> String {
 }
 
 fn deadline(text: &str) -> Result<Duration, String> {
-    let deadline = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    let allowed = Duration::from_millis(10)..=Duration::from_secs(10);
-    if allowed.contains(&deadline) {
-        return Ok(deadline);
+    between(text, Duration::from_millis(10), Duration::from_secs(10))
+}
+
+fn linger(text: &str) -> Result<Duration, String> {
+    between(text, Duration::ZERO, Duration::from_millis(10))
+}
+
+/// A duration that is not outside these.
+fn between(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if (least..=most).contains(&duration) {
+        return Ok(duration);
     }
-    Err("is not between 10ms and 10s".to_owned())
+    let (least, most) = (
+        humantime::format_duration(least),
+        humantime::format_duration(most),
+    );
+    Err(format!("is not between {least} and {most}"))
 }
 
 /// The command line as it is to be read: after `web`, a long flag may have one dash, as the flags of Go programs do.

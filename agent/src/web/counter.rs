@@ -43,8 +43,25 @@ pub(crate) struct Queue {
 #[derive(Debug)]
 struct State {
     waiting: Vec<Waiter>,
+    /// What the lane waits for; absent: for the first hit.
+    quorum: Option<Quorum>,
     /// While there is no connection nobody waits.
     outage: Option<Arc<Outage>>,
+}
+
+/// What a batch is waited for: whichever comes first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quorum {
+    /// So many hits.
+    pub(super) hits: usize,
+    /// This time.
+    pub(super) until: Instant,
+}
+
+impl Quorum {
+    fn is_met(self, waiting: usize, now: Instant) -> bool {
+        waiting >= self.hits || now >= self.until
+    }
 }
 
 /// One hit.
@@ -92,7 +109,7 @@ impl Counter {
 
     /// Hits that wait for the next batch.
     pub(crate) fn waiting(&self) -> usize {
-        self.all().map(|queue| queue.state().waiting.len()).sum()
+        self.all().map(|queue| queue.waiting()).sum()
     }
 
     /// Why there is no connection, if none of them is open.
@@ -115,7 +132,8 @@ impl Counter {
 }
 
 impl Queue {
-    fn new(most: usize) -> Self {
+    /// An empty one, without a connection.
+    pub(super) fn new(most: usize) -> Self {
         let now = Instant::now();
         let outage = Outage {
             reason: "not connected yet".to_owned(),
@@ -125,6 +143,7 @@ impl Queue {
         Self {
             state: Mutex::new(State {
                 waiting: Vec::new(),
+                quorum: None,
                 outage: Some(Arc::new(outage)),
             }),
             wake: Notify::new(),
@@ -132,7 +151,8 @@ impl Queue {
         }
     }
 
-    fn join(&self) -> Result<oneshot::Receiver<Result<i64, Refusal>>, Refusal> {
+    /// Where the number of one more hit will come.
+    pub(super) fn join(&self) -> Result<oneshot::Receiver<Result<i64, Refusal>>, Refusal> {
         let (reply, receiver) = oneshot::channel();
         let since = Instant::now();
         let mut state = self.state();
@@ -144,17 +164,38 @@ impl Queue {
             return Err(Refusal::Shed { waiting });
         }
         state.waiting.push(Waiter { since, reply });
+        let is_awaited = match state.quorum {
+            None => waiting == 0,
+            Some(quorum) => quorum.is_met(waiting + 1, since),
+        };
         drop(state);
-        if waiting == 0 {
+        if is_awaited {
             self.wake.notify_one();
         }
         Ok(receiver)
+    }
+
+    /// Hits that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+
+    /// Is there what is waited for? If not, the lane is woken by the hit with which it is.
+    pub(super) fn has(&self, quorum: Quorum) -> bool {
+        let mut state = self.state();
+        let quorum = Quorum {
+            hits: quorum.hits.min(self.most).min(MAX_BATCH),
+            ..quorum
+        };
+        state.quorum = Some(quorum);
+        quorum.is_met(state.waiting.len(), Instant::now())
     }
 
     /// The next batch: up to `most` of those that have waited longest, put into `batch`, which is empty.
     pub(super) fn take(&self, batch: &mut Vec<Waiter>, most: usize) {
         let most = most.min(MAX_BATCH);
         let mut state = self.state();
+        state.quorum = None;
         if state.waiting.len() <= most {
             std::mem::swap(&mut state.waiting, batch);
         } else {
@@ -180,6 +221,7 @@ impl Queue {
             next_try,
         });
         state.outage = Some(Arc::clone(&outage));
+        state.quorum = None;
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         for waiter in waiting {
@@ -201,6 +243,10 @@ impl Waiter {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn queue(most: usize) -> Queue {
@@ -246,6 +292,34 @@ mod tests {
         let _waiting = [queue.join().unwrap(), queue.join().unwrap()];
         let refusal = queue.join().unwrap_err();
         assert!(matches!(refusal, Refusal::Shed { waiting: 2 }));
+    }
+
+    #[test]
+    fn the_hit_that_is_waited_for_wakes_the_lane() {
+        let queue = queue(8);
+        let is_woken = || queue.wake.notified().now_or_never().is_some();
+        let _first = queue.join().unwrap();
+        assert!(is_woken());
+        let later = Instant::now() + Duration::from_hours(1);
+        for (hits, until, wakes) in [(3, later, [false, true]), (8, Instant::now(), [true; 2])] {
+            queue.take(&mut Vec::new(), 8);
+            let _first = queue.join().unwrap();
+            assert!(is_woken());
+            let is_there = queue.has(Quorum { hits, until });
+            assert_eq!(is_there, until != later);
+            for wakes in wakes {
+                let _next = queue.join().unwrap();
+                assert_eq!(is_woken(), wakes);
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_are_waited_for_than_may_wait() {
+        let queue = queue(2);
+        let _waiting = [queue.join().unwrap(), queue.join().unwrap()];
+        let until = Instant::now() + Duration::from_hours(1);
+        assert!(queue.has(Quorum { hits: 9, until }));
     }
 
     #[test]

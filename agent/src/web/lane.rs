@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     counter::{Queue, Waiter},
+    linger::{Sent, gather},
     refusal::Refusal,
     stats::Stats,
     store::{Mode, Outcome, Place, Store},
@@ -37,6 +38,8 @@ pub(crate) struct Lane {
     pub(crate) mode: Mode,
     /// Batches that may be under way at a time.
     pub(crate) inflight: usize,
+    /// How long a batch may be waited for to grow.
+    pub(crate) linger: Duration,
     /// How long a hit may take in all.
     pub(crate) deadline: Duration,
     pub(crate) queue: Arc<Queue>,
@@ -87,19 +90,30 @@ impl Lane {
         let mut waiting = VecDeque::with_capacity(self.inflight);
         let mut under_way = FuturesOrdered::new();
         let mut spare = Vec::new();
+        let mut answered = None;
         let mut has_served = false;
         let reason = loop {
+            if waiting.is_empty()
+                && let Some(last) = answered.take()
+            {
+                gather(&self.queue, last, self.linger).await;
+            }
             while waiting.len() < self.inflight {
                 self.queue.take(&mut spare, most);
                 let Some(oldest) = spare.first() else { break };
                 // Whoever comes after the oldest has longer, so nobody waits beyond the deadline.
                 let deadline = oldest.since + self.deadline;
-                under_way.push_back(self.count(store.clone(), spare.len(), deadline));
+                let sent = Sent {
+                    hits: spare.len(),
+                    at: Instant::now(),
+                };
+                under_way.push_back(self.count(store.clone(), sent, deadline));
                 waiting.push_back(mem::take(&mut spare));
             }
             let done = select! {
                 biased;
-                Some(counted) = under_way.next() => {
+                Some((sent, counted)) = under_way.next() => {
+                    answered = Some(sent);
                     spare = waiting.pop_front().unwrap_or_default();
                     self.answer(&mut spare, counted)
                 }
@@ -122,15 +136,16 @@ impl Lane {
         (reason, has_served)
     }
 
-    /// Counts a batch of so many hits, by then or never.
+    /// Counts a batch, by then or never.
     async fn count(
         &self,
         mut store: Store,
-        hits: usize,
+        sent: Sent,
         deadline: Instant,
-    ) -> Result<Vec<Outcome>, String> {
-        let counted = timeout_at(deadline.into(), store.count(hits, self.mode)).await;
-        counted.unwrap_or_else(|_elapsed| Err(self.silence()))
+    ) -> (Sent, Result<Vec<Outcome>, String>) {
+        let counted = timeout_at(deadline.into(), store.count(sent.hits, self.mode)).await;
+        let counted = counted.unwrap_or_else(|_elapsed| Err(self.silence()));
+        (sent, counted)
     }
 
     /// Gives each of a batch its answer, and leaves it empty.

@@ -15,6 +15,7 @@ mod admin;
 mod answer;
 mod counter;
 mod lane;
+mod linger;
 mod listen;
 mod refusal;
 mod report;
@@ -211,6 +212,7 @@ impl Web {
             place: settings.place.clone(),
             mode: settings.mode,
             inflight: settings.inflight,
+            linger: settings.linger,
             deadline: settings.deadline,
             queue: Arc::clone(queue),
             stats: Arc::clone(&stats),

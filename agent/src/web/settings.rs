@@ -32,6 +32,8 @@ pub struct Settings {
     pub(super) lanes: usize,
     /// Batches under way on each connection.
     pub(super) inflight: usize,
+    /// How long a batch may be waited for to grow.
+    pub(super) linger: Duration,
     pub(super) deadline: Duration,
     /// Hits that may wait for each connection.
     pub(super) most_waiting: usize,
@@ -93,6 +95,7 @@ impl Settings {
             threads,
             lanes,
             inflight: arguments.inflight.into(),
+            linger: arguments.linger,
             deadline: arguments.deadline,
             most_waiting: waiting.div_ceil(lanes),
             any_path: arguments.any_path,
