@@ -8,7 +8,7 @@ use hyper::{
     header::{HeaderName, HeaderValue},
 };
 
-use super::TelemetryArgs;
+use super::{TelemetryArgs, between::between};
 use crate::load::{
     Expectation, MAX_LENGTH, MAX_RATE, Stage, Target, read_amount, read_field, read_stages,
 };
@@ -139,30 +139,16 @@ pub enum LoadVerb {
 #[derive(Clone, Debug)]
 pub struct Stages(pub Vec<Stage>);
 
-fn between(text: &str, least: Duration, most: Duration, words: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if (least..=most).contains(&time) {
-        Ok(time)
-    } else {
-        Err(format!("is not between {words}"))
-    }
-}
-
 fn length(text: &str) -> Result<Duration, String> {
-    between(text, Duration::from_millis(1), MAX_LENGTH, "1ms and 1h")
+    between(text, Duration::from_millis(1)..=MAX_LENGTH)
 }
 
 fn warmup(text: &str) -> Result<Duration, String> {
-    between(text, Duration::ZERO, MAX_LENGTH, "0s and 1h")
+    between(text, Duration::ZERO..=MAX_LENGTH)
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
-    between(
-        text,
-        Duration::from_millis(1),
-        Duration::from_mins(1),
-        "1ms and 60s",
-    )
+    between(text, Duration::from_millis(1)..=Duration::from_mins(1))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -1,14 +1,16 @@
 //! What was asked: the command line, as typed. What it means together with files and variables is left to `config`.
 
+mod between;
 mod load;
 mod settings;
 mod telemetry;
 mod web;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use between::between;
 pub use load::{LoadArgs, LoadVerb};
 pub use settings::RunArgs;
 pub use telemetry::{PointsTo, TelemetryArgs};
@@ -223,7 +225,7 @@ Examples:
         name: Option<String>,
         /// How long points are kept; 1h or more [default: as the server has it, mostly for ever]
         #[arg(long, value_name = "DURATION", value_parser = retention)]
-        retention: Option<std::time::Duration>,
+        retention: Option<Duration>,
         /// Keep totals, means and peaks of five minutes for a year, by continuous queries or tasks
         #[arg(long)]
         rollup: bool,
@@ -237,9 +239,9 @@ Examples:
 }
 
 /// InfluxDB 1.x takes no shorter one.
-fn retention(text: &str) -> Result<std::time::Duration, String> {
+fn retention(text: &str) -> Result<Duration, String> {
     let kept = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if kept < std::time::Duration::from_hours(1) {
+    if kept < Duration::from_hours(1) {
         return Err("is less than 1h, the least that InfluxDB takes".to_owned());
     }
     Ok(kept)
@@ -266,7 +268,7 @@ pub struct StatArgs {
     pub format: StatFormat,
     /// Time between two prints, and what rates are taken over
     #[arg(long, default_value = "1s", value_name = "DURATION", value_parser = stat_interval)]
-    pub interval: std::time::Duration,
+    pub interval: Duration,
     /// Ask the daemon at this address [default: the one of this configuration; without one, measure here]
     #[arg(long, value_name = "URL")]
     pub url: Option<crate::config::Endpoint>,
@@ -295,13 +297,13 @@ pub struct QueryArgs {
     pub series: usize,
     /// Ask and print again and again, every two seconds or as often as this says, until Ctrl-C
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "2s", value_parser = query_time)]
-    pub watch: Option<std::time::Duration>,
+    pub watch: Option<Duration>,
     /// Named query: how far back [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = query_time)]
-    pub since: Option<std::time::Duration>,
+    pub since: Option<Duration>,
     /// Named query: time between two points [default: what a chart has room for]
     #[arg(long, value_name = "DURATION", value_parser = query_time)]
-    pub every: Option<std::time::Duration>,
+    pub every: Option<Duration>,
     /// Named query: only this container
     #[arg(long, value_name = "NAME")]
     pub container: Option<String>,
@@ -334,7 +336,7 @@ pub enum QueryFormat {
 
 impl QueryArgs {
     /// How far back named queries look.
-    pub const SINCE: std::time::Duration = std::time::Duration::from_hours(1);
+    pub const SINCE: Duration = Duration::from_hours(1);
 
     /// The container that is asked about.
     pub fn container(&self) -> Option<&str> {
@@ -357,24 +359,15 @@ impl QueryArgs {
 }
 
 /// InfluxDB's own clock goes no further than 1677 and 2262.
-fn query_time(text: &str) -> Result<std::time::Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    let allowed =
-        std::time::Duration::from_millis(100)..=std::time::Duration::from_hours(24 * 3650);
-    if allowed.contains(&time) {
-        return Ok(time);
-    }
-    Err("is not between 100ms and ten years".to_owned())
+fn query_time(text: &str) -> Result<Duration, String> {
+    /// As humantime has them.
+    const YEAR: Duration = Duration::from_hours(8_766);
+    between(text, Duration::from_millis(100)..=10 * YEAR)
 }
 
 /// Shorter intervals measure little but the measuring.
-fn stat_interval(text: &str) -> Result<std::time::Duration, String> {
-    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    let allowed = std::time::Duration::from_millis(100)..=std::time::Duration::from_hours(1);
-    if allowed.contains(&interval) {
-        return Ok(interval);
-    }
-    Err("is not between 100ms and 1h".to_owned())
+fn stat_interval(text: &str) -> Result<Duration, String> {
+    between(text, Duration::from_millis(100)..=Duration::from_hours(1))
 }
 
 /// How `stat` prints.

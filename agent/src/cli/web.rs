@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Args, CommandFactory as _};
 
-use super::{Cli, TelemetryArgs};
+use super::{Cli, TelemetryArgs, between::between};
 use crate::web::{Address, AddressError, Mode};
 
 /// Examples of `web`.
@@ -134,24 +134,11 @@ fn bad_listen() -> String {
 }
 
 fn deadline(text: &str) -> Result<Duration, String> {
-    between(text, Duration::from_millis(10), Duration::from_secs(10))
+    between(text, Duration::from_millis(10)..=Duration::from_secs(10))
 }
 
 fn linger(text: &str) -> Result<Duration, String> {
-    between(text, Duration::ZERO, Duration::from_millis(10))
-}
-
-/// A duration that is not outside these.
-fn between(text: &str, least: Duration, most: Duration) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if (least..=most).contains(&duration) {
-        return Ok(duration);
-    }
-    let (least, most) = (
-        humantime::format_duration(least),
-        humantime::format_duration(most),
-    );
-    Err(format!("is not between {least} and {most}"))
+    between(text, Duration::ZERO..=Duration::from_millis(10))
 }
 
 /// The command line as it is to be read: after `web`, a long flag may have one dash, as the flags of Go programs do.

@@ -184,7 +184,7 @@ impl Queue {
     pub(super) fn has(&self, quorum: Quorum) -> bool {
         let mut state = self.state();
         let quorum = Quorum {
-            hits: quorum.hits.min(self.most).min(MAX_BATCH),
+            hits: quorum.hits.min(self.most),
             ..quorum
         };
         state.quorum = Some(quorum);

@@ -15,8 +15,7 @@ use super::counter::{Queue, Quorum};
 /// Batches smaller than this are not waited for: there is little to win, and whoever asks now and then would wait, too.
 const FEWEST: usize = 8;
 
-/// More hits than this are not waited for: a batch of half as many costs hardly more for each, and all would stand still
-/// until the last of them came.
+/// More hits than this are not waited for: with 128 for each connection that cost a tenth of the rate.
 const MOST: usize = 64;
 
 /// A batch that was sent.
@@ -26,7 +25,7 @@ pub(super) struct Sent {
     pub(super) at: Instant,
 }
 
-/// After a batch was answered, before the next: waits until nine of ten of those that were answered have come again, and
+/// After a batch was answered, before the next: waits until nine of ten wait of those that were answered or wait already, and
 /// never longer than `longest` or than four times what the batch took.
 ///
 /// Hits that come see to the time; only where none come the runtime's timer does, which knows milliseconds. One that knows
