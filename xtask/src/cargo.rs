@@ -33,7 +33,17 @@ pub(crate) fn cargo(session: &Session, arguments: &[&str]) -> Command {
 
 /// Builds, with cargo's own progress shown, and says what there is to run.
 pub(crate) fn build(session: &Session, arguments: &[&str]) -> Result<Vec<Executable>> {
+    build_with(session, arguments, &[])
+}
+
+/// The same with these variables set.
+pub(crate) fn build_with(
+    session: &Session,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Result<Vec<Executable>> {
     let mut cargo = cargo(session, arguments);
+    cargo.envs(environment.iter().copied());
     session.output.command(&cargo);
     let mut child = cargo
         .arg("--message-format=json-render-diagnostics")

@@ -10,6 +10,7 @@ use crate::{
         sink::Options as SinkOptions, web::Options as WebOptions,
     },
     demo::cli::{DemoTask, DemoVerb},
+    dist::Options as DistOptions,
 };
 
 /// The developer tool of cgflux: it installs what it needs, builds, runs and tests.
@@ -97,6 +98,16 @@ Examples:
   cargo xtask vm all --boot v2         one boot of every kernel
   cargo xtask vm all                   the whole matrix")]
     Vm(Matrix),
+    /// Make the packages: .deb, .rpm, Alpine's, Arch's, and an archive with the static program.
+    ///
+    /// They go to target/packages, with their checksums. Packages of one commit are the same byte for byte: their files bear
+    /// the time of the commit, or of SOURCE_DATE_EPOCH. lintian and rpmlint have to be content.
+    #[command(after_help = "\
+Examples:
+  cargo xtask dist                     all of them; some 10 minutes the first time
+  cargo xtask dist --format deb,rpm    two of them
+  cargo xtask dist --debug             of the debug build, to try the packages themselves")]
+    Dist(DistOptions),
     /// Check formatting, lints of host and kernel code, docs and the rules of the house.
     Check,
     /// Build and run a benchmark, as root.

