@@ -12,4 +12,5 @@ mod faults;
 mod harness;
 mod kernel;
 mod load;
+mod packages;
 mod web;

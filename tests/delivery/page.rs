@@ -1,11 +1,11 @@
 //! The live page of the running agent in a real browser, beside real containers.
 
-use std::{env, fs, path::PathBuf};
+use std::fs;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use serde_json::json;
 
-use crate::harness::{Browser, Docker, Home, cgroup, skip};
+use crate::harness::{Browser, Docker, Home, cgroup, run_folder, skip};
 
 /// Up and down within a few seconds, each shell at a pace of its own.
 const WAVES: &str = "while :; do for i in 1 2 3 4 5 6; do \
@@ -89,10 +89,7 @@ fn screenshot(page: &mut Browser) -> Vec<u8> {
 
 /// Keeps a file for people to look at.
 fn keep(name: &str, content: &[u8]) {
-    let folder = env::var_os("CGFLUX_TEST_RUN").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/run")),
-        PathBuf::from,
-    );
+    let folder = run_folder();
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join(name), content).unwrap();
     println!("see {}", folder.join(name).display());

@@ -8,6 +8,7 @@ mod batch;
 mod browser;
 pub(crate) mod cgroup;
 mod docker;
+pub(crate) mod guest;
 mod http;
 mod influxdb;
 mod latencies;
@@ -26,7 +27,7 @@ mod victoria;
 mod wait;
 pub(crate) mod web;
 
-use std::{env, panic::Location};
+use std::{env, panic::Location, path::PathBuf};
 
 use tempfile::TempDir;
 
@@ -35,6 +36,7 @@ pub(crate) use batch::{Batch, Entry};
 pub(crate) use browser::Browser;
 pub(crate) use cgroup::Cgroup;
 pub(crate) use docker::{Container, Docker};
+pub(crate) use guest::Guest;
 pub(crate) use http::Request;
 pub(crate) use influxdb::{InfluxServer, InfluxServer2, Influxd, quoted};
 pub(crate) use ledger::Ledger;
@@ -57,6 +59,14 @@ pub(crate) fn skip<T>(reason: &str) -> Option<T> {
     let may = env::var("CGFLUX_TESTS_SKIP").map_or(true, |may| may != "never");
     assert!(may, "nothing may be skipped here: {reason}");
     None
+}
+
+/// Where tests may leave files.
+pub(crate) fn run_folder() -> PathBuf {
+    env::var_os("CGFLUX_TEST_RUN").map_or_else(
+        || concat!(env!("CARGO_MANIFEST_DIR"), "/../target/run").into(),
+        PathBuf::from,
+    )
 }
 
 /// A folder on a disk, which a temporary one elsewhere need not be.

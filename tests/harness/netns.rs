@@ -62,6 +62,11 @@ impl Namespace {
         Some(namespace)
     }
 
+    /// The file that stands for it.
+    pub(crate) fn path(&self) -> String {
+        format!("/run/netns/{}", self.name)
+    }
+
     /// Runs a shell script inside.
     #[track_caller]
     pub(crate) fn run(&self, script: &str) -> String {
@@ -96,7 +101,7 @@ impl Namespace {
 
     /// Does something inside.
     pub(crate) fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> T {
-        let namespace = fs::File::open(format!("/run/netns/{}", self.name)).unwrap();
+        let namespace = fs::File::open(self.path()).unwrap();
         thread::scope(|scope| {
             let inside = scope.spawn(move || {
                 setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();

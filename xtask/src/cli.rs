@@ -209,6 +209,8 @@ pub(crate) enum RootTask {
         refresh: bool,
         packages: Vec<String>,
     },
+    /// Make the Debian that packages are installed in.
+    Guest,
     /// Run a program until it ends or standard input does.
     Exec(Exec),
     /// Parts of the demo.

@@ -4,6 +4,7 @@
 //! what they share is in the files named after it.
 
 mod apt;
+mod archive;
 mod ask;
 mod bench;
 mod build;
@@ -20,6 +21,7 @@ mod elevate;
 mod failure;
 mod golang;
 mod guard;
+mod guest;
 mod influxd;
 mod install;
 mod libtest;

@@ -61,7 +61,7 @@ const fn package(
 }
 
 /// Everything that may be wanted.
-pub(crate) const TABLE: [Package; 23] = [
+pub(crate) const TABLE: [Package; 25] = [
     package(
         "rustc-web",
         Need::Compiler,
@@ -182,6 +182,18 @@ pub(crate) const TABLE: [Package; 23] = [
         Need::Tests,
         "network namespaces to test in",
         Some("ip"),
+    ),
+    package(
+        "systemd-container",
+        Need::Tests,
+        "a Debian with a systemd of its own, to install the packages in",
+        Some("systemd-nspawn"),
+    ),
+    package(
+        "mmdebstrap",
+        Need::Tests,
+        "makes that Debian",
+        Some("mmdebstrap"),
     ),
     package(
         "busybox-static",

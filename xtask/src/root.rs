@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::{
     ask,
     cli::{Exec, RootTask},
-    demo, guard, install,
+    demo, guard, guest, install,
     services::Docker,
     session::Session,
     wave::Wave,
@@ -34,6 +34,7 @@ pub(crate) fn run(session: &Session, task: RootTask) -> Result<u8> {
         RootTask::Install { refresh, packages } => {
             install::install(&session.output, refresh, &packages).map(|()| 0)
         }
+        RootTask::Guest => guest::make(session).map(|()| 0),
         RootTask::Exec(exec) => run_exec(session, &exec),
         RootTask::Demo { task } => demo::run_task(session, task),
     }

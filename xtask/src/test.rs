@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     io,
+    path::PathBuf,
     process::{ChildStdout, Command, ExitStatus, Stdio},
 };
 
@@ -11,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     build_ebpf,
     cargo::{self, Executable},
-    command, elevate, guard, influxd,
+    command, dist, elevate, guard, guest, influxd,
     libtest::{self, Tally},
     output::show,
     session::Session,
@@ -24,6 +25,13 @@ const SYSTEM: &str = "system";
 
 /// Where system tests may leave files.
 const RUN_FOLDER: &str = "CGFLUX_TEST_RUN";
+
+/// Where the system tests find packages to install, and the Debian to install them in.
+const PACKAGES: &str = "CGFLUX_TEST_PACKAGES";
+const GUEST: &str = "CGFLUX_TEST_GUEST";
+
+/// The module of the system tests that installs them.
+const PACKAGES_MODULE: &str = "packages";
 
 /// Tells them to inject faults as often and as long as the long forms of `tests/README.md` say.
 const FULL: &str = "CGFLUX_TESTS_FULL=1";
@@ -59,15 +67,46 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
     session.output.step("Tests in the docs");
     let mut docs = cargo::cargo(session, &["test", "--workspace", "--doc", "--quiet"]);
     count_unit(session, docs.args(filter), &mut tally)?;
+    let surroundings = surroundings(session, filter, full);
     for executable in &system {
         session.output.step("System tests, as root");
-        count_system(session, executable, filter, full, &mut tally)?;
+        count_system(session, executable, filter, &surroundings, &mut tally)?;
         ensure!(!guard::is_stopped(), "stopped");
     }
     if filter.is_none_or(|filter| filter == vm::TEST) {
         vm::tier(session, full, &mut tally);
     }
     conclude(session, &tally, filter)
+}
+
+/// What the system tests are told by their environment.
+fn surroundings(session: &Session, filter: Option<&str>, full: bool) -> Vec<String> {
+    let mut told = vec![format!("{RUN_FOLDER}={}", session.tree.run().display())];
+    told.extend(full.then(|| FULL.to_owned()));
+    // The tests of the packages say so themselves where there are none; others have no need of them.
+    if filter.is_some_and(|filter| !filter.starts_with(PACKAGES_MODULE)) {
+        return told;
+    }
+    match packages(session) {
+        Ok((packages, guest)) => {
+            told.push(format!("{PACKAGES}={}", packages.display()));
+            told.push(format!("{GUEST}={}", guest.display()));
+        }
+        Err(error) => session
+            .output
+            .warn(&format!("no packages to test: {error:#}")),
+    }
+    told
+}
+
+/// The packages' folder, and the archive of the Debian to install them in.
+fn packages(session: &Session) -> Result<(PathBuf, PathBuf)> {
+    let options = dist::Options {
+        format: vec![dist::Format::Deb, dist::Format::Rpm],
+        debug: true,
+    };
+    dist::make(session, &options)?;
+    Ok((dist::folder(session, &options), guest::ensure(session)?))
 }
 
 fn count_unit(session: &Session, tests: &mut Command, tally: &mut Tally) -> Result<()> {
@@ -92,12 +131,12 @@ fn count_system(
     session: &Session,
     executable: &Executable,
     filter: Option<&str>,
-    full: bool,
+    surroundings: &[String],
     tally: &mut Tally,
 ) -> Result<()> {
     let failed_before = tally.failed();
     let mut failed = Vec::new();
-    let status = run_system(session, executable, filter, full, |output| {
+    let status = run_system(session, executable, filter, surroundings, |output| {
         failed = tally.read(output, show)?;
         Ok(())
     })?;
@@ -107,7 +146,7 @@ fn count_system(
     if libtest::is_tried_again(&failed) && !guard::is_stopped() {
         session.output.step("System tests that failed, once more");
         let exactly = failed.iter().map(String::as_str).chain(["--exact"]);
-        run_system(session, executable, exactly, full, |output| {
+        run_system(session, executable, exactly, surroundings, |output| {
             tally.read_again(&failed, output, show)
         })?;
     }
@@ -118,15 +157,14 @@ fn run_system<'a>(
     session: &Session,
     executable: &Executable,
     arguments: impl IntoIterator<Item = &'a str>,
-    full: bool,
+    surroundings: &[String],
     read: impl FnOnce(ChildStdout) -> io::Result<()>,
 ) -> Result<ExitStatus> {
-    let run_folder = format!("{RUN_FOLDER}={}", session.tree.run().display());
     let mut task: Vec<OsString> = ["exec", "--docker", "--directory"].map(Into::into).to_vec();
     task.push(executable.package.clone().into());
     // By env(1), since sudo lets no other setting through.
-    task.extend(["--".into(), "env".into(), run_folder.into()]);
-    task.extend(full.then(|| FULL.into()));
+    task.extend(["--".into(), "env".into()]);
+    task.extend(surroundings.iter().map(OsString::from));
     task.push(executable.path.clone().into());
     // One at a time: they measure one kernel. What those that passed have measured is shown too.
     task.extend(["--test-threads=1".into(), "--show-output".into()]);

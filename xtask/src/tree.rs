@@ -52,6 +52,11 @@ impl Tree {
         self.target().join("packages")
     }
 
+    /// The Debian that packages are installed in.
+    pub(crate) fn guest(&self) -> PathBuf {
+        self.target().join("guest")
+    }
+
     /// Kernels, and the machines that boot them.
     pub(crate) fn vm(&self) -> PathBuf {
         self.target().join("vm")

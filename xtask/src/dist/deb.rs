@@ -11,7 +11,14 @@ use super::stage::Stage;
 use crate::{command, session::Session, versions};
 
 /// Makes it.
-pub(super) fn make(session: &Session, stage: &Stage, packages: &Path) -> Result<PathBuf> {
+///
+/// A package of the debug build is packed quickly, not well.
+pub(super) fn make(
+    session: &Session,
+    stage: &Stage,
+    packages: &Path,
+    debug: bool,
+) -> Result<PathBuf> {
     let tool = ensure(session)?;
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -23,6 +30,7 @@ pub(super) fn make(session: &Session, stage: &Stage, packages: &Path) -> Result<
     deb.args(["--no-build", "--no-strip", "--package", "cgflux"])
         .args(["--deb-revision", "1", "--quiet", "--output"])
         .arg(&package)
+        .args(debug.then_some("--fast"))
         .env("SOURCE_DATE_EPOCH", stage.epoch.to_string())
         .env("CARGO", session.person.cargo())
         .current_dir(session.tree.root());

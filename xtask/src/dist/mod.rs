@@ -18,10 +18,7 @@ mod stage;
 mod tarball;
 mod third_party;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
@@ -31,7 +28,7 @@ use crate::{
     session::Session,
     setup::{self, Purpose},
 };
-pub(crate) use program::Build;
+use program::Build;
 use stage::Stage;
 
 /// What is to be packaged, and how.
@@ -103,7 +100,7 @@ pub(crate) fn make(session: &Session, options: &Options) -> Result<Vec<PathBuf>>
         let stage = Stage::lay(session, &program)?;
         for format in wanted {
             let package = match format {
-                Format::Deb => deb::make(session, &stage, &packages)?,
+                Format::Deb => deb::make(session, &stage, &packages, options.debug)?,
                 Format::Tar => tarball::make(session, &stage, &packages)?,
                 format => nfpm::make(session, *format, &stage, &packages)?,
             };
@@ -114,14 +111,11 @@ pub(crate) fn make(session: &Session, options: &Options) -> Result<Vec<PathBuf>>
 }
 
 /// Where packages go.
-fn folder(session: &Session, options: &Options) -> PathBuf {
-    folder_of(&session.tree.packages(), options.debug)
-}
-
-fn folder_of(packages: &Path, debug: bool) -> PathBuf {
-    if debug {
+pub(crate) fn folder(session: &Session, options: &Options) -> PathBuf {
+    let packages = session.tree.packages();
+    if options.debug {
         packages.join("debug")
     } else {
-        packages.to_owned()
+        packages
     }
 }

@@ -12,7 +12,7 @@ use crate::{cargo, command, session::Session, versions};
 
 /// How the agent is built.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Build {
+pub(super) enum Build {
     /// With the system's C library and libsystemd.
     Dynamic {
         /// Unoptimized, as the tests have built it already.
@@ -27,7 +27,7 @@ pub(crate) enum Build {
 
 impl Build {
     /// What is said before.
-    pub(crate) fn step(self) -> &'static str {
+    pub(super) fn step(self) -> &'static str {
         match self {
             Self::Dynamic { debug: false } => "Agent (once, some 4 min)",
             Self::Dynamic { debug: true } => "Agent, unoptimized",
@@ -38,7 +38,7 @@ impl Build {
 }
 
 /// Builds it and gives its path; one that would not run on the oldest system we name is refused.
-pub(crate) fn build(session: &Session, build: Build) -> Result<PathBuf> {
+pub(super) fn build(session: &Session, build: Build) -> Result<PathBuf> {
     let mut arguments = vec!["build", "--bin", "cgflux"];
     match build {
         // As the tests build it, so that nothing is built twice.

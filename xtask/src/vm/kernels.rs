@@ -13,13 +13,12 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::series::{self, Package, Series};
-use crate::{command, failure::Failure, session::Session};
-
-/// Names an archive of Debian where apt's own sources have none.
-const ARCHIVE: &str = "CGFLUX_DEBIAN_ARCHIVE";
-
-/// The key ring of the package `debian-archive-keyring`, which has the keys of past releases too.
-const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+use crate::{
+    archive::{Archives, KEYS},
+    command,
+    failure::Failure,
+    session::Session,
+};
 
 /// Releases whose kernels are in the matrix.
 const RELEASES: [&str; 4] = ["bullseye", "bookworm", "trixie", "trixie-backports"];
@@ -148,7 +147,7 @@ impl<'a> Apt<'a> {
         for folder in ["state/lists/partial", "cache/archives/partial", "packages"] {
             fs::create_dir_all(self.folder.join(folder))?;
         }
-        let sources = sources(&archives()?);
+        let sources = sources(&Archives::found()?);
         fs::write(self.folder.join("sources.list"), sources)?;
         let folder = self.folder.display();
         let settings = format!(
@@ -237,48 +236,6 @@ impl<'a> Apt<'a> {
     }
 }
 
-/// Where Debian is to be had.
-#[derive(Debug, Eq, PartialEq)]
-struct Archives {
-    main: String,
-    security: Option<String>,
-}
-
-/// Those that the machine's own apt uses.
-fn archives() -> Result<Archives> {
-    if let Ok(main) = std::env::var(ARCHIVE) {
-        let security = None;
-        return Ok(Archives { main, security });
-    }
-    let format = "$(REPO_URI) $(RELEASE)";
-    let mut targets = Command::new("apt-get");
-    targets.args(["indextargets", "--format", format, "Created-By: Packages"]);
-    let targets = command::read(&mut targets).unwrap_or_default();
-    archives_among(&targets).ok_or_else(|| {
-        let missing = format!("apt's sources name no archive of Debian; {ARCHIVE} may name one");
-        Failure::Unavailable(missing).into()
-    })
-}
-
-/// Out of lines of an address and a release.
-fn archives_among(targets: &str) -> Option<Archives> {
-    let lines = || targets.lines().filter_map(|line| line.split_once(' '));
-    let is_debian = |release: &str| {
-        ["buster", "forky", "stable", "testing", "sid"]
-            .iter()
-            .chain(&RELEASES)
-            .any(|known| release == *known)
-    };
-    let of = |wanted: &dyn Fn(&str) -> bool| {
-        lines()
-            .find(|(_, release)| wanted(release))
-            .map(|(address, _)| address.trim_end_matches('/').to_owned())
-    };
-    let main = of(&is_debian)?;
-    let security = of(&|release| release.strip_suffix("-security").is_some_and(is_debian));
-    Some(Archives { main, security })
-}
-
 fn sources(archives: &Archives) -> String {
     let line =
         |address: &str, release: &str| format!("deb [signed-by={KEYS}] {address} {release} main\n");
@@ -295,16 +252,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_archives_are_those_of_the_machines_own_sources() {
-        let targets = "https://mirror/tools/ nodistro\n\
-                       http://mirror/debian-security/ bookworm-security\n\
-                       http://mirror/debian/ bookworm-updates\n\
-                       http://mirror/debian/ bookworm\n";
-        let archives = archives_among(targets).unwrap();
-        assert_eq!(archives.main, "http://mirror/debian");
-        let security = "http://mirror/debian-security".to_owned();
-        assert_eq!(archives.security.as_ref(), Some(&security));
-        let sources = sources(&archives);
+    fn every_release_is_among_the_sources_and_security_is_that_of_the_oldest() {
+        let sources = sources(&Archives {
+            main: "http://mirror/debian".to_owned(),
+            security: Some("http://mirror/debian-security".to_owned()),
+        });
         assert!(
             sources.contains("/debian trixie-backports main\n"),
             "{sources}"
@@ -313,10 +265,5 @@ mod tests {
             sources.contains("-security bullseye-security main\n"),
             "{sources}"
         );
-    }
-
-    #[test]
-    fn a_machine_of_another_distribution_has_no_archive() {
-        assert_eq!(archives_among("http://mirror/ubuntu noble\n"), None);
     }
 }
