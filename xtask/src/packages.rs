@@ -13,6 +13,8 @@ pub(crate) enum Need {
     Compiler,
     /// Compiling `bpf-linker`.
     Linker,
+    /// Linking the agent with libsystemd.
+    Library,
     /// A Docker to test against.
     Docker,
     /// Making and looking at packages.
@@ -86,6 +88,18 @@ pub(crate) const TABLE: [Package; 25] = [
         Need::Linker,
         "the part of LLVM 22 that llvm-sys asks for",
         None,
+    ),
+    package(
+        "libsystemd-dev",
+        Need::Library,
+        "the journal, which gets each value as a field",
+        None,
+    ),
+    package(
+        "pkg-config",
+        Need::Library,
+        "tells where libsystemd is",
+        Some("pkg-config"),
     ),
     package(
         "python3-pip",
@@ -240,6 +254,8 @@ pub(crate) struct Facts {
     pub(crate) compiler: bool,
     /// `bpf-linker` was found.
     pub(crate) linker: bool,
+    /// pkg-config knows libsystemd.
+    pub(crate) library: bool,
     /// A Docker daemon answers, or refuses this person.
     pub(crate) docker_answers: bool,
     /// Names of installed packages.
@@ -260,6 +276,7 @@ fn is_wanted(package: &Package, facts: &Facts, purpose: Purpose) -> bool {
     let needed = match package.need {
         Need::Compiler => !facts.compiler,
         Need::Linker => !facts.linker,
+        Need::Library => !facts.library,
         Need::Machines => facts.apt && purpose >= Purpose::Machines,
         Need::Userland => purpose >= Purpose::Machines,
         Need::Docker => purpose == Purpose::Tests && !facts.docker_answers,
@@ -291,13 +308,15 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_system_needs_the_compiler_and_the_linker_to_build() {
+    fn a_bare_system_needs_the_compiler_the_linker_and_a_library_to_build() {
         let build = [
             "rustc-web",
             "cargo-web",
             "rust-web-src",
             "llvm-22-dev",
             "libpolly-22-dev",
+            "libsystemd-dev",
+            "pkg-config",
         ];
         assert_eq!(names(&Facts::default(), Purpose::Build), build);
         let with_apt = Facts {
@@ -315,6 +334,7 @@ mod tests {
             apt: true,
             compiler: true,
             linker: true,
+            library: true,
             ..Facts::default()
         };
         let rivals = ["redis-server", "nginx-light", "wrk"];
@@ -326,9 +346,20 @@ mod tests {
         let facts = Facts {
             compiler: true,
             linker: true,
+            library: true,
             ..Facts::default()
         };
         assert_eq!(names(&facts, Purpose::Build), [""; 0]);
+    }
+
+    #[test]
+    fn a_library_from_elsewhere_is_not_installed_again() {
+        let facts = Facts {
+            library: true,
+            ..Facts::default()
+        };
+        assert!(!names(&facts, Purpose::Build).contains(&"libsystemd-dev"));
+        assert!(!names(&facts, Purpose::Build).contains(&"pkg-config"));
     }
 
     #[test]
@@ -358,6 +389,7 @@ mod tests {
             apt: true,
             compiler: true,
             linker: true,
+            library: true,
             ..Facts::default()
         };
         let machines = [
@@ -374,6 +406,7 @@ mod tests {
             apt: true,
             compiler: true,
             linker: true,
+            library: true,
             ..Facts::default()
         };
         assert_eq!(names(&facts, Purpose::Demo), ["influxdb", "redis-server"]);

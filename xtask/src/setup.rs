@@ -3,6 +3,7 @@
 use std::{
     env,
     io::{self, BufRead as _, IsTerminal as _},
+    process::Command,
 };
 
 use anyhow::{Context as _, Result};
@@ -76,6 +77,8 @@ fn gather(session: &Session) -> Facts {
         compiler: compiler::find(&session.person).is_ok(),
         linker: linker::find(session).is_some()
             || (llvm_by_hand && linker::llvm_prefix().is_some()),
+        library: command::read(Command::new("pkg-config").args(["--modversion", "libsystemd"]))
+            .is_some(),
         docker_answers: services::docker_state().is_there(),
         installed: apt::installed(packages::TABLE.iter().map(|package| package.name)),
         programs: programs
@@ -155,9 +158,19 @@ fn without_apt(session: &Session, missing: &[&Package]) -> String {
              headers (LLVM_PREFIX names its folder) and xtask compiles it"
         ));
     }
-    let programs = missing
-        .iter()
-        .filter(|package| !matches!(package.need, Need::Compiler | Need::Linker | Need::Machines));
+    if lacks(Need::Library) {
+        parts.push(
+            "libsystemd with its headers, known to pkg-config: libsystemd-dev or systemd-devel; or \
+             `cargo build --no-default-features`, without fields in the journal"
+                .to_owned(),
+        );
+    }
+    let programs = missing.iter().filter(|package| {
+        !matches!(
+            package.need,
+            Need::Compiler | Need::Linker | Need::Library | Need::Machines
+        )
+    });
     parts.extend(programs.map(|package| {
         format!(
             "{}: {}",

@@ -1,4 +1,7 @@
-//! The log: always on standard error, one event a line, nothing in it that a terminal would act on.
+//! The log: on standard error, one event a line, nothing in it that a terminal would act on; where that is the journal's
+//! stream, as entries of the journal with fields.
+
+mod journal;
 
 use std::{
     env, fmt,
@@ -6,20 +9,20 @@ use std::{
     os::{fd::AsFd as _, linux::fs::MetadataExt as _},
 };
 
-use tracing::{Event, Level, Metadata, Subscriber, field::Field};
+use tracing::{Level, field::Field};
 use tracing_subscriber::{
     Layer, Registry,
     field::MakeExt as _,
     filter::Targets,
     fmt::{
-        FmtContext, FormatEvent, FormatFields, MakeWriter,
+        MakeWriter,
         format::{self, Writer},
     },
     layer::SubscriberExt as _,
-    registry::LookupSpan,
     util::{SubscriberInitExt as _, TryInitError},
 };
 
+use self::journal::Journal;
 use crate::{
     config::{Log, LogFormat},
     text::{printable, printable_json},
@@ -52,7 +55,7 @@ pub fn colours(choice: Option<bool>, is_terminal: bool) -> bool {
 enum Look {
     /// Text with a timestamp.
     Text,
-    /// Text without one, and with the priority in the form that the journal reads.
+    /// An entry of the journal.
     Journal,
     /// One JSON object.
     Json,
@@ -90,14 +93,7 @@ where
             .fmt_fields(fields)
             .with_writer(writer)
             .boxed(),
-        Look::Journal => {
-            let plain = format::format()
-                .without_time()
-                .with_level(false)
-                .with_ansi(false);
-            let layer = layer.with_ansi(false).event_format(WithPriority(plain));
-            layer.fmt_fields(fields).with_writer(writer).boxed()
-        }
+        Look::Journal => Journal { stderr: writer }.boxed(),
         Look::Json => layer.json().with_writer(PrintableJson(writer)).boxed(),
     }
 }
@@ -107,35 +103,6 @@ fn printable_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debu
     match field.name() {
         "message" => writer.write_str(&printable(&value)),
         name => write!(writer, "{name}={}", printable(&value)),
-    }
-}
-
-/// Puts `<priority>` in front, as sd-daemon(3) has it; the journal then knows errors from the rest.
-struct WithPriority<F>(F);
-
-impl<S, N, F> FormatEvent<S, N> for WithPriority<F>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-    F: FormatEvent<S, N>,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        write!(writer, "<{}>", priority(event.metadata()))?;
-        self.0.format_event(context, writer, event)
-    }
-}
-
-fn priority(metadata: &Metadata<'_>) -> u8 {
-    match *metadata.level() {
-        Level::ERROR => 3,
-        Level::WARN => 4,
-        Level::INFO => 6,
-        _ => 7,
     }
 }
 
@@ -185,7 +152,7 @@ mod tests {
 
     #[test]
     fn nothing_in_a_line_acts_on_a_terminal() {
-        for look in [Look::Text, Look::Journal, Look::Json] {
+        for look in [Look::Text, Look::Json] {
             let line = line(look, false);
             let text = line.strip_suffix('\n').expect("one whole line");
             assert!(!text.chars().any(is_unprintable), "{text:?}");
@@ -195,18 +162,6 @@ mod tests {
         assert!(coloured.contains("\u{1b}["), "{coloured:?}");
         assert!(!coloured.contains("[2J\u{9b}"), "{coloured:?}");
         assert!(!coloured.contains("\u{1b}[2J"), "{coloured:?}");
-    }
-
-    #[test]
-    fn the_journal_is_told_the_priority_and_no_time() {
-        let line = line(Look::Journal, false);
-        let message = r"lost evil\u{1b}[2J\u{9b}\u{202e}\n<3>forged";
-        assert!(line.starts_with("<4>"), "{line}");
-        assert!(
-            line.contains(&format!("logging::tests: {message} name=")),
-            "{line}"
-        );
-        assert!(line.ends_with(" count=3\n"), "{line}");
     }
 
     #[test]
