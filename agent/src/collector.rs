@@ -20,6 +20,7 @@ use crate::{
     clock::{self, Clock},
     config::Order,
     container::Kind,
+    gap::Gap,
     host::{docker_api::DockerMessage, machine::MachineReader, machine_id, process},
     live::Live,
     measured::Measured,
@@ -31,6 +32,7 @@ use crate::{
     self_stats::SelfStats,
     snapshot::{Interval, Reconciliation, Snapshot},
     source::Source,
+    state::LastTick,
 };
 
 /// How often what is costly is done: reading the skipped calls of each kernel program, giving freed memory back.
@@ -53,6 +55,7 @@ pub struct Collector {
     other: Other,
     news: mpsc::Receiver<DockerMessage>,
     clock: Clock,
+    last_tick_at: LastTick,
     before: Option<Snapshot>,
     slow_due_ns: u64,
     last_tick: Duration,
@@ -82,6 +85,8 @@ pub struct Outputs {
     pub live: Arc<Live>,
     /// One for each sink.
     pub outlets: Vec<Outlet>,
+    /// The next run of the agent.
+    pub last_tick: LastTick,
 }
 
 impl Collector {
@@ -111,6 +116,7 @@ impl Collector {
             interval,
             stats,
             clock: Clock::default(),
+            last_tick_at: outputs.last_tick,
             before: None,
             slow_due_ns: 0,
             last_tick: Duration::ZERO,
@@ -175,12 +181,16 @@ impl Collector {
         batch.oom_kills = self.source.oom_kills();
         self.other.fold(&mut batch, self.families);
         if self.clock.is_set() {
+            self.tell_of_gap(taken.wall_ns);
             self.outlets.iter_mut().for_each(|it| ship(it, &batch));
         } else {
             self.ticks_without_clock += 1;
             self.outlets.iter_mut().for_each(|it| it.hold(&batch));
         }
         self.live.publish(batch);
+        if self.clock.is_set() {
+            self.last_tick_at.save(taken.wall_ns);
+        }
         self.source.forget_finished();
         self.before = Some(snapshot);
         self.last_tick = began.elapsed();
@@ -195,6 +205,21 @@ impl Collector {
             self.measured.take(*self.orders.borrow_and_update());
         }
         self.switch();
+    }
+
+    /// At the first tick that has a time: since when nothing was seen.
+    fn tell_of_gap(&mut self, wall_ns: i64) {
+        let Some(gap) = self.last_tick_at.gap_until(wall_ns) else {
+            return;
+        };
+        let Gap {
+            from_ns,
+            to_ns,
+            reason,
+        } = gap;
+        let reason = reason.as_str();
+        tracing::info!(from_ns, to_ns, reason, "no agent ran: nothing was seen");
+        self.outlets.iter().for_each(|it| it.tell_of(&gap));
     }
 
     /// Measures what is to be measured now. After a tick: what is switched off has told its last values.

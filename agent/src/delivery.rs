@@ -74,10 +74,16 @@ pub(crate) fn open(
             let shipper = Shipper::new(settings.interval).of(parts).after(newest_ns);
             let encoder = Encoder::new(schema, tagging.clone());
             // What is in a database of its own is the host as a whole, and nothing else.
-            if parts != Parts::HostAlone && schema != Schema::Influxdb08 {
+            let takes_other_points = parts != Parts::HostAlone && schema != Schema::Influxdb08;
+            if takes_other_points {
                 delivery.takers.push(sink.clone());
             }
-            delivery.outlets.push(Outlet::new(shipper, encoder, sink));
+            let outlet = Outlet::new(shipper, encoder, sink);
+            delivery.outlets.push(if takes_other_points {
+                outlet.telling_of_gaps(tagging.clone())
+            } else {
+                outlet
+            });
             delivery.workers.push((name, worker));
             Ok::<_, DeliveryError>(())
         };

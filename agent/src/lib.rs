@@ -25,6 +25,7 @@ pub mod metrics;
 
 pub mod shipment;
 
+pub mod gap;
 pub mod loss;
 
 pub mod encode;

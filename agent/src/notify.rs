@@ -35,7 +35,7 @@ impl Manager {
     }
 
     /// The one at a socket: a path, or `@` and an abstract name. Those of virtual machines (`vsock:`) are not spoken to.
-    fn at(name: &OsStr) -> io::Result<Self> {
+    pub(crate) fn at(name: &OsStr) -> io::Result<Self> {
         let address = match name.as_bytes() {
             [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
             [b'/', ..] => SocketAddr::from_pathname(name)?,
@@ -74,6 +74,11 @@ impl Manager {
     pub fn watchdog() -> Option<Duration> {
         let variable = |name: &str| env::var_os(name);
         watchdog_of(variable("WATCHDOG_USEC"), variable("WATCHDOG_PID"))
+    }
+
+    /// It is to wait for so long for [`Self::is_alive`] from here on, whatever the unit says.
+    pub fn wait_for(&self, time: Duration) -> io::Result<()> {
+        self.tell(&format!("WATCHDOG_USEC={}", time.as_micros()))
     }
 
     /// This process is alive.

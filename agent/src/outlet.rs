@@ -1,7 +1,8 @@
 //! One sink as the collector sees it: fold, encode, offer. Never waits.
 
 use crate::{
-    encode::Encoder,
+    encode::{Encoder, Tagging, gap},
+    gap::Gap,
     metrics::{Batch, Sample},
     shipment::{Shipment, Shipper},
     sink::Sink,
@@ -13,6 +14,8 @@ pub struct Outlet {
     shipper: Shipper,
     encoder: Encoder,
     sink: Sink,
+    /// Those of points of gaps, where the sink is told of them.
+    gap_tagging: Option<Tagging>,
 }
 
 impl Outlet {
@@ -22,7 +25,23 @@ impl Outlet {
             shipper,
             encoder,
             sink,
+            gap_tagging: None,
         }
+    }
+
+    /// The same, and the sink is told of gaps, under these tags.
+    #[must_use]
+    pub fn telling_of_gaps(self, tagging: Tagging) -> Self {
+        Self {
+            gap_tagging: Some(tagging),
+            ..self
+        }
+    }
+
+    /// Nothing was seen for this long.
+    pub fn tell_of(&self, unseen: &Gap) {
+        let point = self.gap_tagging.as_ref().and_then(|it| gap(it, unseen));
+        point.into_iter().for_each(|it| self.sink.offer(it));
     }
 
     /// Counts in what ended as a part of the host before the first tick.

@@ -35,13 +35,14 @@ use crate::{
         points::{self, SocketError, SocketFile},
     },
     live::Live,
-    manager::{self, Told},
+    manager::{self, Told, Watchdog},
     metrics::{self, Other},
+    notify::Manager,
     reload::{self, Changes},
     self_stats::SelfStats,
     sink::{Ended, Worker},
     source::{Source, SourceError},
-    state::{Lock, LockError},
+    state::{LastTick, Lock, LockError},
     text::{chain, printable},
 };
 
@@ -137,6 +138,7 @@ impl App {
     /// Takes the lock, loads the programs, adopts what runs, binds the address. After this nothing is missing.
     pub async fn build(config: &Config, tagging: &Tagging) -> Result<Self, BuildError> {
         let lock = Lock::take(&config.state_dir)?;
+        let last_tick = LastTick::open(&config.state_dir)?;
         process::raise_open_files().map_err(lacks("open files"))?;
         let on = |kind| signal(kind).map_err(lacks("signals"));
         let signals = Signals {
@@ -186,7 +188,7 @@ impl App {
                 manager,
                 Arc::clone(&live),
                 Arc::clone(&stats),
-                source.counts(),
+                Manager::watchdog().map(|it| Watchdog::of(it, config.collect.interval)),
             )
         });
         let (docker, news) = DockerApi::new(&docker_socket());
@@ -200,6 +202,7 @@ impl App {
             other,
             live,
             outlets,
+            last_tick,
         };
         let Collect {
             interval,

@@ -7,6 +7,7 @@ mod encoder;
 mod escape;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod gaps;
 pub mod intake;
 pub mod json;
 mod known;
@@ -24,6 +25,7 @@ mod telegraf;
 
 pub use cadvisor::{CadvisorEncoder, Influxdb08Encoder};
 pub use encoder::Encoder;
+pub use gaps::gap;
 pub use line_protocol::LineEncoder;
 pub use losses::{losses, tells_of_losses};
 pub use payload::{Damaged, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_LINES, Packed, Payload};

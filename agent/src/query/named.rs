@@ -38,7 +38,7 @@ pub(super) enum Rows {
 
 /// All of them.
 #[rustfmt::skip]
-pub(super) const NAMED: [Named; 13] = [
+pub(super) const NAMED: [Named; 14] = [
     containers("cpu", "CPUs used", Rows::Plain,
         r#"SELECT mean("usage_cpus") AS "cpus" FROM "container_cpu" WHERE {where} GROUP BY time({every}), "container", "host" fill(none)"#),
     containers("waiting", "tasks that wait for a CPU, on average", Rows::Plain,
@@ -65,6 +65,8 @@ pub(super) const NAMED: [Named; 13] = [
         template: r#"SELECT last("points_sent") AS "sent", last("points_lost") AS "lost", last("waiting_points") AS "waiting", last("waiting_bytes") AS "waiting_bytes", last("spool_bytes") AS "spool_bytes", last("failing") AS "failing" FROM "agent_self" WHERE "sink" != '' AND {where} GROUP BY "host", "sink""# },
     Named { name: "losses", shows: "points that never came: how many, of which time, and why", subject: Subject::Agent, rows: Rows::Plain,
         template: r#"SELECT "points", "reason", "sink", "host", "from_ns", "to_ns" FROM "agent_loss" WHERE {where} ORDER BY time DESC LIMIT 100"# },
+    Named { name: "gaps", shows: "times in which no agent ran, and why", subject: Subject::Agent, rows: Rows::Plain,
+        template: r#"SELECT "from_ns", "to_ns", "reason", "host" FROM "agent_gap" WHERE {where} ORDER BY time DESC LIMIT 100"# },
 ];
 
 const fn containers(

@@ -22,7 +22,7 @@ pub enum LockError {
         /// The holder's process id as it wrote it, or `unknown`.
         holder: String,
     },
-    /// The folder or the lock file cannot be used.
+    /// The folder, or a file in it that each run needs, cannot be used.
     #[error(
         "cannot use the state folder {folder}; make it writable, or choose another with --state-dir"
     )]

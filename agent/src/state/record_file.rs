@@ -15,8 +15,7 @@ use std::{
 use memmap2::{MmapOptions, MmapRaw};
 use nix::fcntl::posix_fallocate;
 
-/// Where the kernel tells the boot's id.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+use super::boot_id::{self, BOOT_ID};
 
 /// Magic, boot id as text (36 bytes), padding.
 const HEAD_BYTES: usize = 64;
@@ -65,9 +64,9 @@ impl<const KEY: usize, const WORDS: usize> RecordFile<KEY, WORDS> {
         magic: [u8; 8],
         capacity: usize,
     ) -> Result<Opened<KEY, WORDS>, TotalsError> {
-        let boot_id = fs::read_to_string(BOOT_ID).map_err(TotalsError::BootId)?;
+        let boot_id = boot_id::read().map_err(TotalsError::BootId)?;
         let path = folder.join(name);
-        Self::open_file(&path, magic, boot_id.trim(), capacity)
+        Self::open_file(&path, magic, &boot_id, capacity)
             .map_err(|source| TotalsError::File { path, source })
     }
 

@@ -6,6 +6,7 @@ use super::{Kind, Metric, NO_METRIC, Resolution, Source, Unit};
 pub(super) static AGENT_METRICS: &[&Metric] = &[
     &AGENT_CPU,
     &AGENT_PROGRAMS,
+    &AGENT_PROGRAM_COUNT,
     &AGENT_RSS,
     &AGENT_MAPPED,
     &AGENT_ENTRIES,
@@ -86,6 +87,14 @@ pub static AGENT_PROGRAMS: Metric = Metric {
     prometheus: "cgflux_kernel_programs_cpus",
     unit: Unit::Cpus,
     help: "CPUs that the kernel programs used, measured for one tick a minute; includes some 45 ns a call of measuring.",
+    ..AGENT_METRIC
+};
+/// Kernel programs that run.
+pub static AGENT_PROGRAM_COUNT: Metric = Metric {
+    field: "programs",
+    prometheus: "cgflux_kernel_programs",
+    unit: Unit::Count,
+    help: "Kernel programs that are attached; absent where cgroup files serve.",
     ..AGENT_METRIC
 };
 /// Resident memory of the agent.

@@ -22,7 +22,7 @@ use super::{Coverage, block_files::BlockFiles, netns::Namespaces, roster::Roster
 use crate::{
     clock,
     container::{CgroupId, Share},
-    kernel::{Kernel, KernelError, Options, ProgramReport},
+    kernel::{Kernel, KernelError, Options, ProgramReport, ProgramState},
     metrics::{
         Sample, Value,
         catalog::{self, Families, Family, Source},
@@ -323,7 +323,10 @@ impl KernelSource {
     pub(super) fn samples(&self) -> Vec<Sample> {
         let integer = |metric, value| Sample::new(metric, Value::Integer(value));
         let unsaved = self.saved.unsaved() + self.block.unsaved();
+        let programs = self.programs().iter();
+        let programs = programs.filter(|it| it.state == ProgramState::Loaded);
         let mut samples = vec![
+            integer(&catalog::AGENT_PROGRAM_COUNT, programs.count() as u64),
             integer(&catalog::AGENT_MAPPED, self.kernel.mapped_bytes() as u64),
             integer(&catalog::AGENT_SLOTS, self.holders.slots_in_use() as u64),
             Sample::lost("unsaved_totals", unsaved),
