@@ -21,7 +21,7 @@ use crate::{
     config::Order,
     container::Kind,
     gap::Gap,
-    host::{docker_api::DockerMessage, machine::MachineReader, machine_id, process},
+    host::{docker_api::DockerMessage, machine::MachineReader, machine_id, privileges, process},
     live::Live,
     measured::Measured,
     metrics::{
@@ -33,6 +33,7 @@ use crate::{
     snapshot::{Interval, Reconciliation, Snapshot},
     source::Source,
     state::LastTick,
+    text::chain,
 };
 
 /// How often what is costly is done: reading the skipped calls of each kernel program, giving freed memory back.
@@ -131,6 +132,12 @@ impl Collector {
     /// Ticks until `stop` is written to, then once more, so that the last values are published and sent. Fails if it
     /// can no longer wait.
     pub fn run(mut self, stop: &EventFd) -> nix::Result<()> {
+        if let Err(error) = privileges::keep_to_collect(|| self.source.reads_maps()) {
+            tracing::warn!(
+                error = chain(&error),
+                "the collector keeps more capabilities than it needs"
+            );
+        }
         let mut cadence = Cadence::new(self.interval, clock::boot_ns());
         loop {
             let now_ns = clock::boot_ns();
@@ -158,7 +165,8 @@ impl Collector {
         let taken = self.clock.now();
         let slow = taken.boot_ns >= self.slow_due_ns;
         if slow {
-            self.source.read_slowly(taken);
+            // What the programs cost, the kernel tells only a privileged reader.
+            privileges::raised(|| self.source.read_slowly(taken));
             self.slow_due_ns = taken.boot_ns + nanoseconds(self.measured.slow_work(SLOW_WORK));
         }
         let snapshot = self.source.snapshot(taken);
@@ -229,7 +237,7 @@ impl Collector {
             return;
         }
         self.families = families;
-        self.source.switch(families);
+        privileges::raised(|| self.source.switch(families));
         if !families.has(Family::Host) {
             self.machine = None;
         } else if self.machine.is_none() {

@@ -7,6 +7,7 @@ use cgflux::{
     cli::{Global, RunArgs},
     encode::Tagging,
     exit::Exit,
+    host::privileges,
     logging,
 };
 
@@ -17,6 +18,7 @@ const LET_GO: Duration = Duration::from_secs(1);
 
 /// Builds the daemon and runs it until a signal.
 pub(crate) fn run(global: &Global, arguments: &RunArgs) -> anyhow::Result<Exit> {
+    privileges::open_files_as_user()?;
     let resolved = commands::resolve(global, arguments)?;
     let tagging = Tagging::of(&resolved)?;
     logging::start(

@@ -175,7 +175,7 @@ pub(crate) fn is_told(telling: io::Result<()>) -> bool {
 mod tests {
     use std::os::unix::net::UnixDatagram;
 
-    use tokio::time::advance;
+    use tokio::{task::JoinSet, time::advance};
 
     use super::*;
     use crate::{encode::fixture::tick_of, live::Limits, metrics::Sample};
@@ -220,7 +220,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (listener, told) = told(&folder, Watchdog::of(6 * SECOND, SECOND));
         let live = Arc::clone(&told.live);
-        let running = tokio::spawn(told.run());
+        let mut running = JoinSet::new();
+        running.spawn(told.run());
         let mut at = 0;
         pass(12, || {
             at += 1;
@@ -240,7 +241,6 @@ mod tests {
         pass(60, || {}).await;
         // The last tick may have come while it slept.
         assert!(heard(&listener).len() <= 1);
-        running.abort();
     }
 
     #[tokio::test(start_paused = true)]
@@ -248,12 +248,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (listener, told) = told(&folder, Watchdog::of(30 * SECOND, 20 * SECOND));
         told.live.publish(tick_of(1, Vec::new()));
-        let running = tokio::spawn(told.run());
+        let mut running = JoinSet::new();
+        running.spawn(told.run());
         pass(1, || {}).await;
         let told = heard(&listener);
         assert_eq!(told[0], "WATCHDOG_USEC=60000000", "{told:?}");
         assert!(told[1].starts_with("READY=1\n"), "{told:?}");
-        running.abort();
         let enough = Watchdog::of(30 * SECOND, 10 * SECOND);
         assert!(!enough.is_extended);
     }

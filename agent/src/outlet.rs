@@ -40,8 +40,9 @@ impl Outlet {
 
     /// Nothing was seen for this long.
     pub fn tell_of(&self, unseen: &Gap) {
-        let point = self.gap_tagging.as_ref().and_then(|it| gap(it, unseen));
-        point.into_iter().for_each(|it| self.sink.offer(it));
+        if let Some(point) = self.gap_tagging.as_ref().and_then(|it| gap(it, unseen)) {
+            self.sink.offer(point);
+        }
     }
 
     /// Counts in what ended as a part of the host before the first tick.

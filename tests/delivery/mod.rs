@@ -4,6 +4,7 @@ mod arrival;
 mod asked;
 mod command_line;
 mod ending;
+mod gaps;
 mod host;
 mod layers;
 mod looks;

@@ -1,4 +1,4 @@
-//! What the service manager sees of the agent: when it is ready, and how it stands.
+//! What the service manager sees of the agent: when it is ready, how it stands, and that it ticks.
 
 use std::{os::unix::net::UnixDatagram, time::Duration};
 
@@ -6,7 +6,7 @@ use super::PATIENCE;
 use crate::harness::{Home, InfluxServer, eventually};
 
 #[test]
-fn the_service_manager_is_told_when_the_agent_is_ready_and_when_a_sink_fails() {
+fn the_service_manager_is_told_when_the_agent_is_ready_that_it_ticks_and_when_a_sink_fails() {
     let Some(mut server) = InfluxServer::start() else {
         return;
     };
@@ -18,7 +18,8 @@ fn the_service_manager_is_told_when_the_agent_is_ready_and_when_a_sink_fails() {
         .set_read_timeout(Some(Duration::from_millis(200)))
         .unwrap();
     let socket = path.to_str().unwrap();
-    let mut agent = home.start_with(&[("NOTIFY_SOCKET", socket)], &["--influx", &url]);
+    let variables = [("NOTIFY_SOCKET", socket), ("WATCHDOG_USEC", "3000000")];
+    let mut agent = home.start_with(&variables, &["--influx", &url]);
     let hears = |what: &str, fits: &dyn Fn(&str) -> bool| {
         eventually(PATIENCE, what, || {
             let mut datagram = [0; 4096];
@@ -30,13 +31,16 @@ fn the_service_manager_is_told_when_the_agent_is_ready_and_when_a_sink_fails() {
     };
 
     let ready = hears("it is ready", &|it| it.starts_with("READY=1\nSTATUS="));
-    assert!(ready.contains(" containers by "), "{ready}");
+    assert!(ready.contains(" containers; "), "{ready}");
+    assert!(ready.contains(" kernel programs; "), "{ready}");
     assert!(ready.ends_with("; influxdb: ok"), "{ready}");
     server.kill();
     let failing = hears("the sink fails", &|it| {
         it.starts_with("STATUS=") && it.contains("; influxdb: failing since ")
     });
     assert!(failing.ends_with(" points wait"), "{failing}");
+    hears("it ticks", &|it| it == "WATCHDOG=1");
+    hears("it ticks on", &|it| it == "WATCHDOG=1");
     server.start_again();
     agent.stop();
     hears("it ends", &|it| it.starts_with("STOPPING=1\n"));

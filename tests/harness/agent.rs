@@ -82,16 +82,24 @@ impl Home {
         variables: &[(&str, &str)],
         arguments: &[A],
     ) -> AgentProcess {
-        let output = self.next_output();
         let mut command = self.command("run");
-        let process = command
+        command.args(arguments).envs(variables.iter().copied());
+        self.launch(command, |mut it| it.spawn().unwrap())
+    }
+
+    /// Starts an agent here by `start`, and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn launch(
+        &self,
+        mut command: Command,
+        start: impl FnOnce(Command) -> Child,
+    ) -> AgentProcess {
+        let output = self.next_output();
+        command
             .args(["--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .envs(variables.iter().copied())
             .stdout(File::create(&output.stdout).unwrap())
-            .stderr(File::create(&output.stderr).unwrap())
-            .spawn()
-            .unwrap();
+            .stderr(File::create(&output.stderr).unwrap());
+        let process = start(command);
         let mut agent = AgentProcess {
             process,
             address: ([127, 0, 0, 1], 0).into(),

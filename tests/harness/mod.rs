@@ -23,6 +23,7 @@ mod redis;
 mod root_counter;
 pub(crate) mod scripted;
 pub(crate) mod tls;
+pub(crate) mod unprivileged;
 mod victoria;
 mod wait;
 pub(crate) mod web;

@@ -21,6 +21,7 @@ mod oom;
 mod packets;
 mod pids;
 mod pressure;
+mod privileges;
 mod remains;
 mod restart;
 mod scheduling;

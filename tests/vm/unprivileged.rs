@@ -2,22 +2,14 @@
 
 use std::{
     fs,
-    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    os::unix::fs::PermissionsExt as _,
     process::{Command, Output},
-    thread,
 };
 
-use caps::{CapSet, Capability, CapsHashSet};
-use nix::errno::Errno;
+use caps::Capability;
 use serde_json::Value as Json;
 
-use crate::harness::Home;
-
-/// `SECBIT_NO_SETUID_FIXUP` of include/uapi/linux/securebits.h.
-const NO_SETUID_FIXUP: libc::c_int = 1 << 2;
-
-/// A user that owns nothing.
-const NOBODY: u32 = 65_534;
+use crate::harness::{Home, unprivileged::started};
 
 /// A command of the program in a home that is open to that user.
 pub(crate) fn command(home: &Home, verb: &str) -> Command {
@@ -45,17 +37,6 @@ pub(crate) fn measures(capabilities: &[Capability], by: &str) {
 
 /// Runs a command as that user with these capabilities and no other.
 #[track_caller]
-pub(crate) fn run(mut command: Command, capabilities: &[Capability]) -> Output {
-    let capabilities: CapsHashSet = capabilities.iter().copied().collect();
-    // Both are of a thread; the process that it starts inherits them. The change of user must leave the ambient set as
-    // it is, which is then all that a program without capabilities of its own has.
-    let child = thread::spawn(move || {
-        // SAFETY: it takes a number and touches no memory.
-        let set = unsafe { libc::prctl(libc::PR_SET_SECUREBITS, NO_SETUID_FIXUP) };
-        Errno::result(set).unwrap();
-        caps::set(None, CapSet::Inheritable, &capabilities).unwrap();
-        caps::set(None, CapSet::Ambient, &capabilities).unwrap();
-        command.uid(NOBODY).gid(NOBODY).output().unwrap()
-    });
-    child.join().unwrap()
+pub(crate) fn run(command: Command, capabilities: &[Capability]) -> Output {
+    started(command, capabilities, |it| it.output().unwrap())
 }

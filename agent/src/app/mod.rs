@@ -28,7 +28,7 @@ use crate::{
     host::{
         Runtimes,
         docker_api::{DEFAULT_SOCKET, DockerApi},
-        process,
+        privileges, process,
     },
     http::{
         Server,
@@ -163,12 +163,14 @@ impl App {
             Some(socket) => Some(listeners::points(socket, tagging, takers, &stats)?),
             None => None,
         };
-        let source = Source::start(
-            &config.collect,
-            config.selection(),
-            &config.state_dir,
-            Runtimes::new("/"),
-        )?;
+        let source = privileges::raised(|| {
+            Source::start(
+                &config.collect,
+                config.selection(),
+                &config.state_dir,
+                Runtimes::new("/"),
+            )
+        })?;
         tracing::info!(
             containers = source.containers(),
             "what counts: {}",
@@ -240,6 +242,7 @@ impl App {
         let (stop, stopping) = watch::channel(false);
         let (collector, mut collector_ended) =
             start(self.collector, Arc::clone(&self.stop_collector))?;
+        privileges::drop_all()?;
         let mut tasks: JoinSet<(String, String)> = JoinSet::new();
         // The API of a runtime and a service manager are of help where there is one; nothing waits for them, not even
         // the end.

@@ -16,6 +16,7 @@ use std::{
 
 use nix::sys::statvfs::statvfs;
 
+use super::privileges;
 use crate::{container::CgroupId, snapshot::SpaceTotals};
 
 /// Rounds of questions that may wait. What does not fit is not asked before the containers' next turn.
@@ -43,6 +44,7 @@ impl LayerSpace {
         thread::Builder::new()
             .name("space".to_owned())
             .spawn(move || {
+                privileges::keep_to_read();
                 for (container, process) in asked.into_iter().flatten() {
                     if answer.send((container, space_of(process))).is_err() {
                         return;

@@ -18,6 +18,7 @@ pub mod netns;
 pub mod oom_file;
 pub mod pids_files;
 pub mod pressure_files;
+pub mod privileges;
 pub mod process;
 pub mod rstat;
 mod runtimes;

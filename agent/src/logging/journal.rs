@@ -144,28 +144,26 @@ mod tests {
 
     const HOSTILE: &str = "evil\u{1b}[2J\u{202e}\nPRIORITY=0\n<3>forged";
 
-    /// Keeps what the entry of an event consists of.
+    /// Keeps the entry of the last event.
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<(Vec<String>, String)>>>);
+    struct Kept(Arc<Mutex<Option<Entry>>>);
 
     impl<S: Subscriber> Layer<S> for Kept {
         fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-            let entry = Entry::of(event);
-            let kept = (entry.fields(), entry.line());
-            self.0.lock().unwrap().push(kept);
+            *self.0.lock().unwrap() = Some(Entry::of(event));
         }
     }
 
-    fn entry(log: impl FnOnce()) -> (Vec<String>, String) {
+    fn entry(log: impl FnOnce()) -> Entry {
         let kept = Kept::default();
         let subscriber = tracing_subscriber::registry().with(kept.clone());
         tracing::subscriber::with_default(subscriber, log);
-        kept.0.lock().unwrap().remove(0)
+        kept.0.lock().unwrap().take().unwrap()
     }
 
     #[test]
     fn each_value_is_a_field_as_it_is_and_the_message_says_all_of_it() {
-        let (fields, line) = entry(|| {
+        let entry = entry(|| {
             tracing::warn!(sink = HOSTILE, shown = %HOSTILE, batches.dropped = 3, "lost {HOSTILE}");
         });
         let safe = r"evil\u{1b}[2J\u{202e}\nPRIORITY=0\n<3>forged";
@@ -173,7 +171,7 @@ mod tests {
             "cgflux::logging::journal::tests: lost {safe} sink=\"{safe}\" shown={safe} batches.dropped=3"
         );
         assert_eq!(
-            fields,
+            entry.fields(),
             [
                 format!("MESSAGE={text}"),
                 "PRIORITY=4".to_owned(),
@@ -184,15 +182,15 @@ mod tests {
                 "CGFLUX_BATCHES_DROPPED=3".to_owned(),
             ]
         );
-        assert_eq!(line, format!("<4>{text}\n"));
+        assert_eq!(entry.line(), format!("<4>{text}\n"));
     }
 
     #[test]
     fn levels_are_priorities() {
-        let of = |log: fn()| entry(log).0[1].clone();
-        assert_eq!(of(|| tracing::error!("x")), "PRIORITY=3");
-        assert_eq!(of(|| tracing::info!("x")), "PRIORITY=6");
-        assert_eq!(of(|| tracing::debug!("x")), "PRIORITY=7");
+        let of = |log: fn()| entry(log).priority;
+        assert_eq!(of(|| tracing::error!("x")), 3);
+        assert_eq!(of(|| tracing::info!("x")), 6);
+        assert_eq!(of(|| tracing::debug!("x")), 7);
     }
 
     #[test]

@@ -127,6 +127,14 @@ impl Source {
         }
     }
 
+    /// Whether the kernel programs' maps can be read, if there are any.
+    pub fn reads_maps(&self) -> bool {
+        match &self.kind {
+            Kind::Kernel(source) => source.reads_maps(),
+            Kind::Files(_) => true,
+        }
+    }
+
     /// CPUs that the kernel programs used when last measured; `None` if they were not, or there are none.
     pub fn programs_cpus(&self) -> Option<f64> {
         match &self.kind {

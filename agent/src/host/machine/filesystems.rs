@@ -15,7 +15,10 @@ use std::{
 use nix::sys::statvfs::statvfs;
 
 use super::mounts::{Mount, worth_telling};
-use crate::snapshot::{Filesystem, Inodes};
+use crate::{
+    host::privileges,
+    snapshot::{Filesystem, Inodes},
+};
 
 /// How long a filesystem may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -137,7 +140,10 @@ impl Filesystems {
         let shared = Arc::clone(&progress);
         let started = thread::Builder::new()
             .name("filesystems".to_owned())
-            .spawn(move || survey(&mountinfo, &silent, ask, &shared));
+            .spawn(move || {
+                privileges::keep_to_read();
+                survey(&mountinfo, &silent, ask, &shared);
+            });
         match started {
             Ok(_detached) => {
                 self.under_way = Some(Survey {

@@ -271,6 +271,11 @@ impl KernelSource {
         self.block_files.read_slowly();
     }
 
+    /// Whether the programs' maps can be read.
+    pub(super) fn reads_maps(&self) -> bool {
+        self.kernel.losses().is_ok()
+    }
+
     /// CPUs that the programs used when last measured.
     pub(super) fn programs_cpus(&self) -> Option<f64> {
         self.health.programs_cpus()
