@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::{
     container::{Container, Directory, Kind, Selection, Share, identify},
-    host::{Runtimes, cgroup_tree::Layout},
+    host::{Runtimes, cgroup_tree::Layout, outside::machine_root},
     text::printable,
 };
 
@@ -27,7 +27,7 @@ fn look(selection: Selection) -> Option<Directory> {
     let layout = Layout::find().ok()?;
     let hierarchy = layout.accounting();
     let mut directory = Directory::new(hierarchy.id_of("/").ok()?, selection);
-    let mut runtimes = Runtimes::new("/");
+    let mut runtimes = Runtimes::new(machine_root());
     for (cgroup, path) in hierarchy.walk(MAX_CGROUPS).ok()?.cgroups {
         let info = runtimes.lookup(&identify(&path));
         directory.insert(cgroup, &path, info);

@@ -24,6 +24,7 @@ mod pressure;
 mod privileges;
 mod remains;
 mod restart;
+mod sandbox;
 mod scheduling;
 mod slots;
 mod space;

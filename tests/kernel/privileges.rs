@@ -89,7 +89,7 @@ fn only_the_collector_keeps_capabilities_and_families_come_back_all_the_same() {
             .lines()
             .find(of)
             .unwrap_or_else(|| panic!("{metrics}"));
-        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
     };
     let attached = programs();
     home.configure(

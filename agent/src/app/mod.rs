@@ -28,6 +28,7 @@ use crate::{
     host::{
         Runtimes,
         docker_api::{DEFAULT_SOCKET, DockerApi},
+        outside::machine_root,
         privileges, process,
     },
     http::{
@@ -168,7 +169,7 @@ impl App {
                 &config.collect,
                 config.selection(),
                 &config.state_dir,
-                Runtimes::new("/"),
+                Runtimes::new(machine_root()),
             )
         })?;
         tracing::info!(

@@ -16,6 +16,7 @@ pub mod machine_id;
 pub mod memory_files;
 pub mod netns;
 pub mod oom_file;
+pub mod outside;
 pub mod pids_files;
 pub mod pressure_files;
 pub mod privileges;

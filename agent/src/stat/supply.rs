@@ -17,7 +17,7 @@ use crate::{
     },
     clock::Clock,
     config::{Config, Endpoint, SourceChoice},
-    host::{Runtimes, process},
+    host::{Runtimes, outside::machine_root, process},
     metrics::Batch,
     snapshot::{Interval, Snapshot},
     source::{Source, SourceError},
@@ -219,7 +219,7 @@ impl Here {
             &config.collect,
             config.selection(),
             state.path(),
-            Runtimes::new("/"),
+            Runtimes::new(machine_root()),
         )?;
         let reason = match config.collect.source {
             SourceChoice::Files => format!("{reason}; collect.source = \"files\""),

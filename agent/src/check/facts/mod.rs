@@ -9,6 +9,7 @@ pub mod kernel;
 pub mod privileges;
 pub mod programs;
 pub mod runtimes;
+pub mod sandbox;
 pub mod sinks;
 
 use std::{fs, io, path::Path, time::Duration};
@@ -20,6 +21,7 @@ pub use kernel::KernelFacts;
 pub use privileges::{Capability, Privileges};
 pub use programs::{Programs, Refusal};
 pub use runtimes::{Api, RuntimeFacts};
+pub use sandbox::Sandbox;
 pub use sinks::{SinkFacts, SinkState};
 
 use crate::{
@@ -41,6 +43,8 @@ pub struct Facts {
     pub kernel: KernelFacts,
     /// This process.
     pub privileges: Privileges,
+    /// The files that it sees.
+    pub sandbox: Sandbox,
     /// The cgroup hierarchies.
     pub cgroups: Cgroups,
     /// What became of the kernel programs.
@@ -65,6 +69,7 @@ impl Facts {
             budget: config.budget,
             kernel: KernelFacts::read(),
             privileges: Privileges::read(),
+            sandbox: Sandbox::look(),
             cgroups: cgroups::read(layout),
             programs,
             runtimes: runtimes::look().await,

@@ -1,11 +1,14 @@
 //! Facts of the container runtimes: whether what tells names, images and labels can be read.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::{Access, PATIENCE};
 use crate::{
     client::{GetError, Server, get},
-    host::{Runtimes, docker_api::DEFAULT_SOCKET},
+    host::{Runtimes, docker_api::DEFAULT_SOCKET, outside},
     text::chain,
 };
 
@@ -36,10 +39,13 @@ pub enum Api {
 /// Looks at all of them.
 pub(super) async fn look() -> Vec<RuntimeFacts> {
     let mut runtimes: Vec<RuntimeFacts> = Vec::new();
-    for (name, path) in Runtimes::new("/").folders() {
-        // `/var/run` is `/run` on most machines.
+    let root = outside::machine_root();
+    for (name, folder) in Runtimes::new(root).folders() {
+        let access = Access::of_folder(&folder);
+        // As it is called on the machine; `/var/run` is `/run` on most.
+        let path = folder.strip_prefix(root).unwrap_or(&folder);
+        let path = Path::new("/").join(path);
         let path = path.canonicalize().unwrap_or(path);
-        let access = Access::of_folder(&path);
         match runtimes.iter_mut().find(|it| it.name == name) {
             Some(runtime) if runtime.folders.iter().any(|(known, _)| *known == path) => {}
             Some(runtime) => runtime.folders.push((path, access)),

@@ -11,6 +11,7 @@ mod programs;
 mod refusal;
 mod resources;
 mod runtimes;
+mod sandbox;
 mod sinks;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,11 @@
 //! Judges what this process may do, capability by capability.
 
-use super::refusal::{
-    FIRST_WITHOUT_MEMLOCK, MORE_MEMLOCK, NEEDED, OUT_OF_NAMESPACE, how_to_get, is_short_of_memlock,
+use super::{
+    refusal::{
+        FIRST_VERSION, FIRST_WITHOUT_MEMLOCK, MORE_MEMLOCK, NEEDED, OUT_OF_NAMESPACE, how_to_get,
+        is_short_of_memlock,
+    },
+    sandbox,
 };
 use crate::check::{
     facts::{Capability, Facts},
@@ -60,6 +64,7 @@ pub(super) fn items(facts: &Facts) -> Vec<Item> {
         items.push(Item::note("seccomp", "a filter is in force").because(why));
     }
     items.extend(memlock(facts));
+    items.extend(sandbox::item(facts));
     items
 }
 
@@ -92,6 +97,15 @@ fn capability(facts: &Facts, purchase: &Purchase) -> Item {
             Item::note(capability.name, finding)
         }
         Some(true) => Item::pass(capability.name, format!("held: {buys}")),
+        Some(false) if NEEDED.contains(capability) && is_unknown_to(facts) => {
+            let finding = format!("not known to this kernel: {buys}");
+            Item::new(*level, capability.name, finding)
+                .because(*without)
+                .fixed_by(
+                    "boot Linux 5.8 or later; before, nothing else serves, CAP_SYS_ADMIN neither",
+                )
+                .unless_unwanted(facts)
+        }
         Some(false) => {
             let item =
                 Item::new(*level, capability.name, format!("lacking: {buys}")).because(*without);
@@ -110,6 +124,11 @@ fn capability(facts: &Facts, purchase: &Purchase) -> Item {
             format!("unknown, for /proc/self/status does not tell: {buys}"),
         ),
     }
+}
+
+/// Whether the kernel is from before `CAP_BPF` and `CAP_PERFMON`.
+fn is_unknown_to(facts: &Facts) -> bool {
+    facts.kernel.version().is_some_and(|it| it < FIRST_VERSION)
 }
 
 /// All that it should have and lacks: one fix for all of them.

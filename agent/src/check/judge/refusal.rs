@@ -121,6 +121,12 @@ pub(super) fn how_to_get(facts: &Facts, missing: &[Capability]) -> String {
     let could = |it: &Capability| facts.privileges.may_hold(*it) != Some(false);
     let with_prefix: Vec<&str> = missing.iter().map(|it| it.name).collect();
     let names = with_prefix.join(" ");
+    let takes_new_names = missing.iter().any(|it| NEEDED.contains(it));
+    let instead = if takes_new_names {
+        INSTEAD_OF_NEW_NAMES
+    } else {
+        ""
+    };
     if !missing.iter().all(could) {
         let added: Vec<String> = with_prefix
             .iter()
@@ -128,15 +134,22 @@ pub(super) fn how_to_get(facts: &Facts, missing: &[Capability]) -> String {
             .collect();
         return format!(
             "whoever started this process took it away for good; give it back there: `docker run {}` (a Docker that \
-             does not know these takes `--cap-add SYS_ADMIN`), or CapabilityBoundingSet= of the unit",
+             does not know these takes `--cap-add SYS_ADMIN`), or in the unit, by `systemctl edit cgflux`, both \
+             `AmbientCapabilities={names}` and `CapabilityBoundingSet={names}`{instead}",
             added.join(" "),
         );
     }
     if facts.privileges.uid == 0 {
         return "run it from a root shell that has all capabilities: `sudo -i`".to_owned();
     }
-    format!("run it with sudo, or give its unit `AmbientCapabilities={names}`")
+    format!(
+        "run it with sudo, or give its unit, by `systemctl edit cgflux`, `AmbientCapabilities={names}`{instead}"
+    )
 }
+
+/// systemd passes over names in a unit that it was built without.
+const INSTEAD_OF_NEW_NAMES: &str = ", or where systemd does not know CAP_BPF and CAP_PERFMON, as its journal then says, \
+     CAP_SYS_ADMIN in their place: /usr/share/doc/cgflux/examples/privileged.conf is such a drop-in";
 
 /// Whether locked memory is limited below what the maps need: some hundred bytes a slot and stripe, so a few MiB.
 pub(super) fn is_short_of_memlock(facts: &Facts) -> bool {

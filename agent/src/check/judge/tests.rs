@@ -4,8 +4,8 @@ use super::*;
 use crate::{
     check::facts::{
         Access, Api, Capability, CgroupFacts, DaemonFacts, DeliveryFacts, Holder, KeptFacts,
-        KernelFacts, Page, Privileges, Refusal, RuntimeFacts, SinkFacts, SinkState, SocketFacts,
-        SpoolFacts, StateFolder,
+        KernelFacts, Page, Privileges, Refusal, RuntimeFacts, Sandbox, SinkFacts, SinkState,
+        SocketFacts, SpoolFacts, StateFolder,
     },
     config::{Budget, Collect},
     host::cgroup_tree::Mode,
@@ -40,6 +40,7 @@ fn facts() -> Facts {
             seccomp: Some(false),
             memlock_bytes: None,
         },
+        sandbox: Sandbox::default(),
         cgroups: Ok(CgroupFacts {
             mode: Mode::V2,
             mount: "/sys/fs/cgroup".into(),
@@ -321,6 +322,70 @@ fn each_capability_says_what_it_buys_and_how_to_get_it() {
     assert!(fix(&|_| {}).contains("root shell"));
     assert!(fix(&|it| it.bounding = it.effective).contains("--cap-add BPF"));
     assert!(fix(&|it| it.first_user_namespace = Some(false)).contains("--userns=host"));
+}
+
+#[test]
+fn a_systemd_that_does_not_know_the_names_gets_a_drop_in_and_an_old_kernel_no_advice_that_is_no_use()
+ {
+    // As a unit on such a systemd: the names it knows are there, and in the bounding set too.
+    let known = without(Capability::BPF) & without(Capability::PERFMON);
+    let known = known & !(1 << Capability::SYS_ADMIN.number);
+    let unit = |it: &mut Facts| {
+        it.privileges.uid = 990;
+        it.privileges.effective = Some(known);
+        it.privileges.bounding = Some(known);
+    };
+    let item = check("privileges/CAP_BPF", Level::Fail, Verdict::Degraded, unit);
+    let fix = item.fix.unwrap_or_default();
+    for words in [
+        "`CapabilityBoundingSet=CAP_BPF CAP_PERFMON`",
+        "CAP_SYS_ADMIN in their place",
+        "examples/privileged.conf",
+    ] {
+        assert!(fix.contains(words), "{fix}");
+    }
+    let item = check("privileges/CAP_BPF", Level::Fail, Verdict::Degraded, |it| {
+        unit(it);
+        it.kernel.release = "5.4.0".to_owned();
+    });
+    assert!(item.finding.starts_with("not known to this kernel"));
+    assert!(item.fix.unwrap_or_default().contains("Linux 5.8"));
+}
+
+#[test]
+fn what_a_sandbox_hides_is_named_with_the_setting_that_does_it() {
+    let covered = [
+        "/dev",
+        "/home",
+        "/proc/sys",
+        "/srv",
+        "/tmp",
+        "/usr/lib/modules",
+    ];
+    let hides = |it: &mut Facts| it.sandbox.covered = covered.map(Into::into).into();
+    let item = check("privileges/sandbox", Level::Warn, Verdict::Degraded, hides);
+    for words in [
+        "/home (ProtectHome=)",
+        "/tmp (PrivateTmp=)",
+        "/srv (Inaccessible",
+    ] {
+        assert!(item.finding.contains(words), "{}", item.finding);
+    }
+    for words in ["/dev", "/proc", "/usr"] {
+        assert!(!item.finding.contains(words), "{}", item.finding);
+    }
+    let fix = item.fix.unwrap_or_default();
+    assert!(fix.contains("ProtectHome=read-only and "), "{fix}");
+    // They are opened all the same.
+    check("privileges/sandbox", Level::Note, Verdict::Ready, |it| {
+        hides(it);
+        it.sandbox.is_open = true;
+    });
+    let mut facts = facts();
+    facts.sandbox.covered = vec!["/dev".into(), "/run/credentials".into()];
+    let report = judge(&facts);
+    let mut items = report.sections.iter().flat_map(|it| &it.items);
+    assert!(items.all(|it| it.name != "sandbox"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use nix::sys::statvfs::statvfs;
 
 use super::mounts::{Mount, worth_telling};
 use crate::{
-    host::privileges,
+    host::{outside, privileges},
     snapshot::{Filesystem, Inodes},
 };
 
@@ -26,12 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Most threads left behind; then none is asked any more until one of them comes back.
 const MAX_LEFT_BEHIND: usize = 8;
 
-/// Asks one filesystem; to be replaced where a test wants one that does not answer.
-type Ask = fn(&Mount) -> io::Result<Filesystem>;
+/// Asks one filesystem below that root; to be replaced where a test wants one that does not answer.
+type Ask = fn(&Path, &Mount) -> io::Result<Filesystem>;
 
 /// The filesystems as they were last told.
 #[derive(Debug)]
 pub(super) struct Filesystems {
+    /// Where the machine's `/` is for this process.
+    root: &'static Path,
     mountinfo: PathBuf,
     ask: Ask,
     interval_ns: u64,
@@ -66,11 +68,16 @@ struct Progress {
 impl Filesystems {
     /// Filesystems that are asked once in `interval`.
     pub(super) fn new(interval: Duration) -> Self {
-        Self::asked_by(Path::new("/proc/self/mountinfo"), interval, ask)
+        let root = outside::machine_root();
+        Self {
+            root,
+            ..Self::asked_by(outside::mountinfo(root), interval, ask)
+        }
     }
 
     fn asked_by(mountinfo: &Path, interval: Duration, ask: Ask) -> Self {
         Self {
+            root: Path::new("/"),
             mountinfo: mountinfo.to_owned(),
             ask,
             interval_ns: nanoseconds(interval),
@@ -136,13 +143,13 @@ impl Filesystems {
             .iter()
             .filter_map(|survey| survey.progress().at.clone())
             .collect();
-        let (mountinfo, ask) = (self.mountinfo.clone(), self.ask);
+        let (root, mountinfo, ask) = (self.root, self.mountinfo.clone(), self.ask);
         let shared = Arc::clone(&progress);
         let started = thread::Builder::new()
             .name("filesystems".to_owned())
             .spawn(move || {
                 privileges::keep_to_read();
-                survey(&mountinfo, &silent, ask, &shared);
+                survey(&mountinfo, &silent, |mount| ask(root, mount), &shared);
             });
         match started {
             Ok(_detached) => {
@@ -172,7 +179,12 @@ impl Survey {
 }
 
 /// Asks all filesystems but the `silent` ones, one after the other.
-fn survey(mountinfo: &Path, silent: &[PathBuf], ask: Ask, progress: &Mutex<Progress>) {
+fn survey(
+    mountinfo: &Path,
+    silent: &[PathBuf],
+    ask: impl Fn(&Mount) -> io::Result<Filesystem>,
+    progress: &Mutex<Progress>,
+) {
     let mountinfo = fs::read(mountinfo).unwrap_or_else(|error| {
         tracing::debug!(%error, "the mounts cannot be read");
         Vec::new()
@@ -194,8 +206,8 @@ fn survey(mountinfo: &Path, silent: &[PathBuf], ask: Ask, progress: &Mutex<Progr
     lock(progress).has_ended = true;
 }
 
-fn ask(mount: &Mount) -> io::Result<Filesystem> {
-    let answer = statvfs(&mount.point)?;
+fn ask(root: &Path, mount: &Mount) -> io::Result<Filesystem> {
+    let answer = statvfs(&outside::below(root, &mount.point))?;
     let bytes = |blocks: u64| blocks.saturating_mul(answer.fragment_size());
     let inodes = Inodes {
         total: answer.files(),
@@ -273,7 +285,7 @@ mod tests {
     static ANSWERS: AtomicBool = AtomicBool::new(false);
 
     #[expect(clippy::unnecessary_wraps, reason = "it asks as the real one does")]
-    fn answers_late(mount: &Mount) -> io::Result<Filesystem> {
+    fn answers_late(_root: &Path, mount: &Mount) -> io::Result<Filesystem> {
         while mount.point == Path::new("/dead") && !ANSWERS.load(Ordering::Relaxed) {
             thread::park_timeout(Duration::from_millis(1));
         }
@@ -316,7 +328,7 @@ mod tests {
     #[test]
     fn no_more_than_a_few_threads_are_left_behind() {
         static ENOUGH: AtomicBool = AtomicBool::new(false);
-        fn never(_mount: &Mount) -> io::Result<Filesystem> {
+        fn never(_root: &Path, _mount: &Mount) -> io::Result<Filesystem> {
             while !ENOUGH.load(Ordering::Relaxed) {
                 thread::park_timeout(Duration::from_millis(1));
             }

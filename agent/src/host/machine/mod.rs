@@ -1,7 +1,7 @@
 //! The machine as a whole: CPU time by mode, load, memory, disks, interfaces, filesystems, pressure.
 //!
-//! Read from `/proc` of the agent's own namespaces, so in a container of its own it tells of that one's network and
-//! mounts. What cannot be read is absent; that is told once. Nothing here waits: filesystems, which may, are asked on
+//! Read from `/proc` of the agent's own namespaces, so in a container of its own it tells of that one's network; of
+//! filesystems the machine's are told where they may be looked at. What cannot be read is absent; that is told once. Nothing here waits: filesystems, which may, are asked on
 //! threads of their own.
 
 mod cpu;
@@ -15,6 +15,8 @@ mod pressure;
 mod proc_file;
 
 use std::time::Duration;
+
+pub use mounts::covered;
 
 use crate::snapshot::{CpuTimes, Machine, Timestamp};
 use disks::Disks;

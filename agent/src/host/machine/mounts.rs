@@ -1,4 +1,5 @@
-//! `/proc/self/mountinfo` → which filesystems are worth telling, one mount point each.
+//! `mountinfo` → which filesystems are worth telling, one mount point each; and where one process has other files than
+//! another.
 //!
 //! Read here and not through `procfs`, which leaves `\040` as it is and gives up at a byte that is no UTF-8: anybody
 //! who may mount a FUSE filesystem makes up such names.
@@ -53,8 +54,8 @@ pub(super) struct Mount {
 struct Row {
     /// The device's numbers, the same for all mounts of one filesystem.
     device_numbers: Vec<u8>,
-    /// Whether all of the filesystem is mounted, and not a folder of it.
-    is_whole: bool,
+    /// The folder of the filesystem that is mounted.
+    folder: Vec<u8>,
     point: Vec<u8>,
     fstype: String,
     source: String,
@@ -63,10 +64,7 @@ struct Row {
 /// The filesystems to ask, those of this machine first. Of several mounts of one filesystem the whole one is chosen, then
 /// the one with the shortest mount point; what is hidden by a later mount at the same place is left out.
 pub(super) fn worth_telling(mountinfo: &[u8]) -> Vec<Mount> {
-    let rows: Vec<Row> = mountinfo
-        .split(|byte| *byte == b'\n')
-        .filter_map(row)
-        .collect();
+    let rows = rows(mountinfo);
     let on_top: HashMap<&[u8], usize> = rows
         .iter()
         .enumerate()
@@ -78,7 +76,7 @@ pub(super) fn worth_telling(mountinfo: &[u8]) -> Vec<Mount> {
         .filter(|(at, row)| on_top.get(&row.point[..]) == Some(at) && is_worth_telling(row))
         .map(|(_, row)| row)
         .collect();
-    candidates.sort_by_key(|row| (is_remote(row), !row.is_whole, row.point.len()));
+    candidates.sort_by_key(|row| (is_remote(row), row.folder != b"/", row.point.len()));
     let (mut devices, mut names) = (HashSet::new(), HashSet::new());
     candidates
         .into_iter()
@@ -96,6 +94,49 @@ pub(super) fn worth_telling(mountinfo: &[u8]) -> Vec<Mount> {
         .collect()
 }
 
+/// Folders at which one process has other files than the machine, where `own` and `machine` are what is mounted for
+/// each; those below another one are left out.
+pub fn covered(own: &[u8], machine: &[u8]) -> Vec<PathBuf> {
+    let (own, machine) = (rows(own), rows(machine));
+    let points = own
+        .iter()
+        .chain(machine.iter().filter(|it| is_worth_telling(it)));
+    let mut points: Vec<&[u8]> = points.map(|row| &row.point[..]).collect();
+    // A folder comes before what is in it.
+    points.sort_unstable();
+    points.dedup();
+    let mut covered: Vec<&[u8]> = Vec::new();
+    for point in points {
+        let is_within = covered.iter().any(|it| is_at_or_below(point, it));
+        if !is_within && stands_at(&own, point) != stands_at(&machine, point) {
+            covered.push(point);
+        }
+    }
+    let path = |point: &[u8]| PathBuf::from(OsString::from_vec(point.to_vec()));
+    covered.into_iter().map(path).collect()
+}
+
+/// Which filesystem stands at a path, and which folder of it: by the last of the innermost mounts.
+fn stands_at<'a>(rows: &'a [Row], path: &[u8]) -> Option<(&'a [u8], Vec<u8>)> {
+    let above = rows.iter().filter(|row| is_at_or_below(path, &row.point));
+    let row = above.max_by_key(|row| row.point.len())?;
+    let rest = path.strip_prefix(&row.point[..]).unwrap_or_default();
+    let parts = [&row.folder[..], rest].into_iter();
+    let names = parts.flat_map(|part| part.split(|byte| *byte == b'/'));
+    let folder = names.filter(|name| !name.is_empty()).collect::<Vec<_>>();
+    Some((&row.device_numbers, folder.join(&b'/')))
+}
+
+fn is_at_or_below(path: &[u8], folder: &[u8]) -> bool {
+    let rest = path.strip_prefix(folder);
+    rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || folder == b"/")
+}
+
+fn rows(mountinfo: &[u8]) -> Vec<Row> {
+    let lines = mountinfo.split(|byte| *byte == b'\n');
+    lines.filter_map(row).collect()
+}
+
 fn is_worth_telling(row: &Row) -> bool {
     let fstype = row.fstype.as_str();
     let has_storage = row.source.starts_with("/dev/") && !IMAGES.contains(&fstype);
@@ -111,7 +152,7 @@ fn is_remote(row: &Row) -> bool {
 fn row(line: &[u8]) -> Option<Row> {
     let mut fields = line.split(|byte| *byte == b' ');
     let device_numbers = fields.nth(2)?.to_owned();
-    let is_whole = fields.next()? == b"/";
+    let folder = unescaped(fields.next()?);
     let point = unescaped(fields.next()?);
     let mut fields = fields.skip(1).skip_while(|field| *field != b"-").skip(1);
     let text = |field: &[u8]| String::from_utf8_lossy(&unescaped(field)).into_owned();
@@ -119,7 +160,7 @@ fn row(line: &[u8]) -> Option<Row> {
     let source = text(fields.next()?);
     (!point.is_empty()).then_some(Row {
         device_numbers,
-        is_whole,
+        folder,
         point,
         fstype,
         source,
@@ -205,6 +246,31 @@ mod tests {
             assert!(points.iter().any(|it| it == point), "{point:?}: {points:?}");
         }
         assert_eq!(points.len(), 6);
+    }
+
+    #[test]
+    fn what_a_sandbox_puts_over_the_machines_files_is_found() {
+        let machine = "27 1 254:0 / / rw - ext4 /dev/vda rw\n\
+                       28 27 0:5 / /dev rw - devtmpfs devtmpfs rw\n\
+                       29 27 8:17 / /home rw - xfs /dev/sdb1 rw\n\
+                       30 27 8:33 / /srv/data rw - ext4 /dev/sdc1 rw\n\
+                       31 27 0:60 / /srv/o/merged rw - overlay overlay rw\n";
+        let same = covered(machine.as_bytes(), machine.as_bytes());
+        assert_eq!(same, Vec::<PathBuf>::new());
+        // In the form of a unit with ProtectSystem=strict, ProtectHome=tmpfs, PrivateTmp=yes and PrivateDevices=yes, whose
+        // namespace has neither the overlay nor the disk that were mounted later.
+        let own = "127 1 254:0 / / ro - ext4 /dev/vda rw\n\
+                   128 127 0:70 / /dev rw - tmpfs tmpfs rw\n\
+                   129 127 8:17 / /home rw - xfs /dev/sdb1 rw\n\
+                   130 129 0:71 / /home ro - tmpfs tmpfs rw\n\
+                   131 127 254:0 /tmp/systemd-private-1/tmp /tmp rw - ext4 /dev/vda rw\n\
+                   132 127 254:0 /usr /usr ro - ext4 /dev/vda rw\n";
+        let expected = ["/dev", "/home", "/srv/data", "/tmp"].map(PathBuf::from);
+        assert_eq!(covered(own.as_bytes(), machine.as_bytes()), expected);
+        let container =
+            "1 0 0:90 / / rw - overlay overlay rw\n2 1 0:91 / /tmp rw - tmpfs tmpfs rw\n";
+        let expected = [PathBuf::from("/")];
+        assert_eq!(covered(container.as_bytes(), machine.as_bytes()), expected);
     }
 
     #[test]

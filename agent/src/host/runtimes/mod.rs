@@ -17,9 +17,10 @@ use std::{
 };
 
 use self::{
-    places::{Found, Places, below},
+    places::{Found, Places},
     state_file::StateFiles,
 };
+use super::outside::below;
 use crate::container::{Identity, Runtime, RuntimeInfo, user_of};
 
 /// Names, images and labels by the runtimes' state files.
@@ -39,8 +40,7 @@ pub struct Runtimes {
 const SEARCH_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Runtimes {
-    /// Finds the runtimes of the machine whose `/` is at `root`: `/`, or `/proc/1/root` for an agent in a container
-    /// that shares the host's process ids.
+    /// Finds the runtimes of the machine whose `/` is at `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
         let mut files = StateFiles::default();

@@ -11,7 +11,10 @@ use procfs::process::{Process, all_processes_with_root};
 use serde::Deserialize;
 
 use super::state_file::StateFiles;
-use crate::container::{Kind, identify};
+use crate::{
+    container::{Kind, identify},
+    host::outside::below,
+};
 
 /// What a search found.
 #[derive(Debug, Default)]
@@ -73,12 +76,6 @@ pub(super) fn of_user(uid: u32, root: &Path, files: &mut StateFiles) -> Places {
             .push(below(root, home.join(".local/share/containers/storage")));
     }
     places
-}
-
-/// `path`, a path of the machine, as this process can open it.
-pub(super) fn below(root: &Path, path: impl AsRef<Path>) -> PathBuf {
-    let path = path.as_ref();
-    root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// What a command line says of places.
