@@ -6,6 +6,7 @@ mod command_line;
 mod ending;
 mod gaps;
 mod host;
+mod journal;
 mod layers;
 mod looks;
 mod notify;
