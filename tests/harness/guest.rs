@@ -42,9 +42,9 @@ pub(crate) fn packages() -> Option<PathBuf> {
     }
 }
 
-/// A new tree with the guest's files; `None` where there is no archive of them.
+/// Lays the guest's files down in a folder; `None` where there is no archive of them.
 #[track_caller]
-pub(crate) fn unpacked(folder: &Path) -> Option<()> {
+pub(crate) fn unpack(folder: &Path) -> Option<()> {
     let Some(archive) = env::var_os("CGFLUX_TEST_GUEST") else {
         return skip("there is no Debian to install packages in: `cargo xtask test` makes it");
     };
@@ -65,7 +65,7 @@ fn shared() -> Option<&'static Path> {
             fs::remove_dir_all(&folder).unwrap();
         }
         fs::create_dir_all(&folder).unwrap();
-        unpacked(&folder).map(|()| folder)
+        unpack(&folder).map(|()| folder)
     });
     match shared {
         Some(folder) => Some(folder),
@@ -78,17 +78,18 @@ impl Guest {
     #[track_caller]
     pub(crate) fn boot(network: &Namespace) -> Option<Self> {
         let packages = packages()?;
-        Some(Self::boot_from(shared()?, true, &packages, network))
+        let own = ["--volatile=overlay"];
+        Some(Self::boot_with(&own, shared()?, &packages, network))
     }
 
     /// The same from a tree of the test's own, which it changes.
     #[track_caller]
-    pub(crate) fn boot_from(
-        root: &Path,
-        is_shared: bool,
-        packages: &Path,
-        network: &Namespace,
-    ) -> Self {
+    pub(crate) fn boot_from(root: &Path, packages: &Path, network: &Namespace) -> Self {
+        Self::boot_with(&[], root, packages, network)
+    }
+
+    #[track_caller]
+    fn boot_with(options: &[&str], root: &Path, packages: &Path, network: &Namespace) -> Self {
         let cgroup = Cgroup::new("guest");
         let enter = format!(
             "echo 0 >'{}'; exec \"$0\" \"$@\"",
@@ -112,9 +113,7 @@ impl Guest {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        if is_shared {
-            nspawn.arg("--volatile=overlay");
-        }
+        nspawn.args(options);
         let mut guest = Self {
             cgroup,
             process: nspawn.spawn().unwrap(),

@@ -11,7 +11,9 @@ mod upgrade;
 
 use std::time::Duration;
 
-use crate::harness::{Guest, InfluxServer, Influxd, Namespace, eventually};
+use tempfile::TempDir;
+
+use crate::harness::{Guest, InfluxServer, Influxd, Namespace, disk_folder, eventually, guest};
 
 /// What is waited for comes in seconds, and later where others keep the machine busy.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -24,6 +26,8 @@ struct Site {
     guest: Guest,
     influx: InfluxServer,
     _network: Namespace,
+    /// The guest's disk, where it has one of its own.
+    _disk: Option<TempDir>,
 }
 
 impl Site {
@@ -42,6 +46,24 @@ impl Site {
             guest,
             influx,
             _network: network,
+            _disk: None,
+        })
+    }
+
+    /// One whose files are on a disk, as those of a machine are.
+    #[track_caller]
+    fn on_a_disk() -> Option<Self> {
+        let network = Namespace::new("guest")?;
+        let influx = network.inside(InfluxServer::start)?;
+        let packages = guest::packages()?;
+        let disk = disk_folder();
+        guest::unpack(disk.path())?;
+        let guest = Guest::boot_from(disk.path(), &packages, &network);
+        Some(Self {
+            guest,
+            influx,
+            _network: network,
+            _disk: Some(disk),
         })
     }
 

@@ -29,7 +29,7 @@ fn the_rpm_package_installs_starts_and_goes() {
     };
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    if guest::unpacked(root).is_none() {
+    if guest::unpack(root).is_none() {
         return;
     }
     let package = fs::read_dir(&packages)
@@ -57,7 +57,7 @@ fn the_rpm_package_installs_starts_and_goes() {
         "[host]\nname = \"node-2\"\n",
     )
     .unwrap();
-    let running = Guest::boot_from(root, false, &packages, &network);
+    let running = Guest::boot_from(root, &packages, &network);
     running.run("systemctl start cgflux");
     eventually(super::PATIENCE, "it measures", || {
         let told = running.attempt("busybox wget -qO- http://127.0.0.1:8190/api/v1/containers")?;

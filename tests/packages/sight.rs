@@ -17,31 +17,33 @@ fn seen(site: &Site, port: u16) -> Result<(BTreeSet<String>, BTreeSet<String>), 
         .filter(|it| it["kind"] == "container")
         .map(|it| format!("{} {} {}", it["runtime"], it["name"], it["image"]));
     let filesystems = batch["machine"]["host_fs"].clone();
-    let mut paths = BTreeSet::new();
-    collect(&filesystems, &mut paths);
-    Ok((containers.collect(), paths))
+    let mut mounts = BTreeSet::new();
+    collect(&filesystems, &mut mounts);
+    Ok((containers.collect(), mounts))
 }
 
-/// The `path` labels of all samples below.
-fn collect(json: &Json, paths: &mut BTreeSet<String>) {
+/// The mount points of all samples below.
+fn collect(json: &Json, mounts: &mut BTreeSet<String>) {
     match json {
         Json::Object(fields) => {
             for (name, value) in fields {
                 match value {
-                    Json::String(path) if name == "path" => drop(paths.insert(path.clone())),
-                    value => collect(value, paths),
+                    Json::String(mount) if name == "mount" => drop(mounts.insert(mount.clone())),
+                    value => collect(value, mounts),
                 }
             }
         }
-        Json::Array(items) => items.iter().for_each(|item| collect(item, paths)),
+        Json::Array(items) => items.iter().for_each(|item| collect(item, mounts)),
         _ => {}
     }
 }
 
 #[test]
 fn the_service_lists_the_containers_names_and_filesystems_that_root_does() {
-    let Some(site) = Site::new() else { return };
-    // A disk in /home, as many have it, and a data root where PrivateTmp would hide it.
+    let Some(site) = Site::on_a_disk() else {
+        return;
+    };
+    // A data root where PrivateTmp= would hide it, and containers in a home, which ProtectHome= would.
     site.guest.run(
         "mkdir -p /var/tmp/docker\n\
          printf '{\"data-root\": \"/var/tmp/docker\", \"storage-driver\": \"vfs\"}' >/etc/docker/daemon.json\n\

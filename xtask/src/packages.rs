@@ -63,7 +63,7 @@ const fn package(
 }
 
 /// Everything that may be wanted.
-pub(crate) const TABLE: [Package; 25] = [
+pub(crate) const TABLE: &[Package] = &[
     package(
         "rustc-web",
         Need::Compiler,
