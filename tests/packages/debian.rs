@@ -1,9 +1,9 @@
 //! The Debian package, from its installation to its purge.
 
-use std::time::Instant;
+use std::{fs, time::Instant};
 
 use super::{DATABASE, PATIENCE, Site};
-use crate::harness::eventually;
+use crate::harness::{eventually, guest};
 
 #[test]
 fn a_fresh_installation_ships_its_first_point_and_measures_a_container_as_the_kernel_does() {
@@ -78,6 +78,23 @@ fn a_removal_keeps_configuration_and_a_purge_leaves_nothing() {
         ]
     );
     println!("left by a purge: {left:?}, which the test itself has put there");
+}
+
+#[test]
+fn packages_of_one_commit_are_the_same_byte_for_byte() {
+    let Some(packages) = guest::packages() else {
+        return;
+    };
+    let mut compared = 0;
+    for entry in fs::read_dir(packages.join("again")).unwrap() {
+        let again = entry.unwrap().path();
+        let first = packages.join(again.file_name().unwrap());
+        let [first, bytes] = [&first, &again].map(|path| fs::read(path).unwrap());
+        assert!(first == bytes, "{} differs", again.display());
+        println!("{}: {} bytes, twice", again.display(), bytes.len());
+        compared += 1;
+    }
+    assert_eq!(compared, 2, "a .deb and an .rpm");
 }
 
 /// All that lies where packages and services put things.

@@ -16,26 +16,10 @@ fn seen(site: &Site, port: u16) -> Result<(BTreeSet<String>, BTreeSet<String>), 
     let containers = containers
         .filter(|it| it["kind"] == "container")
         .map(|it| format!("{} {} {}", it["runtime"], it["name"], it["image"]));
-    let filesystems = batch["machine"]["host_fs"].clone();
-    let mut mounts = BTreeSet::new();
-    collect(&filesystems, &mut mounts);
-    Ok((containers.collect(), mounts))
-}
-
-/// The mount points of all samples below.
-fn collect(json: &Json, mounts: &mut BTreeSet<String>) {
-    match json {
-        Json::Object(fields) => {
-            for (name, value) in fields {
-                match value {
-                    Json::String(mount) if name == "mount" => drop(mounts.insert(mount.clone())),
-                    value => collect(value, mounts),
-                }
-            }
-        }
-        Json::Array(items) => items.iter().for_each(|item| collect(item, mounts)),
-        _ => {}
-    }
+    let filesystems = batch["machine"]["fs"]["size_bytes"].as_array();
+    let filesystems = filesystems.into_iter().flatten();
+    let filesystems = filesystems.map(|it| format!("{} {}", it["device"], it["mount"]));
+    Ok((containers.collect(), filesystems.collect()))
 }
 
 #[test]

@@ -101,7 +101,7 @@ Examples:
     /// Make the packages: .deb, .rpm, Alpine's, Arch's, and an archive with the static program.
     ///
     /// They go to target/packages, with their checksums. Packages of one commit are the same byte for byte: their files bear
-    /// the time of the commit, or of SOURCE_DATE_EPOCH. lintian and rpmlint have to be content.
+    /// the time of the commit, or of `SOURCE_DATE_EPOCH`. lintian and rpmlint have to be content.
     #[command(after_help = "\
 Examples:
   cargo xtask dist                     all of them; some 10 minutes the first time

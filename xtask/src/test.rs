@@ -99,14 +99,17 @@ fn surroundings(session: &Session, filter: Option<&str>, full: bool) -> Vec<Stri
     told
 }
 
-/// The packages' folder, and the archive of the Debian to install them in.
+/// The packages' folder, and the archive of the Debian to install them in. They are made twice, for a test to compare.
 fn packages(session: &Session) -> Result<(PathBuf, PathBuf)> {
     let options = dist::Options {
         format: vec![dist::Format::Deb, dist::Format::Rpm],
         debug: true,
     };
-    dist::make(session, &options)?;
-    Ok((dist::folder(session, &options), guest::ensure(session)?))
+    let folder = dist::folder(session, &options);
+    for folder in [&folder, &folder.join("again")] {
+        dist::make(session, &options, folder)?;
+    }
+    Ok((folder, guest::ensure(session)?))
 }
 
 fn count_unit(session: &Session, tests: &mut Command, tally: &mut Tally) -> Result<()> {

@@ -18,7 +18,10 @@ mod stage;
 mod tarball;
 mod third_party;
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
@@ -69,16 +72,16 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<()> {
     setup::ensure(session, Purpose::Packages)?;
     session.output.step("Kernel objects");
     build_ebpf::build(session)?;
-    let made = make(session, options)?;
+    let packages = folder(session, options);
+    let made = make(session, options, &packages)?;
     session.output.step("Lint");
     lint::run(session, &made)?;
-    report::tell(&folder(session, options), &made)
+    report::tell(&packages, &made)
 }
 
-/// The packages, in the order of [`Format`], without having them looked at.
-pub(crate) fn make(session: &Session, options: &Options) -> Result<Vec<PathBuf>> {
-    let packages = folder(session, options);
-    fs::create_dir_all(&packages).context("cannot make the packages' folder")?;
+/// The packages, in the order of [`Format`], into a folder, without having them looked at.
+pub(crate) fn make(session: &Session, options: &Options, packages: &Path) -> Result<Vec<PathBuf>> {
+    fs::create_dir_all(packages).context("cannot make the packages' folder")?;
     session.reclaim_target()?;
     let mut made = Vec::new();
     for is_static in [false, true] {
@@ -100,9 +103,9 @@ pub(crate) fn make(session: &Session, options: &Options) -> Result<Vec<PathBuf>>
         let stage = Stage::lay(session, &program)?;
         for format in wanted {
             let package = match format {
-                Format::Deb => deb::make(session, &stage, &packages, options.debug)?,
-                Format::Tar => tarball::make(session, &stage, &packages)?,
-                format => nfpm::make(session, *format, &stage, &packages)?,
+                Format::Deb => deb::make(session, &stage, packages, options.debug)?,
+                Format::Tar => tarball::make(session, &stage, packages)?,
+                format => nfpm::make(session, *format, &stage, packages)?,
             };
             made.push(package);
         }
