@@ -18,7 +18,8 @@ fn seen(site: &Site, port: u16) -> Result<(BTreeSet<String>, BTreeSet<String>), 
         .map(|it| format!("{} {} {}", it["runtime"], it["name"], it["image"]));
     let filesystems = batch["machine"]["fs"]["size_bytes"].as_array();
     let filesystems = filesystems.into_iter().flatten();
-    let filesystems = filesystems.map(|it| format!("{} {}", it["device"], it["mount"]));
+    let filesystems =
+        filesystems.map(|it| format!("{} {}", it["labels"]["device"], it["labels"]["mount"]));
     Ok((containers.collect(), filesystems.collect()))
 }
 
