@@ -13,6 +13,7 @@ mod checked;
 mod counting;
 mod disk;
 mod group;
+mod kept;
 mod lab;
 mod lacking;
 mod layouts;

@@ -30,7 +30,7 @@ pub(crate) const ALL: [Boot; 11] = [
         name: "v2",
         command_line: "",
         processor: None,
-        claims: &["counting", "layouts::v2", "remains::sigkill"],
+        claims: &["counting", "kept", "layouts::v2", "remains::sigkill"],
         series: &[],
     },
     Boot {
