@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::PATIENCE;
+use super::{PATIENCE, command_line::ended};
 use crate::harness::{AgentProcess, Docker, Home, InfluxServer, Line, cgroup, eventually, pause};
 
 const DATABASE: &str = "cgflux";
@@ -49,6 +49,14 @@ fn each_restart_leaves_a_gap_from_the_last_tick_to_the_first_and_no_total_goes_b
         assert!((0..2_000_000_000).contains(&after_ns), "{after_ns}ns");
         assert!(length_ns > 2_000_000_000, "{length_ns}ns");
     }
+
+    let asked = ended(
+        home.command("query gaps --format csv")
+            .args(["--influx", &url]),
+    );
+    let asked = String::from_utf8(asked.stdout).unwrap();
+    println!("{asked}");
+    assert_eq!(asked.lines().count(), 1 + told.len(), "{asked}");
 
     let points = server.points(DATABASE);
     let of_load = |it: &&Line| it.measurement == "container_cpu" && it.tag("container") == name;
