@@ -11,10 +11,7 @@ use procfs::process::{Process, all_processes_with_root};
 use serde::Deserialize;
 
 use super::state_file::StateFiles;
-use crate::{
-    container::{Kind, identify},
-    host::outside::below,
-};
+use crate::host::outside::{below, is_in_container};
 
 /// What a search found.
 #[derive(Debug, Default)]
@@ -269,17 +266,6 @@ fn command_lines(root: &Path) -> impl Iterator<Item = (Process, u32, Vec<String>
         })
 }
 
-/// Also of one whose cgroups cannot be told.
-fn is_in_container(process: &Process) -> bool {
-    process.cgroups().map_or(true, |cgroups| {
-        cgroups.into_iter().any(|it| is_of_container(&it.pathname))
-    })
-}
-
-fn is_of_container(cgroup: &str) -> bool {
-    identify(cgroup).runtime.kind() == Kind::Container
-}
-
 /// The user's home by `/etc/passwd`. Users known to other services only are found by their monitors' command lines.
 fn home(uid: u32, root: &Path, files: &mut StateFiles) -> Option<PathBuf> {
     let passwd = files.text(&below(root, "/etc/passwd"), MAX_CONFIG)?;
@@ -296,26 +282,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-
-    #[test]
-    fn daemons_and_monitors_of_the_machine_are_asked_and_those_in_containers_are_not() {
-        let id = "0123456789abcdef".repeat(4);
-        for path in [
-            "/",
-            "/system.slice/docker.service",
-            "/user.slice/user-1000.slice/user@1000.service/user.slice/docker.service",
-            &format!("/machine.slice/libpod-conmon-{id}.scope"),
-        ] {
-            assert!(!is_of_container(path), "{path}");
-        }
-        for path in [
-            format!("/docker/{id}"),
-            format!("/system.slice/docker-{id}.scope/docker/0"),
-            format!("/kubepods/besteffort/pod0d7a8a3a-f4c6-4d6c-a9e1-0f2e1a6f3f3f/{id}"),
-        ] {
-            assert!(is_of_container(&path), "{path}");
-        }
-    }
 
     #[test]
     fn dockers_data_root_is_on_its_command_line_in_any_form() {
