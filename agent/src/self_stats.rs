@@ -67,6 +67,8 @@ pub struct Waiting {
     pub bytes: u64,
     /// Bytes of all files they are kept in; absent where they are kept in memory alone.
     pub file_bytes: Option<u64>,
+    /// Bytes that these files may have together; absent with them.
+    pub file_limit_bytes: Option<u64>,
     /// The time of the oldest point, in nanoseconds since the Unix epoch; absent where nothing waits.
     pub oldest_ns: Option<i64>,
 }
@@ -160,6 +162,7 @@ impl SinkStats {
             (&catalog::SINK_WAITING_BYTES, Some(waiting.bytes)),
             (&catalog::SINK_OLDEST, waiting.oldest_ns.and_then(time)),
             (&catalog::SINK_SPOOL_BYTES, waiting.file_bytes),
+            (&catalog::SINK_SPOOL_LIMIT, waiting.file_limit_bytes),
         ];
         let of_sink = |sample: Sample| sample.labelled("sink", self.name.clone());
         let values = values.into_iter();

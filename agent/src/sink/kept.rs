@@ -199,6 +199,7 @@ impl Kept {
             points: on_disk.points + memory.points(),
             bytes: on_disk.bytes + memory.bytes() as u64,
             file_bytes: self.spool().map(Spool::file_bytes),
+            file_limit_bytes: self.spool().map(Spool::file_limit_bytes),
             oldest_ns: on_disk.oldest_ns.into_iter().chain(oldest).min(),
         }
     }

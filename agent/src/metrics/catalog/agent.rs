@@ -40,6 +40,7 @@ pub(super) static AGENT_METRICS: &[&Metric] = &[
     &SINK_WAITING_BYTES,
     &SINK_OLDEST,
     &SINK_SPOOL_BYTES,
+    &SINK_SPOOL_LIMIT,
     &SINK_LOST,
     &SOCKET_REQUESTS,
     &SOCKET_REQUESTS_REFUSED,
@@ -356,6 +357,14 @@ pub static SINK_SPOOL_BYTES: Metric = Metric {
     prometheus: "cgflux_sink_spool_bytes",
     unit: Unit::Bytes,
     help: "Bytes of the files that the sink's batches wait in; absent where they wait in memory alone.",
+    ..AGENT_METRIC
+};
+/// Bytes on disk at most.
+pub static SINK_SPOOL_LIMIT: Metric = Metric {
+    field: "spool_limit_bytes",
+    prometheus: "cgflux_sink_spool_limit_bytes",
+    unit: Unit::Bytes,
+    help: "Bytes that these files may have before the oldest points go: `spool_bytes` of the sink.",
     ..AGENT_METRIC
 };
 /// Points lost, by reason.

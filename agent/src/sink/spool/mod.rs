@@ -259,6 +259,11 @@ impl Spool {
         store::bytes_of(&self.path)
     }
 
+    /// Bytes that its files may have.
+    pub fn file_limit_bytes(&self) -> u64 {
+        self.limits.bytes
+    }
+
     /// What became of points since the file was begun.
     pub fn totals(&self) -> &Totals {
         &self.now.totals
