@@ -9,6 +9,7 @@ use crate::{
         daemon::Options as DaemonOptions, load::Options as LoadOptions,
         sink::Options as SinkOptions, web::Options as WebOptions,
     },
+    dashboards::Options as DashboardOptions,
     demo::cli::{DemoTask, DemoVerb},
     dist::Options as DistOptions,
 };
@@ -110,6 +111,8 @@ Examples:
     Dist(DistOptions),
     /// Check formatting, lints of host and kernel code, docs and the rules of the house.
     Check,
+    /// Make Grafana's dashboards and the alert rules anew, below packaging/.
+    Dashboards(DashboardOptions),
     /// Build and run a benchmark, as root.
     Bench {
         #[command(subcommand)]

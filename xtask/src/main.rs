@@ -15,6 +15,7 @@ mod check;
 mod cli;
 mod command;
 mod compiler;
+mod dashboards;
 mod demo;
 mod dist;
 mod elevate;
@@ -26,6 +27,7 @@ mod influxd;
 mod install;
 mod libtest;
 mod linker;
+mod nodejs;
 mod output;
 mod packages;
 mod person;
@@ -79,6 +81,7 @@ fn act(cli: Cli, output: Output) -> Result<u8> {
         Verb::Vm(matrix) => vm::run(&session, &matrix),
         Verb::Dist(options) => dist::run(&session, &options).map(|()| 0),
         Verb::Check => check::run(&session).map(|()| 0),
+        Verb::Dashboards(options) => dashboards::run(&session, &options).map(|()| 0),
         Verb::Bench { name } => bench::run(&session, name),
         Verb::AsRoot { task } => root::run(&session, task),
         Verb::Demo { verb } => demo::run(&session, verb),

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     build_ebpf,
     cargo::{self, Executable},
-    command, dist, elevate, guard, guest, influxd,
+    command, dashboards, dist, elevate, guard, guest, influxd,
     libtest::{self, Tally},
     output::show,
     session::Session,
@@ -72,6 +72,9 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
         session.output.step("System tests, as root");
         count_system(session, executable, filter, &surroundings, &mut tally)?;
         ensure!(!guard::is_stopped(), "stopped");
+    }
+    if filter.is_none_or(|filter| dashboards::typed::TEST.contains(filter)) {
+        dashboards::typed::tier(session, &mut tally);
     }
     if filter.is_none_or(|filter| filter == vm::TEST) {
         vm::tier(session, full, &mut tally);

@@ -40,3 +40,12 @@ pub(crate) const NFPM: &str = "2.48.0";
 
 /// The oldest glibc that the packages run with: that of RHEL 9; Ubuntu 22.04 has 2.35, Debian 12 has 2.36.
 pub(crate) const GLIBC_FLOOR: (u32, u32) = (2, 34);
+
+/// Grafana's types of dashboards, from the npm registry.
+pub(crate) const GRAFANA_SCHEMA: &str = "13.2.3";
+
+/// The compiler that holds our dashboards against them; 7 is a program of its own for each system.
+pub(crate) const TYPESCRIPT: &str = "5.9.3";
+
+/// The Node.js that runs it where the machine has none, as packaged for Python.
+pub(crate) const NODE: &str = "24.19.0";

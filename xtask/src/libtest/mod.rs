@@ -80,6 +80,19 @@ impl Tally {
         self.skipped.insert(part.to_owned(), reason.to_owned());
     }
 
+    /// Counts a part that went well.
+    pub(crate) fn pass(&mut self, part: &str) {
+        self.passed += 1;
+        output::show(&format!("test {part} ... ok"));
+    }
+
+    /// Counts a part that did not, and says why.
+    pub(crate) fn fail(&mut self, part: &str, reason: &str) {
+        self.failed += 1;
+        self.failures.insert(part.to_owned());
+        self.words.insert(part.to_owned(), reason.to_owned());
+    }
+
     /// Counts a binary that ended badly without having said which test failed.
     pub(crate) fn ended_badly(&mut self, failed_before: usize) {
         if self.failed == failed_before {
