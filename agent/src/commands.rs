@@ -1,19 +1,24 @@
-//! The commands that end by themselves: `check`, `stat`, `sink`, `query`, `config`, `completions`, `version`. A part of
+//! The commands that end by themselves: `check`, `stat`, `sink`, `query`, `dashboards`, `config`, `completions`, `version`. A part of
 //! `main`.
 
 use std::{
     collections::BTreeMap,
-    env::consts,
+    env::{self, consts},
+    fs,
     io::{self, IsTerminal as _, Write as _},
 };
+
+use anyhow::Context as _;
 
 use cgflux::{
     check::{Facts, Look, Report, judge},
     cli::{
-        CheckArgs, Cli, ConfigCommand, Global, QueryArgs, RunArgs, SinkCommand, StatArgs,
-        TelemetryArgs,
+        CheckArgs, Cli, ConfigCommand, DashboardsCheckArgs, DashboardsCommand, Global, QueryArgs,
+        RunArgs, SinkCommand, StatArgs, TelemetryArgs,
     },
+    clock,
     config::{self, Resolved},
+    dashboards::{self, Flavour, Rule, Servers, View},
     encode::Tagging,
     estimate::Estimate,
     exit::Exit,
@@ -94,6 +99,49 @@ pub(crate) fn query(global: &Global, arguments: &QueryArgs) -> anyhow::Result<Ex
     start_log(global, &resolved)?;
     waited_for(query::run(&resolved.config, arguments))??;
     Ok(Exit::Ok)
+}
+
+/// `cgflux dashboards …`
+pub(crate) fn dashboards(global: &Global, command: &DashboardsCommand) -> anyhow::Result<Exit> {
+    match command {
+        DashboardsCommand::Export { folder, flavour } => {
+            let flavours = match flavour.as_slice() {
+                [] => &[Flavour::Influxql, Flavour::Promql],
+                some => some,
+            };
+            let variable = |name: &str| env::var(name).ok().filter(|it| !it.is_empty());
+            let written = dashboards::export(folder, flavours, variable)?;
+            let lines = written.iter().map(|path| format!("{}\n", path.display()));
+            print(&lines.collect::<String>())
+        }
+        DashboardsCommand::Check(arguments) => check_dashboards(global, arguments),
+    }
+}
+
+fn check_dashboards(global: &Global, arguments: &DashboardsCheckArgs) -> anyhow::Result<Exit> {
+    let resolved = resolve(global, &arguments.run())?;
+    start_log(global, &resolved)?;
+    let servers = Servers::of(&resolved.config, arguments)?;
+    let alerts = match &arguments.alerts {
+        Some(file) => {
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+        }
+        None => dashboards::ALERTS.to_owned(),
+    };
+    let alerts =
+        Rule::all(&alerts).context("the file of alerts has none as `export` writes them")?;
+    let end_ns = clock::now().wall_ns;
+    let since_ns = i64::try_from(arguments.since.as_nanos())?;
+    let view = View {
+        start_ns: end_ns.saturating_sub(since_ns),
+        end_ns,
+        interval: dashboards::interval(arguments.since),
+        scrape_interval: arguments.scrape_interval,
+        host: arguments.host.clone(),
+        container: arguments.container.clone(),
+    };
+    let report = waited_for(dashboards::check(&servers, &view, &alerts))??;
+    show(global, &report, arguments.json)
 }
 
 /// `cgflux sink …`

@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     config::Complaints,
+    dashboards::ExportError,
     host::cgroup_tree::LayoutError,
     kernel::{KernelError, Obstacle},
     load::LoadError,
@@ -55,6 +56,9 @@ impl Exit {
             Some(QueryError::Usage(_)) => return Some((Self::Usage, None)),
             Some(QueryError::NoServer) => return Some((Self::Configuration, None)),
             _ => {}
+        }
+        if let Some(ExportError::Variable { .. }) = cause.downcast_ref() {
+            return Some((Self::Usage, None));
         }
         if let Some(SettingsError::Address(_)) = cause.downcast_ref() {
             return Some((Self::Usage, None));

@@ -59,6 +59,7 @@ pub mod app;
 pub mod check;
 pub mod cli;
 pub mod collector;
+pub mod dashboards;
 pub mod delivery;
 pub mod exit;
 pub mod handover;

@@ -26,6 +26,7 @@ fn main() -> Exit {
         Command::Stat(arguments) => commands::stat(&global, arguments),
         Command::Sink(command) => commands::sink(&global, command),
         Command::Query(arguments) => commands::query(&global, arguments),
+        Command::Dashboards(command) => commands::dashboards(&global, command),
         Command::Web(arguments) => counter::run(&global, arguments),
         Command::Load(arguments) => generator::run(&global, arguments),
         Command::Config(command) => commands::config(&global, command),

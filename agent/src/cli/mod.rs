@@ -1,6 +1,7 @@
 //! What was asked: the command line, as typed. What it means together with files and variables is left to `config`.
 
 mod between;
+mod dashboards;
 mod load;
 mod settings;
 mod telemetry;
@@ -11,6 +12,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use between::between;
+pub use dashboards::{DashboardsCheckArgs, DashboardsCommand};
 pub use load::{LoadArgs, LoadVerb};
 pub use settings::RunArgs;
 pub use telemetry::{PointsTo, TelemetryArgs};
@@ -134,6 +136,9 @@ pub enum Command {
     /// one), and the token must be allowed to read; 3.x knows a part of InfluxQL.
     #[command(after_help = QUERY_EXAMPLES)]
     Query(QueryArgs),
+    /// Grafana's dashboards and alert rules: write them to a folder, or try every query of theirs
+    #[command(subcommand)]
+    Dashboards(DashboardsCommand),
     /// Count hits in a Redis over HTTP: something to load, and to see in the charts
     ///
     /// GET / counts one more and answers with the number. Hits that come together share a write to Redis; each has a

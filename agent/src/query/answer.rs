@@ -6,27 +6,27 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// The column that InfluxQL puts first wherever rows have a time.
-pub(super) const TIME: &str = "time";
+pub(crate) const TIME: &str = "time";
 
 /// Rows of one name and one set of tags.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
-pub(super) struct Series {
+pub(crate) struct Series {
     /// The measurement, or what a SHOW lists.
-    pub(super) name: String,
-    pub(super) tags: BTreeMap<String, String>,
-    pub(super) columns: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) columns: Vec<String>,
     /// A cell for each column; times are integers in ns.
     #[serde(rename = "values")]
-    pub(super) rows: Vec<Vec<Value>>,
+    pub(crate) rows: Vec<Vec<Value>>,
 }
 
 /// All that was answered.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Answer {
-    pub(super) series: Vec<Series>,
+pub(crate) struct Answer {
+    pub(crate) series: Vec<Series>,
     /// What the server says beside: that rows are left out, or a warning.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// One result, as the server writes it.
@@ -46,7 +46,7 @@ struct Message {
 
 impl Answer {
     /// The series of all results; the error says that this is no InfluxDB's answer.
-    pub(super) fn of(results: &[Value]) -> Result<Self, serde_json::Error> {
+    pub(crate) fn of(results: &[Value]) -> Result<Self, serde_json::Error> {
         let mut answer = Self::default();
         for result in results {
             let result = OneResult::deserialize(result)?;
@@ -62,19 +62,19 @@ impl Answer {
         Ok(answer)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.series.iter().all(|series| series.rows.is_empty())
     }
 
     /// Whether it is numbers over time: some series has several times.
-    pub(super) fn is_over_time(&self) -> bool {
+    pub(crate) fn is_over_time(&self) -> bool {
         self.series
             .iter()
             .any(|series| series.points(1).nth(1).is_some())
     }
 
     /// Keeps the highest `most` rows by the first column of numbers, highest first. Each series must have one row.
-    pub(super) fn keep_highest(&mut self, most: usize) {
+    pub(crate) fn keep_highest(&mut self, most: usize) {
         let height = |series: &Series| series.points(1).next().map_or(f64::MIN, |(_, value)| value);
         self.series
             .sort_by(|one, other| height(other).total_cmp(&height(one)));
@@ -82,7 +82,7 @@ impl Answer {
     }
 
     /// Takes away the column of times, for rows that are of a range and not of an instant.
-    pub(super) fn forget_times(&mut self) {
+    pub(crate) fn forget_times(&mut self) {
         for series in &mut self.series {
             if series.columns.first().is_some_and(|first| first == TIME) {
                 series.columns.remove(0);
@@ -96,7 +96,7 @@ impl Answer {
 
 impl Series {
     /// Times in ns and numbers of a column; none where rows have no times.
-    pub(super) fn points(&self, column: usize) -> impl Iterator<Item = (i64, f64)> {
+    pub(crate) fn points(&self, column: usize) -> impl Iterator<Item = (i64, f64)> {
         let has_times = self.columns.first().is_some_and(|first| first == TIME);
         let rows = self.rows.iter().filter(move |_| has_times);
         rows.filter_map(move |row| {

@@ -4,7 +4,7 @@
 //! - `answer`: what the server says → series; `table`, `chart`, `number`: series → text.
 //! - `printer`: text → standard output, once or again and again in place.
 
-mod answer;
+pub(crate) mod answer;
 mod chart;
 mod named;
 mod number;
@@ -124,7 +124,8 @@ struct Question {
 
 impl Question {
     fn of(config: &Config, arguments: &QueryArgs) -> Result<Self, QueryError> {
-        let (sink, schema, influxdb) = chosen(config, arguments)?;
+        let is_given = arguments.influx.is_some();
+        let (sink, schema, influxdb) = chosen(config, arguments.sink.as_deref(), is_given)?;
         let text = arguments.query.as_deref().unwrap_or_default();
         let named = named(text, arguments)?;
         if schema == Schema::Influxdb08 {
@@ -191,18 +192,18 @@ impl Question {
     }
 }
 
-/// The sink asked for, else the first that is an InfluxDB.
-fn chosen<'a>(
+/// The sink asked for, else what `--influx` has given, else the first that is an InfluxDB.
+pub(crate) fn chosen<'a>(
     config: &'a Config,
-    arguments: &QueryArgs,
+    sink: Option<&str>,
+    is_given: bool,
 ) -> Result<(&'a str, Schema, &'a Influxdb), QueryError> {
     let mut servers = config.sinks.iter().filter_map(|sink| match &sink.kind {
         SinkKind::Influxdb(influxdb) => Some((sink.name.as_str(), sink.schema, influxdb)),
         _ => None,
     });
     // What --influx gives is the sink of that name.
-    let name = arguments.sink.as_deref();
-    let name = name.or(arguments.influx.as_ref().map(|_| "influxdb"));
+    let name = sink.or(is_given.then_some("influxdb"));
     let Some(name) = name else {
         return servers.next().ok_or(QueryError::NoServer);
     };

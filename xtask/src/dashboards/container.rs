@@ -197,7 +197,7 @@ fn memory() -> Vec<Panel> {
 fn block_io() -> Vec<Panel> {
     vec![
         lines(
-            "Bytes",
+            "Bytes from and to disks",
             "Bytes read and written in each second, by device.",
             Unit::BytesPerSecond,
             [values(
@@ -210,7 +210,7 @@ fn block_io() -> Vec<Panel> {
             )],
         ),
         lines(
-            "Latency",
+            "Disk latency",
             "Mean time of a request, from its making to its end.",
             Unit::Seconds,
             [values(
@@ -238,7 +238,7 @@ fn block_io() -> Vec<Panel> {
             .may_be_empty("only while there are requests")],
         ),
         lines(
-            "Requests",
+            "Disk requests",
             "Requests that ended in each second.",
             Unit::PerSecond,
             [values(
@@ -263,7 +263,7 @@ fn block_io() -> Vec<Panel> {
 fn network() -> Vec<Panel> {
     vec![
         lines(
-            "Bytes",
+            "Bytes by peer",
             "Bytes received and sent in each second, by where the peer is.",
             Unit::BytesPerSecond,
             [values(

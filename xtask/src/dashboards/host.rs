@@ -42,7 +42,7 @@ pub(super) fn page() -> Dashboard {
 fn containers() -> Vec<Panel> {
     vec![
         top(
-            "CPU",
+            "Most CPU",
             "CPUs used, on average over the time shown.",
             Unit::Cpus,
             "container_cpu",
@@ -50,7 +50,7 @@ fn containers() -> Vec<Panel> {
             Most::Mean("usage_cpus"),
         ),
         top(
-            "Memory",
+            "Most memory",
             "Memory in use without page cache not used lately, on average over the time shown.",
             Unit::Bytes,
             "container_mem",
@@ -58,7 +58,7 @@ fn containers() -> Vec<Panel> {
             Most::Mean("working_set_bytes"),
         ),
         top(
-            "Block I/O",
+            "Most block I/O",
             "Bytes read and written in the time shown.",
             Unit::Bytes,
             "container_io",
@@ -66,7 +66,7 @@ fn containers() -> Vec<Panel> {
             Most::Grown("read_bytes", "write_bytes"),
         ),
         top(
-            "Network",
+            "Most traffic",
             "Bytes received and sent in the time shown.",
             Unit::Bytes,
             "container_net",

@@ -107,8 +107,12 @@ fn files(pace: Pace) -> Result<Vec<(PathBuf, String)>> {
     }
     let others = [
         (
-            "grafana/provisioning/datasources/cgflux.yaml",
-            provisioning::DATA_SOURCES.to_owned(),
+            "grafana/provisioning/datasources/influxdb.yaml",
+            provisioning::INFLUXDB.to_owned(),
+        ),
+        (
+            "grafana/provisioning/datasources/prometheus.yaml",
+            provisioning::PROMETHEUS.to_owned(),
         ),
         (
             "grafana/provisioning/dashboards/cgflux.yaml",

@@ -4,7 +4,7 @@
 //! password stands in a file.
 
 /// Data sources for databases of the usual names; `cgflux dashboards export` writes the ones that are named then.
-pub(super) const DATA_SOURCES: &str = "\
+pub(super) const INFLUXDB: &str = "\
 # Made by `cargo xtask dashboards`. $INFLUXDB_… are read by Grafana when it starts; `cgflux dashboards export` writes
 # this file for the databases that INFLUXDB_NAME names.
 apiVersion: 1
@@ -33,6 +33,20 @@ datasources:
       timeInterval: 10s
     secureJsonData:
       password: $INFLUXDB_PASS
+";
+
+/// The data source for dashboards in PromQL.
+pub(super) const PROMETHEUS: &str = "\
+# Made by `cargo xtask dashboards`. $PROMETHEUS_URL is read by Grafana when it starts.
+apiVersion: 1
+datasources:
+  - name: cgflux prometheus
+    uid: cgflux-prometheus
+    type: prometheus
+    access: proxy
+    url: $PROMETHEUS_URL
+    jsonData:
+      httpMode: POST
 ";
 
 /// Where Grafana looks for dashboards.
