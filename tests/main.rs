@@ -9,6 +9,7 @@
 mod delivery;
 mod demo;
 mod faults;
+mod grafana;
 mod harness;
 mod kernel;
 mod load;

@@ -46,12 +46,9 @@ impl Cgroup {
 
     /// Runs a shell script inside, in the background.
     pub(crate) fn run(&mut self, script: &str) -> &mut Child {
-        let enter = format!(
-            "echo 0 >'{}/cgroup.procs'; exec sh -c \"$0\"",
-            folder(&self.path).display()
-        );
         let child = Command::new("sh")
-            .args(["-c", &enter, script])
+            .args(["-c", "echo 0 >\"$1\"; exec sh -c \"$0\"", script])
+            .arg(self.processes())
             .stdin(Stdio::null())
             .spawn()
             .unwrap();

@@ -1,4 +1,4 @@
-//! A real Prometheus that scrapes one agent, on a free port and in a folder of its own.
+//! A real Prometheus that scrapes agents and counters, on a free port and in a folder of its own.
 
 use std::{
     fs,
@@ -30,22 +30,33 @@ impl Prometheus {
     /// One that scrapes `agent` each second. `None` where no Prometheus is installed.
     #[track_caller]
     pub(crate) fn scraping(agent: SocketAddr) -> Option<Self> {
+        Self::watching(&[agent], None)
+    }
+
+    /// The same of several, with these rules evaluated each second.
+    #[track_caller]
+    pub(crate) fn watching(targets: &[SocketAddr], rules: Option<&Path>) -> Option<Self> {
         if !Path::new(PROMETHEUS).exists() {
             return skip("/usr/bin/prometheus is missing (apt-get install prometheus)");
         }
         // A port that was free a moment ago may be taken by now.
-        let server = (0..5).find_map(|_| Self::start(agent));
+        let server = (0..5).find_map(|_| Self::start(targets, rules));
         assert!(server.is_some(), "prometheus does not start");
         server
     }
 
-    fn start(agent: SocketAddr) -> Option<Self> {
+    fn start(targets: &[SocketAddr], rules: Option<&Path>) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
+        let targets: Vec<String> = targets.iter().map(|it| format!("'{it}'")).collect();
+        let rules = rules.map(|file| format!("'{}'", file.display()));
         let config = format!(
-            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
+            "global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }}\n\
+             rule_files: [ {} ]\n\
              scrape_configs:\n\
              - job_name: cgflux\n\
-             \x20 static_configs: [ targets: [ '{agent}' ] ]\n"
+             \x20 static_configs: [ targets: [ {} ] ]\n",
+            rules.unwrap_or_default(),
+            targets.join(", ")
         );
         let config_file = folder.path().join("prometheus.yml");
         fs::write(&config_file, config).unwrap();
@@ -82,6 +93,11 @@ impl Prometheus {
             }
         });
         self.process.try_wait().unwrap().is_none()
+    }
+
+    /// What `--prometheus` takes.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// The series that a query gives now: each with its labels and its value.

@@ -100,6 +100,11 @@ impl Web {
         self.address
     }
 
+    /// Where its second port is.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// What it has said.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()

@@ -155,25 +155,30 @@ fn spool_full(pace: Pace) -> Alert {
     Alert {
         name: "CgfluxSpoolFull",
         severity: "warning",
-        summary: "The spool is full, or will be within 6 h; then the oldest points go.",
+        summary: "At this rate the spool is full within 6 h; then the oldest points go.",
         advice: "Mend the sink, or raise its `spool_bytes`.",
         wait: pace.of(Duration::from_mins(10)),
+        // By what waits and not by the files, which grow to some MiB on a healthy agent too. A part of them is not for
+        // batches. Once it is full it grows no more: then points are lost, which is an alert of its own.
         promql: format!(
-            "predict_linear(cgflux_sink_spool_bytes[{}], {}) > cgflux_sink_spool_limit_bytes or cgflux_sink_spool_bytes > 0.95 * cgflux_sink_spool_limit_bytes",
+            "predict_linear(cgflux_sink_waiting_bytes[{}], {}) > {FULL} * cgflux_sink_spool_limit_bytes",
             words(window),
             ahead.as_secs()
         ),
         influxql: Influx {
             source: Source::Containers,
             query: format!(
-                "SELECT (last(\"spool_bytes\") + (last(\"spool_bytes\") - first(\"spool_bytes\")) * {times}) / last(\"spool_limit_bytes\") FROM \"agent_self\" WHERE $timeFilter GROUP BY \"host\", \"sink\""
+                "SELECT (last(\"waiting_bytes\") + (last(\"waiting_bytes\") - first(\"waiting_bytes\")) * {times}) / last(\"spool_limit_bytes\") FROM \"agent_self\" WHERE $timeFilter GROUP BY \"host\", \"sink\""
             ),
             window,
-            fires: Fires::Above(0.95),
+            fires: Fires::Above(FULL),
             silence_fires: false,
         },
     }
 }
+
+/// The share of its bound that batches fill of a spool that is full.
+const FULL: f64 = 0.8;
 
 fn out_of_memory(pace: Pace) -> Alert {
     let window = Duration::from_mins(10);
