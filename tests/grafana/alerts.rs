@@ -89,7 +89,7 @@ impl Stage {
     }
 
     /// Alert and subject of what fires in Prometheus.
-    fn firing(&self) -> BTreeSet<(String, String)> {
+    fn firing(&self) -> Vec<(String, String)> {
         let alerts = self.prometheus.query("ALERTS{alertstate=\"firing\"}");
         let text = |labels: &serde_json::Value, key: &str| {
             labels[key].as_str().unwrap_or_default().to_owned()
@@ -227,66 +227,56 @@ fn each_alert_fires_under_its_fault_and_not_on_a_healthy_agent() {
     });
 
     // All faults but the last at once.
-    let began = Instant::now();
     stage.goes.kill();
     let _held = docker.run(&["--name", &held, "--cpus", "0.1"], "while :; do :; done");
     let small = ["--name", &killed, "--memory", "16m", "--memory-swap", "16m"];
     let greedy = docker.run(&small, "while :; do sleep 1000; done");
     greedy.exec("tail /dev/zero");
     fs::write(disk.point().join("filler"), vec![1; 64 << 20]).unwrap_err();
-    let mut missing: BTreeSet<(&str, &str)> = expected.into();
-    eventually(PATIENCE, "all fire in Prometheus", || {
-        let firing = stage.firing();
-        let fires = |it: &&(&str, &str)| firing.contains(&(it.0.to_owned(), it.1.to_owned()));
-        for found in missing.clone().iter().filter(fires) {
-            println!("Prometheus, {:?}: {found:?} fires", began.elapsed());
-            missing.remove(found);
-        }
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{missing:?} of {firing:?}"))
-        }
-    });
-    let mut missing: BTreeSet<(&str, &str)> = expected.into();
-    eventually(PATIENCE, "all fire in InfluxQL", || {
+    until_all_fire("Prometheus", &expected, || stage.firing());
+    until_all_fire("InfluxQL", &expected, || {
         greedy.exec("tail /dev/zero");
-        let firing = stage.firing_in_influxql();
-        let fires = |it: &&(&str, &str)| {
-            firing
-                .iter()
-                .any(|(alert, of)| alert == it.0 && of.contains(it.1))
-        };
-        for found in missing.clone().iter().filter(fires) {
-            println!("InfluxQL, {:?}: {found:?} fires", began.elapsed());
-            missing.remove(found);
-        }
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{missing:?} of {firing:?}"))
-        }
+        stage.firing_in_influxql()
     });
     drop(crowd);
 
+    let silence = [("CgfluxAgentSilent", "")];
+    let early = stage.firing();
+    assert!(
+        early.iter().all(|(alert, _)| alert != silence[0].0),
+        "{early:?}"
+    );
     stage.agent.stop();
-    eventually(PATIENCE, "silence fires in Prometheus", || {
-        let firing = stage.firing();
-        let is_there = firing.iter().any(|(alert, _)| alert == "CgfluxAgentSilent");
-        if is_there {
+    until_all_fire("Prometheus", &silence, || stage.firing());
+    until_all_fire("InfluxQL", &silence, || stage.firing_in_influxql());
+}
+
+/// Waits until each alert fires for its subject, and tells when it was seen to.
+#[track_caller]
+fn until_all_fire(
+    language: &str,
+    expected: &[(&str, &str)],
+    firing: impl Fn() -> Vec<(String, String)>,
+) {
+    let began = Instant::now();
+    let mut missing: BTreeSet<&(&str, &str)> = expected.iter().collect();
+    eventually(PATIENCE, "all fire", || {
+        let firing = firing();
+        missing.retain(|(alert, subject)| {
+            let is_it = |(name, of): &(String, String)| name == alert && of.contains(subject);
+            let fires = firing.iter().any(is_it);
+            if fires {
+                println!(
+                    "{language}, {:.0?}: {alert} of {subject:?}",
+                    began.elapsed()
+                );
+            }
+            !fires
+        });
+        if missing.is_empty() {
             Ok(())
         } else {
-            Err(format!("{firing:?}"))
+            Err(format!("{missing:?} of {firing:?}"))
         }
     });
-    eventually(PATIENCE, "silence fires in InfluxQL", || {
-        let firing = stage.firing_in_influxql();
-        let is_there = firing.iter().any(|(alert, _)| alert == "CgfluxAgentSilent");
-        if is_there {
-            Ok(())
-        } else {
-            Err(format!("{firing:?}"))
-        }
-    });
-    println!("both: CgfluxAgentSilent fires");
 }

@@ -12,8 +12,16 @@ use crate::{config::Endpoint, dashboards::Flavour};
 pub enum DashboardsCommand {
     /// Write dashboards, data sources and alert rules to a folder, for Grafana and Prometheus to read
     ///
-    /// The data sources are those that INFLUXDB_PROTO, INFLUXDB_HOST, INFLUXDB_PORT and INFLUXDB_NAME (containers;host, or
-    /// one for both) name now. INFLUXDB_USER, INFLUXDB_PASS and PROMETHEUS_URL are read by Grafana when it starts.
+    /// The data sources are those that the variables `INFLUXDB_PROTO`, `INFLUXDB_HOST`, `INFLUXDB_PORT` and `INFLUXDB_NAME` name
+    /// now; that one is containers;host, or one database for both. `INFLUXDB_USER`, `INFLUXDB_PASS` and `PROMETHEUS_URL` are
+    /// read by Grafana when it starts, and stand in no file.
+    #[command(after_help = "\
+Example:
+  INFLUXDB_HOST=influxdb INFLUXDB_NAME='cadvisor;nodemetrics' cgflux dashboards export /etc/cgflux/grafana --flavour influxql
+
+  dashboards/    mount it at /var/lib/grafana/dashboards/cgflux
+  provisioning/  mount its folders within /etc/grafana/provisioning
+  prometheus/    name its file in `rule_files` of prometheus.yml")]
     Export {
         /// The folder; made if it is not there, files of these names are replaced
         folder: PathBuf,
@@ -27,6 +35,12 @@ pub enum DashboardsCommand {
     /// asked for; what a panel's own text says may be empty is a note. Also says which alert rules over InfluxDB fire.
     ///
     /// Ends with 0 if all is there, 3 if a query found nothing, 1 if one failed.
+    #[command(after_help = "\
+Examples:
+  cgflux dashboards check
+      The dashboards in InfluxQL, asked of the InfluxDB of the configuration.
+  cgflux dashboards check --prometheus http://127.0.0.1:9090 --flavour promql --container web --since 1h
+      Those in PromQL, with one container chosen.")]
     Check(Box<DashboardsCheckArgs>),
 }
 

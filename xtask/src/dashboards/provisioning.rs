@@ -35,7 +35,7 @@ datasources:
       password: $INFLUXDB_PASS
 ";
 
-/// The data source for dashboards in PromQL.
+/// The data source for dashboards in `PromQL`.
 pub(super) const PROMETHEUS: &str = "\
 # Made by `cargo xtask dashboards`. $PROMETHEUS_URL is read by Grafana when it starts.
 apiVersion: 1
