@@ -53,5 +53,15 @@ fn an_upgrade_keeps_the_edited_configuration_and_no_total_goes_backwards() {
         series.len()
     );
     assert!(totals > 20);
+    let gaps = site.influx.query(
+        DATABASE,
+        "SELECT from_ns, to_ns FROM agent_gap WHERE reason = 'restart'",
+    );
+    let gaps = gaps[0]["values"].as_array().unwrap();
+    assert_eq!(gaps.len(), 2, "{gaps:?}");
+    for gap in gaps {
+        let seconds = (gap[2].as_i64().unwrap() - gap[1].as_i64().unwrap()) as f64 / 1e9;
+        println!("a gap of {seconds:.1} s is told");
+    }
     site.guest.run("docker rm --force busy");
 }
