@@ -74,30 +74,27 @@ fn of_agents(query: String) -> String {
 
 /// The series of a metric that are looked at.
 fn selected(measurement: &str, field: &str, range: &str) -> Result<String> {
-    let metric = Metric::of(measurement, field)?;
-    let name = metric
-        .prometheus
-        .with_context(|| format!("{measurement}.{field} is not on /metrics"))?;
+    let name = name(measurement, field)?;
     Ok(format!("{name}{{{}}}{range}", matchers(measurement)))
 }
 
+fn name(measurement: &str, field: &str) -> Result<&'static str> {
+    let metric = Metric::of(measurement, field)?;
+    metric
+        .prometheus
+        .with_context(|| format!("{measurement}.{field} is not on /metrics"))
+}
+
 fn highest(measurement: &str, what: Most) -> Result<String> {
-    let of = |field: &str, range: &str| -> Result<String> {
-        let metric = Metric::of(measurement, field)?;
-        let name = metric
-            .prometheus
-            .with_context(|| format!("{measurement}.{field} is not on /metrics"))?;
+    let of = |field| -> Result<String> {
+        let name = name(measurement, field)?;
         Ok(format!(
-            "{name}{{instance=~\"$host\", name!=\"_host\"}}[{range}]"
+            "{name}{{instance=~\"$host\", name!=\"_host\"}}[$__range]"
         ))
     };
     let of_each = match what {
-        Most::Mean(field) => format!("avg_over_time({})", of(field, "$__range")?),
-        Most::Grown(one, other) => format!(
-            "increase({}) + increase({})",
-            of(one, "$__range")?,
-            of(other, "$__range")?
-        ),
+        Most::Mean(field) => format!("avg_over_time({})", of(field)?),
+        Most::Grown(one, other) => format!("increase({}) + increase({})", of(one)?, of(other)?),
     };
     Ok(format!("topk(10, sum by (name, instance) ({of_each}))"))
 }

@@ -83,7 +83,8 @@ fn all(pace: Pace) -> Vec<Alert> {
 }
 
 fn silent(pace: Pace) -> Alert {
-    // Long enough for a shipment every 10 s to miss a few.
+    // Long enough for a shipment every 10 s to miss a few. The last group is not over yet, and empty for a moment at its
+    // begin: no longer than it is waited for.
     let gap = pace.minutes(2);
     Alert {
         name: "CgfluxAgentSilent",
