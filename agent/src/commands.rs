@@ -13,11 +13,11 @@ use anyhow::Context as _;
 use cgflux::{
     check::{Facts, Look, Report, judge},
     cli::{
-        CheckArgs, Cli, ConfigCommand, DashboardsCheckArgs, DashboardsCommand, Global, QueryArgs,
-        RunArgs, SinkCommand, StatArgs, TelemetryArgs,
+        Asked, CadvisorArgs, CheckArgs, Cli, ConfigCommand, DashboardsCheckArgs, DashboardsCommand,
+        Global, Meant, QueryArgs, RunArgs, SinkCommand, StatArgs, TelemetryArgs,
     },
     clock,
-    config::{self, Resolved},
+    config::{self, Given, Predecessor, Resolved},
     dashboards::{self, Flavour, Rule, Servers, View},
     encode::Tagging,
     estimate::Estimate,
@@ -30,14 +30,53 @@ use cgflux::{
 };
 use clap::CommandFactory as _;
 
+use crate::daemon;
+
 /// The configuration that holds for a command with these flags. A [`config::Complaints`] error stands for
 /// [`Exit::Configuration`].
 pub(crate) fn resolve(global: &Global, run: &RunArgs) -> anyhow::Result<Resolved> {
     let mut flags = global.settings();
     flags.extend(run.settings()?);
-    let resolved = surroundings::resolve(global.config.as_deref(), flags)?;
+    settle(global, flags, Predecessor::default())
+}
+
+/// The same for flags of cAdvisor, which stand above those of every command.
+fn resolve_cadvisor(global: &Global, meant: &Meant) -> anyhow::Result<Resolved> {
+    let mut flags = global.settings();
+    flags.extend(meant.flags.iter().cloned());
+    settle(global, flags, meant.predecessor.clone())
+}
+
+fn settle(
+    global: &Global,
+    flags: Vec<Given>,
+    predecessor: Predecessor,
+) -> anyhow::Result<Resolved> {
+    let resolved = surroundings::resolve(global.config.as_deref(), flags, predecessor)?;
     kernel::check_skipped(&resolved)?;
     Ok(resolved)
+}
+
+/// `cgflux cadvisor`
+pub(crate) fn cadvisor(global: &Global, arguments: &CadvisorArgs) -> anyhow::Result<Exit> {
+    match arguments.asked() {
+        Asked::Help => {
+            let mut cli = Cli::command();
+            let cadvisor = cli.find_subcommand_mut("cadvisor");
+            print(&cadvisor.map_or_else(String::new, |it| it.render_long_help().to_string()))
+        }
+        Asked::Version => version(false),
+        Asked::Settings(meant) => {
+            let resolved = resolve_cadvisor(global, &meant)?;
+            let colours = logging::stderr_colours(global.color.choice());
+            logging::start(resolved.config.log, colours)?;
+            for warning in &resolved.warnings {
+                tracing::warn!("{warning}");
+            }
+            print(&config::listing(&resolved.settings))
+        }
+        Asked::Run(meant) => daemon::run(global, || resolve_cadvisor(global, &meant)),
+    }
 }
 
 /// How `program`, which is `web` or `load`, tells of itself, and where to, in words. Starts the log.

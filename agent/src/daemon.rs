@@ -4,22 +4,25 @@ use std::time::Duration;
 
 use cgflux::{
     app::{App, Settings},
-    cli::{Global, RunArgs},
+    cli::Global,
+    config::Resolved,
     encode::Tagging,
     exit::Exit,
     host::privileges,
     logging,
 };
 
-use crate::commands;
-
 /// How long the runtime waits for what blocks, such as a reader of standard output that does not read.
 const LET_GO: Duration = Duration::from_secs(1);
 
-/// Builds the daemon and runs it until a signal.
-pub(crate) fn run(global: &Global, arguments: &RunArgs) -> anyhow::Result<Exit> {
+/// Builds the daemon of the configuration that `resolve` gives, now and when it is to be read again, and runs it until a
+/// signal.
+pub(crate) fn run(
+    global: &Global,
+    resolve: impl Fn() -> anyhow::Result<Resolved>,
+) -> anyhow::Result<Exit> {
     privileges::open_files_as_user()?;
-    let resolved = commands::resolve(global, arguments)?;
+    let resolved = resolve()?;
     let tagging = Tagging::of(&resolved)?;
     logging::start(
         resolved.config.log,
@@ -36,7 +39,7 @@ pub(crate) fn run(global: &Global, arguments: &RunArgs) -> anyhow::Result<Exit> 
         let settings = Settings {
             in_force: resolved.settings.clone(),
             read: || {
-                let again = commands::resolve(global, arguments)?;
+                let again = resolve()?;
                 Tagging::of(&again)?;
                 Ok(again)
             },

@@ -11,7 +11,7 @@ use std::{
 };
 
 use cgflux::{
-    cli::{Cli, Command, with_two_dashes},
+    cli::{Cli, Command, in_our_words},
     config::Complaints,
     exit::Exit,
     text::{chain, printable},
@@ -19,9 +19,10 @@ use cgflux::{
 use clap::Parser as _;
 
 fn main() -> Exit {
-    let Cli { global, command } = Cli::parse_from(with_two_dashes(env::args_os()));
+    let Cli { global, command } = Cli::parse_from(in_our_words(env::args_os()));
     let done = match &command {
-        Command::Run(arguments) => daemon::run(&global, arguments),
+        Command::Run(arguments) => daemon::run(&global, || commands::resolve(&global, arguments)),
+        Command::Cadvisor(arguments) => commands::cadvisor(&global, arguments),
         Command::Check(arguments) => commands::check(&global, arguments),
         Command::Stat(arguments) => commands::stat(&global, arguments),
         Command::Sink(command) => commands::sink(&global, command),

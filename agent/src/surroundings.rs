@@ -9,12 +9,17 @@ use std::{
 
 use nix::unistd;
 
-use crate::config::{self, Complaint, Complaints, File, Given, Resolved, SecretFile, Surroundings};
+use crate::config::{
+    self, Complaint, Complaints, File, Given, Predecessor, Resolved, SecretFile, Surroundings,
+};
 
 /// The main configuration file; may be absent.
 pub const MAIN_FILE: &str = "/etc/cgflux/cgflux.toml";
 /// Folder of further files `*.toml`, read in the order of their names; may be absent.
 pub const FURTHER_FILES: &str = "/etc/cgflux/conf.d";
+
+/// `true` where `DB_HOST` and the like are meant for this program, as in its image, whose environment is nobody else's.
+const PREDECESSORS_VARIABLES: &str = "CGFLUX_DB_VARIABLES";
 
 /// Inode numbers of the first namespaces: `PROC_UTS_INIT_INO` and `PROC_PID_INIT_INO` of
 /// `include/linux/proc_ns.h`, the same since Linux 3.8.
@@ -23,16 +28,37 @@ const FIRST_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// Reads everything and makes one configuration of it. With `file`, that file alone is read: what it says then does
 /// not depend on what else is installed, nor on who may write to the folder it stands in.
-pub fn resolve(file: Option<&Path>, flags: Vec<Given>) -> Result<Resolved, Complaints> {
+pub fn resolve(
+    file: Option<&Path>,
+    flags: Vec<Given>,
+    predecessor: Predecessor,
+) -> Result<Resolved, Complaints> {
     let paths = match file {
         Some(file) => vec![file.to_owned()],
         None => installed_files().map_err(|complaint| Complaints(vec![complaint]))?,
     };
-    resolve_of(paths, flags)
+    let environment = variables();
+    let is_said = environment
+        .get(PREDECESSORS_VARIABLES)
+        .map(|it| it == "true");
+    let predecessor = Predecessor {
+        reads_variables: predecessor.reads_variables.or(is_said),
+        ..predecessor
+    };
+    resolve_of(paths, flags, environment, predecessor)
 }
 
-/// The same of these files alone.
-pub fn resolve_of(paths: Vec<PathBuf>, flags: Vec<Given>) -> Result<Resolved, Complaints> {
+/// The same of these files alone, in nobody's place.
+pub fn resolve_files(paths: Vec<PathBuf>, flags: Vec<Given>) -> Result<Resolved, Complaints> {
+    resolve_of(paths, flags, variables(), Predecessor::default())
+}
+
+fn resolve_of(
+    paths: Vec<PathBuf>,
+    flags: Vec<Given>,
+    environment: BTreeMap<String, String>,
+    predecessor: Predecessor,
+) -> Result<Resolved, Complaints> {
     let mut files = Vec::new();
     let mut complaints = Vec::new();
     for path in paths {
@@ -44,12 +70,12 @@ pub fn resolve_of(paths: Vec<PathBuf>, flags: Vec<Given>) -> Result<Resolved, Co
     if !complaints.is_empty() {
         return Err(Complaints(complaints));
     }
-    let environment = variables();
     config::resolve(&Surroundings {
         files,
         host_name: host_name(&environment),
         environment,
         flags,
+        predecessor,
         is_root: unistd::geteuid().is_root(),
         read_secret: &read_secret,
     })
@@ -184,7 +210,8 @@ mod tests {
 
     #[test]
     fn a_file_that_was_asked_for_must_be_there() {
-        let error = resolve(Some(Path::new("/nonexistent/cgflux.toml")), Vec::new());
+        let file = Path::new("/nonexistent/cgflux.toml");
+        let error = resolve(Some(file), Vec::new(), Predecessor::default());
         let error = error.expect_err("absent").to_string();
         assert!(
             error.starts_with("cannot read /nonexistent/cgflux.toml: "),

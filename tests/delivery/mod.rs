@@ -2,6 +2,7 @@
 
 mod arrival;
 mod asked;
+mod cadvisor;
 mod command_line;
 mod ending;
 mod gaps;

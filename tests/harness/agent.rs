@@ -87,6 +87,18 @@ impl Home {
         self.launch(command, |mut it| it.spawn().unwrap())
     }
 
+    /// Starts an agent here in the place of cAdvisor, by a command line of that, and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start_cadvisor(&self, variables: &[(&str, &str)], line: &str) -> AgentProcess {
+        let mut command = self.bare();
+        command
+            .arg("cadvisor")
+            .args(line.split_whitespace())
+            .env("CGFLUX_STATE_DIR", self.path().join("state"))
+            .envs(variables.iter().copied());
+        self.launch_as_it_is(command, |mut it| it.spawn().unwrap())
+    }
+
     /// Starts an agent here by `start`, and waits until it is ready.
     #[track_caller]
     pub(crate) fn launch(
@@ -94,9 +106,18 @@ impl Home {
         mut command: Command,
         start: impl FnOnce(Command) -> Child,
     ) -> AgentProcess {
+        command.args(["--listen", "127.0.0.1:0"]);
+        self.launch_as_it_is(command, start)
+    }
+
+    #[track_caller]
+    fn launch_as_it_is(
+        &self,
+        mut command: Command,
+        start: impl FnOnce(Command) -> Child,
+    ) -> AgentProcess {
         let output = self.next_output();
         command
-            .args(["--listen", "127.0.0.1:0"])
             .stdout(File::create(&output.stdout).unwrap())
             .stderr(File::create(&output.stderr).unwrap());
         let process = start(command);
@@ -112,6 +133,16 @@ impl Home {
     /// The program with one of its commands, this home's configuration and state, and nothing of the environment that
     /// would configure it.
     pub(crate) fn command(&self, verb: &str) -> Command {
+        let mut command = self.bare();
+        command.args(verb.split(' '));
+        if verb == "run" {
+            command.arg("--state-dir").arg(self.path().join("state"));
+        }
+        command
+    }
+
+    /// The program with this home's configuration and nothing of the environment that would configure it.
+    fn bare(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cgflux"));
         let ours = |name: &OsStr| name.to_string_lossy().starts_with("CGFLUX_");
         for (name, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
@@ -120,11 +151,8 @@ impl Home {
         for name in ["NODE_NAME", "RUNTIME_DIRECTORY", "STATE_DIRECTORY"] {
             command.env_remove(name);
         }
-        command.stdin(Stdio::null()).args(verb.split(' '));
+        command.stdin(Stdio::null());
         command.arg("--config").arg(self.path().join("cgflux.toml"));
-        if verb == "run" {
-            command.arg("--state-dir").arg(self.path().join("state"));
-        }
         command
     }
 

@@ -1,9 +1,11 @@
 //! What was asked: the command line, as typed. What it means together with files and variables is left to `config`.
 
 mod between;
+mod cadvisor;
 mod dashboards;
 mod load;
 mod settings;
+mod spelling;
 mod telemetry;
 mod web;
 
@@ -12,11 +14,13 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use between::between;
+pub use cadvisor::{Asked, CadvisorArgs, Meant};
 pub use dashboards::{DashboardsCheckArgs, DashboardsCommand};
 pub use load::{LoadArgs, LoadVerb};
 pub use settings::RunArgs;
+pub use spelling::in_our_words;
 pub use telemetry::{PointsTo, TelemetryArgs};
-pub use web::{RedisAddress, WebArgs, with_two_dashes};
+pub use web::{RedisAddress, WebArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -108,6 +112,12 @@ pub enum Command {
     /// Runs in the foreground until SIGTERM or Ctrl-C. Without a sink it only shows; without the privileges for
     /// kernel programs it reads cgroup files, and says so.
     Run(Box<RunArgs>),
+    /// Run in the place of cAdvisor: the daemon, by cAdvisor's command line
+    ///
+    /// Reads the flags of cAdvisor and runs as they mean, in cAdvisor's schema and at its port. What has no meaning here is
+    /// warned of and does not end it.
+    #[command(after_help = cadvisor::EXAMPLES, override_usage = "cgflux cadvisor [FLAGS]\n       cadvisor [FLAGS]")]
+    Cadvisor(CadvisorArgs),
     /// Look at the configuration: does it hold, and where does each setting come from?
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -117,16 +117,22 @@ fn redis_address(text: &str) -> Result<RedisAddress, AddressError> {
 /// `HOST:PORT` of this host, or `:PORT`.
 fn listen_address(text: &str) -> Result<SocketAddr, String> {
     if let Some(port) = text.strip_prefix(':') {
-        let port = port.parse().map_err(|_unnamed| bad_listen())?;
-        // Takes IPv4 too, where the kernel has IPv6.
-        let has_ipv6 = std::path::Path::new("/proc/net/if_inet6").exists();
-        return Ok(if has_ipv6 {
-            (Ipv6Addr::UNSPECIFIED, port).into()
-        } else {
-            (Ipv4Addr::UNSPECIFIED, port).into()
-        });
+        return port
+            .parse()
+            .map(every_address)
+            .map_err(|_unnamed| bad_listen());
     }
     text.parse().map_err(|_unnamed| bad_listen())
+}
+
+/// This port at every address of this host.
+pub(super) fn every_address(port: u16) -> SocketAddr {
+    // Takes IPv4 too, where the kernel has IPv6.
+    if std::path::Path::new("/proc/net/if_inet6").exists() {
+        (Ipv6Addr::UNSPECIFIED, port).into()
+    } else {
+        (Ipv4Addr::UNSPECIFIED, port).into()
+    }
 }
 
 fn bad_listen() -> String {
@@ -141,12 +147,8 @@ fn linger(text: &str) -> Result<Duration, String> {
     between(text, Duration::ZERO..=Duration::from_millis(10))
 }
 
-/// The command line as it is to be read: after `web`, a long flag may have one dash, as the flags of Go programs do.
-pub fn with_two_dashes(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = arguments.collect();
-    let Some(at) = arguments.iter().position(|it| it == "web") else {
-        return arguments;
-    };
+/// Gives the flags among these words a second dash where they have one, as the flags of Go programs do.
+pub(super) fn give_two_dashes(words: &mut [OsString]) {
     let command = Cli::command();
     let long: Vec<&str> = command
         .find_subcommand("web")
@@ -154,14 +156,13 @@ pub fn with_two_dashes(arguments: impl Iterator<Item = OsString>) -> Vec<OsStrin
         .flat_map(clap::Command::get_arguments)
         .filter_map(clap::Arg::get_long)
         .collect();
-    for argument in &mut arguments[at + 1..] {
-        if has_one_dash(argument, &long) {
+    for word in words {
+        if has_one_dash(word, &long) {
             let mut two = OsString::from("-");
-            two.push(&argument);
-            *argument = two;
+            two.push(&word);
+            *word = two;
         }
     }
-    arguments
 }
 
 fn has_one_dash(argument: &OsStr, long: &[&str]) -> bool {
@@ -176,10 +177,13 @@ fn has_one_dash(argument: &OsStr, long: &[&str]) -> bool {
 mod tests {
     use clap::Parser as _;
 
-    use super::{super::Command, *};
+    use super::{
+        super::{Command, in_our_words},
+        *,
+    };
 
     fn web(line: &str) -> Result<WebArgs, String> {
-        let arguments = with_two_dashes(line.split(' ').map(OsString::from));
+        let arguments = in_our_words(line.split(' ').map(OsString::from));
         match Cli::try_parse_from(arguments) {
             Ok(Cli {
                 command: Command::Web(web),

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
-    Budget, Collect, Complaints, Config, Http, Key, Labels, Log, Percent, Resolved, Select, Ship,
-    Surroundings,
+    Budget, Collect, Complaints, Config, Http, Key, Labels, Log, Origin, Percent, Resolved, Select,
+    Ship, Surroundings,
     reader::Reader,
     rules::{absolute, any, distinct, host_names, name, within},
     sinks, socket,
@@ -20,8 +20,8 @@ use crate::{
 
 /// Makes one configuration of all layers, or says all that is wrong with them.
 pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
-    let mut reader = Reader::of(around.given()?);
-    let mut warnings = Vec::new();
+    let (given, mut warnings) = around.given()?;
+    let mut reader = Reader::of(given);
     let state_dir = state_dir(&mut reader);
     let collect = collect(&mut reader);
     let budget = budget(&mut reader, collect.interval);
@@ -30,7 +30,7 @@ pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
     let labels = labels(&mut reader);
     let select = select(&mut reader);
     let ship = ship(&mut reader);
-    let http = http(&mut reader, collect.interval);
+    let http = http(&mut reader, collect.interval, &mut warnings);
     let sinks = sinks::read(&mut reader, around, collect.interval, &mut warnings);
     let socket = socket::read(
         &mut reader,
@@ -204,7 +204,7 @@ fn ship(reader: &mut Reader) -> Ship {
     }
 }
 
-fn http(reader: &mut Reader, interval: Duration) -> Option<Http> {
+fn http(reader: &mut Reader, interval: Duration, warnings: &mut Vec<String>) -> Option<Http> {
     let default = Http::default();
     let enabled = reader.setting(&Key::of("http.enabled"), true, any);
     let allow_remote = reader.setting(&Key::of("http.allow_remote"), false, any);
@@ -218,6 +218,10 @@ fn http(reader: &mut Reader, interval: Duration) -> Option<Http> {
         ))
     };
     let longest = interval.saturating_mul(Http::MAX_HISTORY_TICKS);
+    let is_unasked = matches!(
+        reader.origin(&Key::of("http.allow_remote")),
+        Some(Origin::Predecessor(_))
+    );
     let http = Http {
         listen: reader.setting(&Key::of("http.listen"), default.listen, loopback),
         hosts: reader
@@ -246,6 +250,13 @@ fn http(reader: &mut Reader, interval: Duration) -> Option<Http> {
             ),
         },
     };
+    if enabled && is_unasked && !http.listen.ip().is_loopback() {
+        warnings.push(format!(
+            "{} can be reached from other machines, as cAdvisor's page can, and nobody is asked for a password; \
+             --listen_ip=127.0.0.1 keeps it here. Asked by another name than those of http.hosts, it refuses",
+            http.listen
+        ));
+    }
     enabled.then_some(http)
 }
 

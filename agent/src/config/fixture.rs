@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io};
 
-use super::{File, Resolved, Surroundings, resolve};
+use super::{File, Predecessor, Resolved, Surroundings, resolve};
 
 /// What the file `cgflux.toml` with this text makes on a host named `node-1`.
 pub(crate) fn resolved(text: &str) -> Resolved {
@@ -13,6 +13,7 @@ pub(crate) fn resolved(text: &str) -> Resolved {
         }],
         environment: BTreeMap::new(),
         flags: Vec::new(),
+        predecessor: Predecessor::default(),
         is_root: true,
         host_name: Some("node-1".to_owned()),
         read_secret: &|_| Err(io::ErrorKind::NotFound.into()),

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::Secret;
 use crate::text::printable;
 
 /// Name of a setting as the path of its sections: `collect.interval`.
@@ -30,6 +31,8 @@ pub enum Value {
     Other(&'static str),
     /// From a variable or a flag: text that may stand for any type.
     Untyped(String),
+    /// A password from where an older program has it. No file can hold one.
+    Secret(Secret),
 }
 
 /// Where a value comes from.
@@ -50,6 +53,8 @@ pub enum Origin {
     Variable(String),
     /// A flag of the command line, as it is written.
     Flag(&'static str),
+    /// What a program did unasked, in whose place this one was started; by its name.
+    Predecessor(&'static str),
 }
 
 /// One value of one layer.
@@ -143,6 +148,7 @@ impl fmt::Display for Value {
                 write!(f, "[{}]", items.join(", "))
             }
             Self::EmptySection => f.write_str("{}"),
+            Self::Secret(_) => f.write_str("not shown"),
             Self::Other(kind) => f.write_str(kind),
         }
     }
@@ -156,6 +162,7 @@ impl fmt::Display for Origin {
             Self::File { path, line } => write!(f, "{}:{line}", shown(path)),
             Self::Variable(name) => write!(f, "variable {}", printable(name)),
             Self::Flag(flag) => write!(f, "flag {flag}"),
+            Self::Predecessor(name) => write!(f, "as {name} did"),
         }
     }
 }

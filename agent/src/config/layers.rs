@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, io, path::Path};
 
-use super::{Complaints, File, Given, Origin, environment};
+use super::{Complaints, File, Given, Origin, Predecessor, environment};
 
 /// All that the settings depend on. Text, not handles: reading it is left to the caller.
 pub struct Surroundings<'a> {
@@ -12,6 +12,8 @@ pub struct Surroundings<'a> {
     pub environment: BTreeMap<String, String>,
     /// What the command line says, the highest layer.
     pub flags: Vec<Given>,
+    /// In whose place the process was started, if in anybody's.
+    pub predecessor: Predecessor,
     /// Whether the process runs as root.
     pub is_root: bool,
     /// The host's own name; absent where it cannot be told from a container's.
@@ -39,23 +41,29 @@ impl Surroundings<'_> {
         Some((edit(text), Origin::Variable(name.to_owned())))
     }
 
-    /// All values of all layers above the built-in one, the lowest first. A file that is no TOML stops here: what
-    /// could be read of it would only lead to complaints about the rest.
-    pub(super) fn given(&self) -> Result<Vec<Given>, Complaints> {
-        let mut given = environment::suggested(self);
+    /// All values of all layers above the built-in one, the lowest first, and what is to be said of them. A file that is
+    /// no TOML stops here: what could be read of it would only lead to complaints about the rest.
+    pub(super) fn given(&self) -> Result<(Vec<Given>, Vec<String>), Complaints> {
+        let mut written = Vec::new();
         let mut complaints = Vec::new();
         for file in &self.files {
             match file.read() {
-                Ok(values) => given.extend(values),
+                Ok(values) => written.extend(values),
                 Err(errors) => complaints.extend(errors),
             }
         }
         if !complaints.is_empty() {
             return Err(Complaints(complaints));
         }
-        given.extend(environment::read(&self.environment));
+        written.extend(environment::read(&self.environment));
+        let (below, warnings) = self
+            .predecessor
+            .values(&self.environment, &written, &self.flags);
+        let mut given = environment::suggested(self);
+        given.extend(below);
+        given.extend(written);
         given.extend(self.flags.iter().cloned());
-        Ok(given)
+        Ok((given, warnings))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Settings: typed, complete, nothing left to interpret.
 //!
-//! A setting comes from the highest of five layers that names it: built in < the main file < `conf.d/*.toml` <
-//! `CGFLUX_SECTION__KEY` variables < flags. Every layer is text turned into [`Given`] values that remember where they
+//! A setting comes from the highest of the layers that names it: built in < what the surroundings suggest, or a program
+//! in whose place this one was started < the main file < `conf.d/*.toml` < `CGFLUX_SECTION__KEY` variables < flags. Every layer is text turned into [`Given`] values that remember where they
 //! stood; [`resolve`] makes one [`Config`] of them or says everything that is wrong at once.
 //!
 //! Nothing here reads a file or a variable: [`Surroundings`] brings their text along.
@@ -10,6 +10,7 @@ mod layers;
 
 mod environment;
 mod file;
+mod predecessor;
 
 mod given;
 
@@ -44,6 +45,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use file::File;
 pub use given::{Given, Key, Origin, Value};
 pub use layers::{SecretFile, Surroundings};
+pub use predecessor::Predecessor;
 pub use secret::{ReadSecret, Secret};
 pub use server_url::{ServerUrl, ServerUrlError};
 pub use show::{EXAMPLE, listing};

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Complaint, Given, Key, Origin, Setting, Value, typed::Typed};
+use super::{Complaint, Given, Key, Origin, Secret, Setting, Value, typed::Typed};
 
 /// How alike two names must be for one to be suggested for the other; 1 is equal.
 const ALIKE: f64 = 0.6;
@@ -71,6 +71,28 @@ impl Reader {
             self.complain(key, problem.to_owned());
         }
         self.optional(key, check)
+    }
+
+    /// Takes a secret that an older program's way of starting gave; of a file there is none.
+    pub(super) fn secret(&mut self, key: &Key) -> Option<(Secret, Origin)> {
+        let is_secret = |given: &Given| matches!(given.value, Value::Secret(_));
+        if !self.given.get(key).is_some_and(is_secret) {
+            return None;
+        }
+        match self.given.remove(key)? {
+            Given {
+                value: Value::Secret(secret),
+                origin,
+                ..
+            } => Some((secret, origin)),
+            _ => None,
+        }
+    }
+
+    /// Where a setting that was taken comes from.
+    pub(super) fn origin(&self, key: &Key) -> Option<&Origin> {
+        let setting = self.settings.iter().rev().find(|it| it.key == *key);
+        setting.map(|it| &it.origin)
     }
 
     /// Records a setting that was found without being given.

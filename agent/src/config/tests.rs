@@ -11,6 +11,7 @@ fn around(text: &str) -> Surroundings<'static> {
         files: vec![file("cgflux.toml", text)],
         environment: BTreeMap::new(),
         flags: Vec::new(),
+        predecessor: Predecessor::default(),
         is_root: true,
         host_name: Some("node".to_owned()),
         read_secret: &secrets,

@@ -74,7 +74,7 @@ pub fn resolve(
     };
     let flags = arguments.settings(global, server.as_ref())?;
     let files = global.config.clone().into_iter().collect();
-    let mut resolved = surroundings::resolve_of(files, flags)?;
+    let mut resolved = surroundings::resolve_files(files, flags)?;
     if arguments.points == PointsTo::Nowhere {
         resolved.config.sinks.clear();
     }

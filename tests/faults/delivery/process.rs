@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use cgflux::{
-    config::{self, Config, SinkKind},
+    config::{self, Config, Predecessor, SinkKind},
     encode::{Payload, Tagging, losses},
     logging,
     loss::Losses,
@@ -39,7 +39,7 @@ fn is_a_delivery_where_a_test_starts_it_as_one() {
         return;
     };
     let file = Path::new(&home).join("cgflux.toml");
-    let config = surroundings::resolve(Some(&file), Vec::new())
+    let config = surroundings::resolve(Some(&file), Vec::new(), Predecessor::default())
         .unwrap()
         .config;
     logging::start(config.log, false).unwrap();

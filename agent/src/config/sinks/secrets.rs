@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::{
-    Credentials, InfluxdbVersion, Key, Secret, Surroundings, Value,
+    Credentials, InfluxdbVersion, Key, Origin, Secret, Surroundings, Value,
     reader::Reader,
     rules::{any, name},
     typed::Typed as _,
@@ -20,6 +20,7 @@ pub(super) fn read(
     around: &Surroundings<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<Credentials> {
+    let handed = reader.secret(&section.child("password"));
     refuse(reader, &section.child("password"), "password");
     refuse(reader, &section.child("token"), "token");
     let file_key = section.child("token_file");
@@ -35,7 +36,7 @@ pub(super) fn read(
     if version != InfluxdbVersion::V1 {
         return token.map(Credentials::Token);
     }
-    let password = password(reader, section, around, warnings);
+    let password = password(reader, section, around, handed, warnings);
     if has_token && password.is_some() {
         let problem = "stands beside `username`; one of the two says who writes".to_owned();
         reader.complain(&file_key, problem);
@@ -48,6 +49,7 @@ fn password(
     reader: &mut Reader,
     section: &Key,
     around: &Surroundings<'_>,
+    handed: Option<(Secret, Origin)>,
     warnings: &mut Vec<String>,
 ) -> Option<Credentials> {
     let username_key = section.child("username");
@@ -71,6 +73,12 @@ fn password(
         around,
         warnings,
     );
+    let handed = handed.filter(|_| password.is_none() && !is_given);
+    let password = password.or_else(|| {
+        let (secret, origin) = handed?;
+        reader.settle(&password_key, Some(Value::Other("not shown")), origin);
+        Some(secret)
+    });
     if password.is_none() && !is_given {
         let problem = "stands without a password; name a file that holds it in `password_file`";
         reader.complain(&username_key, problem.to_owned());
