@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::{
-    build_ebpf, cargo,
+    build_ebpf, cargo, image,
     session::Session,
     setup::{self, Purpose},
 };
@@ -25,4 +25,15 @@ pub(crate) fn run(session: &Session, release: bool) -> Result<PathBuf> {
     agent
         .map(|agent| agent.path)
         .context("cargo built no agent")
+}
+
+/// Builds the agent as the program of its image, and says where it is.
+pub(crate) fn run_static(session: &Session, release: bool) -> Result<()> {
+    setup::ensure(session, Purpose::Build)?;
+    session.output.step("Kernel objects");
+    build_ebpf::build(session)?;
+    session.output.step("Agent, as one static program");
+    let program = image::build(session, release)?;
+    session.output.note(&format!("It is {}", program.display()));
+    Ok(())
 }

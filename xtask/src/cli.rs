@@ -52,6 +52,9 @@ pub(crate) enum Verb {
         /// Optimized, as it is packaged and measured.
         #[arg(long)]
         release: bool,
+        /// As one static program, which `packaging/container/Dockerfile` makes an image of: target/image.
+        #[arg(long = "static")]
+        whole: bool,
     },
     /// Build the agent, start it and say where its page is. Ctrl-C ends it.
     ///

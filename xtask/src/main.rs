@@ -15,14 +15,17 @@ mod check;
 mod cli;
 mod command;
 mod compiler;
+mod containers;
 mod dashboards;
 mod demo;
 mod dist;
 mod elevate;
 mod failure;
 mod golang;
+mod gotool;
 mod guard;
 mod guest;
+mod image;
 mod influxd;
 mod install;
 mod libtest;
@@ -75,7 +78,14 @@ fn act(cli: Cli, output: Output) -> Result<u8> {
     let session = Session::open(output, cli.yes)?;
     let result = match cli.verb {
         Verb::Setup => setup::run(&session).map(|()| 0),
-        Verb::Build { release } => build::run(&session, release).map(|_| 0),
+        Verb::Build {
+            release,
+            whole: false,
+        } => build::run(&session, release).map(|_| 0),
+        Verb::Build {
+            release,
+            whole: true,
+        } => build::run_static(&session, release).map(|()| 0),
         Verb::Run { arguments } => run::run(&session, &arguments),
         Verb::Test { filter, full } => test::run(&session, filter.as_deref(), full),
         Verb::Vm(matrix) => vm::run(&session, &matrix),

@@ -116,13 +116,16 @@ impl Docker {
     }
 }
 
-/// Any daemon, whatever socket it listens on.
+/// Any daemon, whatever socket it listens on; one in a container is in nobody's way.
 fn running_daemon() -> Option<u32> {
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+    let ours = namespace("self");
     let processes = fs::read_dir("/proc").ok()?;
     processes
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
         .find(|pid| {
             fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "dockerd\n")
+                && namespace(&pid.to_string()) == ours
         })
 }
 
@@ -148,7 +151,10 @@ impl OwnDaemon {
         let log = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
 
         let mut start = Command::new("unshare");
-        start.args(["--net", "dockerd", "--data-root"]).arg(&data);
+        // With a loopback that is up, as that of a host, which containers in the host's network share.
+        let with_loopback = "ip link set lo up; exec dockerd \"$@\"";
+        start.args(["--net", "sh", "-c", with_loopback, "dockerd", "--data-root"]);
+        start.arg(&data);
         start
             .args(["--exec-root", RUNTIME, "--config-file"])
             .arg(runtime.join("daemon.json"));

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     build_ebpf,
     cargo::{self, Executable},
-    command, dashboards, dist, elevate, guard, guest, influxd,
+    command, containers, dashboards, dist, elevate, guard, guest, influxd,
     libtest::{self, Tally},
     output::show,
     session::Session,
@@ -44,6 +44,7 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
     session.output.step("Kernel objects");
     build_ebpf::build(session)?;
     influxd::offer(session, full);
+    containers::offer(session, filter)?;
     session.output.step("Tests");
     let mut built = cargo::build(session, &["test", "--workspace", "--tests", "--no-run"])?;
     // Cargo names them in the order in which they happened to be ready.

@@ -42,6 +42,11 @@ impl Tree {
         self.target().join("lint-kernel")
     }
 
+    /// The root of the image, ready for `packaging/container/Dockerfile`.
+    pub(crate) fn image(&self) -> PathBuf {
+        self.target().join("image")
+    }
+
     /// Tools compiled for this tree, one folder a version.
     pub(crate) fn tools(&self) -> PathBuf {
         self.target().join("tools")

@@ -79,6 +79,11 @@ pub(crate) fn run(session: &Session, options: &Options) -> Result<()> {
     report::tell(&packages, &made)
 }
 
+/// Builds the program that needs nothing of the system and gives its path.
+pub(crate) fn static_program(session: &Session, release: bool) -> Result<PathBuf> {
+    program::build(session, Build::Static { debug: !release })
+}
+
 /// The packages, in the order of [`Format`], into a folder, without having them looked at.
 pub(crate) fn make(session: &Session, options: &Options, packages: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(packages).context("cannot make the packages' folder")?;

@@ -9,9 +9,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use serde::Deserialize;
 
-use crate::{command, golang::Go, session::Session, versions};
+use crate::{command, golang::Go, gotool::module, session::Session, versions};
 
 const SERVER: &str = "github.com/influxdata/influxdb/v2";
 const FLUX: &str = "github.com/influxdata/flux";
@@ -35,23 +34,6 @@ pub(super) fn compile(session: &Session, go: &Go, program: &Path) -> Result<()> 
         .env("PKG_CONFIG", pkg_config)
         .current_dir(server);
     command::run_hidden(&session.output, &format!("influxd {version}"), &mut build)
-}
-
-/// Where Go has laid a module.
-fn module(session: &Session, go: &Go, from: &Path, name: &str) -> Result<PathBuf> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Module {
-        dir: PathBuf,
-    }
-    let mut download = go.command(session);
-    download
-        .args(["mod", "download", "-json", name])
-        .current_dir(from);
-    session.output.command(&download);
-    let said = command::read(&mut download).with_context(|| format!("Go cannot fetch {name}"))?;
-    let module: Module = serde_json::from_str(&said).context("Go does not say where it is")?;
-    Ok(module.dir)
 }
 
 /// Builds Flux as a static library; the folder that it is in.
