@@ -6,6 +6,7 @@
     reason = "a test fails by a panic, and says aloud what it saw and what it skips"
 )]
 
+mod containers;
 mod delivery;
 mod demo;
 mod faults;

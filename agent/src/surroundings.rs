@@ -18,6 +18,9 @@ pub const MAIN_FILE: &str = "/etc/cgflux/cgflux.toml";
 /// Folder of further files `*.toml`, read in the order of their names; may be absent.
 pub const FURTHER_FILES: &str = "/etc/cgflux/conf.d";
 
+/// The host's name in a container made for cAdvisor, which has `/` mounted there.
+const ROOT_OF_CADVISORS_HOST: &str = "/rootfs/etc/hostname";
+
 /// `true` where `DB_HOST` and the like are meant for this program, as in its image, whose environment is nobody else's.
 const PREDECESSORS_VARIABLES: &str = "CGFLUX_DB_VARIABLES";
 
@@ -134,7 +137,7 @@ struct NameFacts {
     in_first_uts: bool,
     /// Whether anything says that we are in a container.
     in_container: bool,
-    /// The name in the files of process 1, where that is the host's.
+    /// The name in the files of process 1, where that is the host's, or below where containers of cAdvisor have them.
     of_host_files: Option<String>,
 }
 
@@ -148,9 +151,12 @@ fn host_name(environment: &BTreeMap<String, String>) -> Option<String> {
         "/run/host/container-manager",
     ];
     let variables = ["container", "KUBERNETES_SERVICE_HOST"];
-    let of_host_files = is_first("/proc/self/ns/pid", FIRST_PID_NAMESPACE)
-        .then(|| fs::read_to_string("/proc/1/root/etc/hostname").ok())
-        .flatten();
+    let is_among_hosts_processes = is_first("/proc/self/ns/pid", FIRST_PID_NAMESPACE);
+    let files = is_among_hosts_processes.then_some("/proc/1/root/etc/hostname");
+    let files = files.into_iter().chain([ROOT_OF_CADVISORS_HOST]);
+    let of_host_files = files
+        .into_iter()
+        .find_map(|file| fs::read_to_string(file).ok());
     decide_host_name(NameFacts {
         ours: unistd::gethostname()
             .ok()

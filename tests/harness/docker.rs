@@ -90,6 +90,15 @@ impl Docker {
         }
     }
 
+    /// Runs a command of the docker command line and returns what it prints, or what it says of its failure.
+    #[expect(
+        clippy::unused_self,
+        reason = "who has a Docker knows that its daemon answers"
+    )]
+    pub(crate) fn try_command(&self, arguments: &[&str]) -> Result<String, String> {
+        run("docker", arguments)
+    }
+
     /// Runs a command of the docker command line and returns what it prints.
     #[expect(
         clippy::unused_self,
