@@ -7,6 +7,7 @@ mod generator;
 
 use std::{
     env,
+    error::Error,
     io::{self, Write as _},
 };
 
@@ -40,9 +41,12 @@ fn main() -> Exit {
 /// Tells an error with all its causes and what to do about it, and finds the exit status it stands for.
 fn complain(error: &anyhow::Error) -> Exit {
     let (exit, remedy) = Exit::of(error.as_ref());
-    let mut text = match error.downcast_ref::<Complaints>() {
+    let complaints = error.chain().find_map(<dyn Error>::downcast_ref);
+    let mut text = match complaints {
         // One line each, made safe already.
-        Some(complaints) => format!("the configuration does not hold:\n{complaints}"),
+        Some::<&Complaints>(complaints) => {
+            format!("the configuration does not hold:\n{complaints}")
+        }
         None => printable(&chain(error.as_ref())).into_owned(),
     };
     if let Some(remedy) = remedy {

@@ -63,3 +63,17 @@ fn what_is_handed_over_and_is_no_listener_is_told() {
     let words = "the service manager's socket 1 is no TCP socket that listens";
     assert!(said.contains(words), "{said}");
 }
+
+#[test]
+fn what_its_points_lack_is_told_line_by_line_and_is_no_reason_to_start_it_again() {
+    let mut command = prepared("cd /; unset HOME XDG_STATE_HOME STATE_DIRECTORY;");
+    command.args(["--redis", "memory", "--points", "http://127.0.0.1:1"]);
+    command.args(["--database", "\u{1}"]);
+    let ended = command.output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(78), "{said}");
+    let mut lines = said.lines();
+    let first = lines.next();
+    assert_eq!(first, Some("cgflux: the configuration does not hold:"));
+    assert!(lines.any(|line| line.contains("sinks.")), "{said}");
+}

@@ -47,7 +47,7 @@ pub struct Mark<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// The flags or the file that is named do not hold.
-    #[error(transparent)]
+    #[error("what its points need does not hold")]
     Settings(#[from] Complaints),
     /// A sink cannot be opened.
     #[error(transparent)]
