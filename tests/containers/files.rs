@@ -158,11 +158,7 @@ fn the_configuration_of_the_manifests_holds() {
         .map(|line| line.strip_prefix("    ").unwrap_or(line));
     let home = crate::harness::Home::with(&lines.collect::<Vec<_>>().join("\n"));
     let mut check = home.command("config show");
-    let shown = said(
-        check
-            .env("NODE_NAME", "node-7")
-            .env("CGFLUX_HTTP__HOSTS", "node-7"),
-    );
+    let shown = said(check.env("NODE_NAME", "node-7"));
     for part in [
         "name = \"node-7\"",
         "database = \"cadvisor\"",
