@@ -4,7 +4,9 @@
 //! come from the archive that `cargo xtask test` has made; `/packages` in it are the packages.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -20,6 +22,8 @@ use super::{Cgroup, Namespace, eventually, skip};
 
 /// A start takes two seconds, and longer where others keep the machine busy.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+const NO_GUEST: &str = "there is no Debian to install packages in: `cargo xtask test` makes it";
 
 /// Where the packages lie within.
 pub(crate) const PACKAGES: &str = "/packages";
@@ -46,13 +50,27 @@ pub(crate) fn packages() -> Option<PathBuf> {
 #[track_caller]
 pub(crate) fn unpack(folder: &Path) -> Option<()> {
     let Some(archive) = env::var_os("CGFLUX_TEST_GUEST") else {
-        return skip("there is no Debian to install packages in: `cargo xtask test` makes it");
+        return skip(NO_GUEST);
     };
+    unpack_archive(&archive, folder);
+    Some(())
+}
+
+/// The same of a Debian 11.
+#[track_caller]
+pub(crate) fn unpack_oldest(folder: &Path) -> Option<()> {
+    let Some(archive) = env::var_os("CGFLUX_TEST_OLDEST_GUEST") else {
+        return skip("there is no Debian 11 to install in: `cargo xtask test --full` makes it");
+    };
+    unpack_archive(&archive, folder);
+    Some(())
+}
+
+fn unpack_archive(archive: &OsStr, folder: &Path) {
     let mut tar = Command::new("tar");
     tar.arg("--extract").arg("--file").arg(archive);
     let unpacked = tar.arg("--directory").arg(folder).status();
     assert!(unpacked.unwrap().success());
-    Some(())
 }
 
 /// The tree that guests share: none of them changes it. It stays in the folder of the tests, anew each time.
@@ -69,7 +87,7 @@ fn shared() -> Option<&'static Path> {
     });
     match shared {
         Some(folder) => Some(folder),
-        None => skip("there is no Debian to install packages in: `cargo xtask test` makes it"),
+        None => skip(NO_GUEST),
     }
 }
 

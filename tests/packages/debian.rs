@@ -94,7 +94,7 @@ fn packages_of_one_commit_are_the_same_byte_for_byte() {
         println!("{}: {} bytes, twice", again.display(), bytes.len());
         compared += 1;
     }
-    assert_eq!(compared, 2, "a .deb and an .rpm");
+    assert_eq!(compared, 3, "a .deb, an .rpm and an archive");
 }
 
 /// All that lies where packages and services put things.

@@ -4,6 +4,7 @@
 
 mod counter;
 mod debian;
+mod oldest;
 mod rpm;
 mod service;
 mod sight;

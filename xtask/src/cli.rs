@@ -12,6 +12,7 @@ use crate::{
     dashboards::Options as DashboardOptions,
     demo::cli::{DemoTask, DemoVerb},
     dist::Options as DistOptions,
+    guest::Guest,
 };
 
 /// The developer tool of cgflux: it installs what it needs, builds, runs and tests.
@@ -215,8 +216,8 @@ pub(crate) enum RootTask {
         refresh: bool,
         packages: Vec<String>,
     },
-    /// Make the Debian that packages are installed in.
-    Guest,
+    /// Make a Debian that packages are installed in.
+    Guest { release: Guest },
     /// Run a program until it ends or standard input does.
     Exec(Exec),
     /// Parts of the demo.

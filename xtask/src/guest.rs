@@ -1,6 +1,6 @@
-//! The guest: a Debian 12 with a systemd of its own, in which the tests install the packages, as an archive.
+//! The guests: Debians with a systemd of their own, in which the tests install the packages, as archives.
 //!
-//! Made once by mmdebstrap and kept for a week. An archive, since the files in it are root's, and what lies in `target/`
+//! Made once by mmdebstrap and kept for a week. Archives, since the files in them are root's, and what lies in `target/`
 //! is given back to the person.
 
 use std::{
@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 
 use crate::{
     archive::{Archives, KEYS},
@@ -18,17 +19,59 @@ use crate::{
     session::Session,
 };
 
-const RELEASE: &str = "bookworm";
+/// A Debian to install in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Guest {
+    /// Debian 12, with all that the packages are to measure.
+    Bookworm,
+    /// Debian 11: the oldest systemd that we name, and an older glibc.
+    Bullseye,
+}
 
-/// What the packages need, and what they are to measure: containers of root and of others, and a Redis for the counter.
-const PACKAGES: [&str; 14] = [
-    "systemd",
-    "systemd-sysv",
-    "dbus",
+impl Guest {
+    fn release(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Bullseye => "bullseye",
+        }
+    }
+
+    fn packages(self) -> Vec<&'static str> {
+        let mut packages = vec![
+            "systemd",
+            "systemd-sysv",
+            "dbus",
+            "procps",
+            "busybox-static",
+        ];
+        if self == Self::Bookworm {
+            packages.extend(MEASURED);
+        }
+        packages
+    }
+
+    /// What it is made of, in a line.
+    fn recipe(self) -> String {
+        let packages = self.packages().join(" ");
+        format!("{} {packages}\n{CUSTOMIZE}\n", self.release())
+    }
+
+    fn archive(self, session: &Session) -> PathBuf {
+        let name = format!("{}.tar", self.release());
+        session.tree.guest().join(name)
+    }
+
+    /// Written when it is whole: what it is made of.
+    fn made_of(self, session: &Session) -> PathBuf {
+        let name = format!("{}.made-of", self.release());
+        session.tree.guest().join(name)
+    }
+}
+
+/// Containers of root and of others, and a Redis for the counter.
+const MEASURED: [&str; 9] = [
     "dbus-user-session",
     "libpam-systemd",
-    "procps",
-    "busybox-static",
     "docker.io",
     "podman",
     "crun",
@@ -49,59 +92,50 @@ rm "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap""#;
 const IS_FRESH: Duration = Duration::from_hours(7 * 24);
 
 /// The guest's archive; made now, as root, if there is none, or an old one.
-pub(crate) fn ensure(session: &Session) -> Result<PathBuf> {
-    let archive = archive(session);
-    let is_made_of = fs::read_to_string(made_of(session)).unwrap_or_default();
+pub(crate) fn ensure(session: &Session, guest: Guest) -> Result<PathBuf> {
+    let archive = guest.archive(session);
+    let made_of = fs::read_to_string(guest.made_of(session)).unwrap_or_default();
     let age = fs::metadata(&archive)
         .and_then(|it| it.modified())
         .map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
-    if is_made_of == listing() && age.is_ok_and(|age| age < IS_FRESH) {
+    if made_of == guest.recipe() && age.is_ok_and(|age| age < IS_FRESH) {
         return Ok(archive);
     }
-    session
-        .output
-        .step("A Debian to install the packages in (once a week, some 1 min)");
-    let mut make = elevate::as_root(session, ["guest"])?;
+    let release = guest.release();
+    session.output.step(&format!(
+        "A Debian to install the packages in, {release} (once a week, some 1 min)"
+    ));
+    let mut make = elevate::as_root(session, ["guest", release])?;
     let status = guard::run_elevated(&mut make, |_| Ok(()))?;
     anyhow::ensure!(status.success(), "it cannot be made ({status})");
     Ok(archive)
 }
 
 /// Makes it, as root.
-pub(crate) fn make(session: &Session) -> Result<()> {
-    let archive = archive(session);
-    fs::create_dir_all(session.tree.guest()).context("cannot make the guest's folder")?;
+pub(crate) fn make(session: &Session, guest: Guest) -> Result<()> {
+    fs::create_dir_all(session.tree.guest()).context("cannot make the guests' folder")?;
     let Archives { main, security } = Archives::found()?;
-    let security = security.map(|address| format!("deb {address} {RELEASE}-security main"));
+    let release = guest.release();
+    let security = security.map(|address| format!("deb {address} {release}-security main"));
     let mut make = Command::new("mmdebstrap");
     make.args(["--variant=minbase", "--skip=check/empty"])
         .arg(format!("--keyring={KEYS}"))
-        .arg(format!("--include={}", PACKAGES.join(",")))
+        .arg(format!("--include={}", guest.packages().join(",")))
         .args([
             "--aptopt=Acquire::Languages \"none\"",
+            // A release that is kept in the archive is not signed anew any more.
+            "--aptopt=Acquire::Check-Valid-Until \"false\"",
             "--dpkgopt=force-unsafe-io",
         ])
         .args(
             ["doc", "man", "locale"].map(|it| format!("--dpkgopt=path-exclude=/usr/share/{it}/*")),
         )
         .arg(format!("--customize-hook={CUSTOMIZE}"))
-        .arg(RELEASE)
-        .arg(&archive)
-        .arg(format!("deb {main} {RELEASE} main"))
+        .arg(release)
+        .arg(guest.archive(session))
+        .arg(format!("deb {main} {release} main"))
         .args(security);
-    command::run_hidden(&session.output, "the guest", &mut make)?;
-    fs::write(made_of(session), listing()).context("cannot note what the guest is made of")
-}
-
-fn archive(session: &Session) -> PathBuf {
-    session.tree.guest().join("root.tar")
-}
-
-/// Written when it is whole: what it is made of.
-fn made_of(session: &Session) -> PathBuf {
-    session.tree.guest().join("made-of")
-}
-
-fn listing() -> String {
-    format!("{RELEASE} {}\n{CUSTOMIZE}\n", PACKAGES.join(" "))
+    command::run_hidden(&session.output, release, &mut make)?;
+    fs::write(guest.made_of(session), guest.recipe())
+        .context("cannot note what the guest is made of")
 }

@@ -34,7 +34,7 @@ pub(crate) fn run(session: &Session, task: RootTask) -> Result<u8> {
         RootTask::Install { refresh, packages } => {
             install::install(&session.output, refresh, &packages).map(|()| 0)
         }
-        RootTask::Guest => guest::make(session).map(|()| 0),
+        RootTask::Guest { release } => guest::make(session, release).map(|()| 0),
         RootTask::Exec(exec) => run_exec(session, &exec),
         RootTask::Demo { task } => demo::run_task(session, task),
     }

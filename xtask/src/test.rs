@@ -3,7 +3,6 @@
 use std::{
     ffi::OsString,
     io,
-    path::PathBuf,
     process::{ChildStdout, Command, ExitStatus, Stdio},
 };
 
@@ -12,7 +11,9 @@ use anyhow::{Context as _, Result, ensure};
 use crate::{
     build_ebpf,
     cargo::{self, Executable},
-    command, containers, dashboards, dist, elevate, guard, guest, influxd,
+    command, containers, dashboards, dist, elevate, guard,
+    guest::{self, Guest},
+    influxd,
     libtest::{self, Tally},
     output::show,
     session::Session,
@@ -26,9 +27,10 @@ const SYSTEM: &str = "system";
 /// Where system tests may leave files.
 const RUN_FOLDER: &str = "CGFLUX_TEST_RUN";
 
-/// Where the system tests find packages to install, and the Debian to install them in.
+/// Where the system tests find packages to install, and the Debians to install them in.
 const PACKAGES: &str = "CGFLUX_TEST_PACKAGES";
 const GUEST: &str = "CGFLUX_TEST_GUEST";
+const OLDEST_GUEST: &str = "CGFLUX_TEST_OLDEST_GUEST";
 
 /// The module of the system tests that installs them.
 const PACKAGES_MODULE: &str = "packages";
@@ -91,11 +93,8 @@ fn surroundings(session: &Session, filter: Option<&str>, full: bool) -> Vec<Stri
     if filter.is_some_and(|filter| !filter.starts_with(PACKAGES_MODULE)) {
         return told;
     }
-    match packages(session) {
-        Ok((packages, guest)) => {
-            told.push(format!("{PACKAGES}={}", packages.display()));
-            told.push(format!("{GUEST}={}", guest.display()));
-        }
+    match packages(session, full) {
+        Ok(more) => told.extend(more),
         Err(error) => session
             .output
             .warn(&format!("no packages to test: {error:#}")),
@@ -103,17 +102,25 @@ fn surroundings(session: &Session, filter: Option<&str>, full: bool) -> Vec<Stri
     told
 }
 
-/// The packages' folder, and the archive of the Debian to install them in. They are made twice, for a test to compare.
-fn packages(session: &Session) -> Result<(PathBuf, PathBuf)> {
+/// Where the packages are, and the archives of the Debians to install them in. The packages are made twice, for a test to
+/// compare.
+fn packages(session: &Session, full: bool) -> Result<Vec<String>> {
     let options = dist::Options {
-        format: vec![dist::Format::Deb, dist::Format::Rpm],
+        format: vec![dist::Format::Deb, dist::Format::Rpm, dist::Format::Tar],
         debug: true,
     };
     let folder = dist::folder(session, &options);
     for folder in [&folder, &folder.join("again")] {
         dist::make(session, &options, folder)?;
     }
-    Ok((folder, guest::ensure(session)?))
+    let mut told = vec![format!("{PACKAGES}={}", folder.display())];
+    let guest = guest::ensure(session, Guest::Bookworm)?;
+    told.push(format!("{GUEST}={}", guest.display()));
+    if full {
+        let oldest = guest::ensure(session, Guest::Bullseye)?;
+        told.push(format!("{OLDEST_GUEST}={}", oldest.display()));
+    }
+    Ok(told)
 }
 
 fn count_unit(session: &Session, tests: &mut Command, tally: &mut Tally) -> Result<()> {
