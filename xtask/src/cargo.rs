@@ -44,6 +44,11 @@ pub(crate) fn build_with(
 ) -> Result<Vec<Executable>> {
     let mut cargo = cargo(session, arguments);
     cargo.envs(environment.iter().copied());
+    build_by(session, cargo)
+}
+
+/// The same by this cargo, which has all its arguments.
+pub(crate) fn build_by(session: &Session, mut cargo: Command) -> Result<Vec<Executable>> {
     session.output.command(&cargo);
     let mut child = cargo
         .arg("--message-format=json-render-diagnostics")

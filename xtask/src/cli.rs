@@ -106,11 +106,13 @@ Examples:
     /// Make the packages: .deb, .rpm, Alpine's, Arch's, and an archive with the static program.
     ///
     /// They go to target/packages, with their checksums. Packages of one commit are the same byte for byte: their files bear
-    /// the time of the commit, or of `SOURCE_DATE_EPOCH`. lintian and rpmlint have to be content.
+    /// the time of the commit, or of `SOURCE_DATE_EPOCH`. lintian and rpmlint have to be content. For 64-bit ARM there are
+    /// the .deb, Alpine's package and the archive, all with the static program: entries in the journal are lines there.
     #[command(after_help = "\
 Examples:
   cargo xtask dist                     all of them; some 10 minutes the first time
   cargo xtask dist --format deb,rpm    two of them
+  cargo xtask dist --arch aarch64      for 64-bit ARM, built here, in target/packages/aarch64
   cargo xtask dist --debug             of the debug build, to try the packages themselves")]
     Dist(DistOptions),
     /// Check formatting, lints of host and kernel code, docs and the rules of the house.

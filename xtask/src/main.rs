@@ -21,6 +21,7 @@ mod demo;
 mod dist;
 mod elevate;
 mod failure;
+mod foreign;
 mod golang;
 mod gotool;
 mod guard;

@@ -21,6 +21,14 @@ pub(crate) enum Need {
     Packages,
     /// What emulates machines, to test on other kernels. Those are Debian's, so only apt brings them.
     Machines,
+    /// What any machine's kernel is trusted by.
+    Keys,
+    /// What makes a Debian to install packages in.
+    Debian,
+    /// Building for another processor.
+    Foreign,
+    /// What emulates another processor, for the full tests alone.
+    ForeignMachine,
     /// What test containers and machines are made of.
     Userland,
     /// What the demo consists of besides, which the tests use too.
@@ -133,9 +141,27 @@ pub(crate) const TABLE: &[Package] = &[
     ),
     package(
         "debian-archive-keyring",
-        Need::Machines,
+        Need::Keys,
         "the keys of Debian's kernels",
         None,
+    ),
+    package(
+        "gcc-aarch64-linux-gnu",
+        Need::Foreign,
+        "links for 64-bit ARM, and compiles what is in C",
+        Some("aarch64-linux-gnu-gcc"),
+    ),
+    package(
+        "libc6-dev-arm64-cross",
+        Need::Foreign,
+        "the C library for 64-bit ARM",
+        None,
+    ),
+    package(
+        "qemu-system-arm",
+        Need::ForeignMachine,
+        "a 64-bit ARM to test on",
+        Some("qemu-system-aarch64"),
     ),
     Package {
         units: &["docker.service", "docker.socket", "containerd.service"],
@@ -205,8 +231,8 @@ pub(crate) const TABLE: &[Package] = &[
     ),
     package(
         "mmdebstrap",
-        Need::Tests,
-        "makes that Debian",
+        Need::Debian,
+        "makes that Debian, and one that is booted",
         Some("mmdebstrap"),
     ),
     package(
@@ -273,21 +299,30 @@ pub(crate) fn missing(facts: &Facts, purpose: Purpose) -> Vec<&'static Package> 
 }
 
 fn is_wanted(package: &Package, facts: &Facts, purpose: Purpose) -> bool {
+    let is_for = |purposes: &[Purpose]| purposes.contains(&purpose);
+    let is_for_tests = is_for(&[Purpose::Tests, Purpose::FullTests]);
     let needed = match package.need {
         Need::Compiler => !facts.compiler,
         Need::Linker => !facts.linker,
         Need::Library => !facts.library,
-        Need::Machines => facts.apt && purpose >= Purpose::Machines,
-        Need::Userland => purpose >= Purpose::Machines,
-        Need::Docker => purpose == Purpose::Tests && !facts.docker_answers,
-        Need::Demo => matches!(purpose, Purpose::Demo | Purpose::Tests),
-        Need::Tests => purpose == Purpose::Tests,
-        Need::Counter => matches!(
-            purpose,
-            Purpose::Demo | Purpose::Benchmarks | Purpose::Tests
-        ),
+        Need::Machines => {
+            facts.apt && (is_for_tests || is_for(&[Purpose::Machines, Purpose::PackagesMachine]))
+        }
+        Need::Keys => facts.apt && (is_for_tests || purpose.has_machines()),
+        Need::Userland => is_for_tests || purpose.has_machines(),
+        Need::Debian => is_for_tests || purpose == Purpose::PackagesMachine,
+        Need::Foreign => is_for(&[
+            Purpose::ForeignPackages,
+            Purpose::ForeignMachine,
+            Purpose::FullTests,
+        ]),
+        Need::ForeignMachine => facts.apt && is_for(&[Purpose::ForeignMachine, Purpose::FullTests]),
+        Need::Docker => is_for_tests && !facts.docker_answers,
+        Need::Demo => is_for_tests || is_for(&[Purpose::Demo, Purpose::PackagesMachine]),
+        Need::Tests => is_for_tests,
+        Need::Counter => is_for_tests || is_for(&[Purpose::Demo, Purpose::Benchmarks]),
         Need::Benchmarks => purpose == Purpose::Benchmarks,
-        Need::Packages => matches!(purpose, Purpose::Packages | Purpose::Tests),
+        Need::Packages => is_for_tests || is_for(&[Purpose::Packages, Purpose::ForeignPackages]),
     };
     let there = facts.installed.contains(package.name)
         || package
@@ -323,9 +358,15 @@ mod tests {
             apt: true,
             ..Facts::default()
         };
-        let all_but = |need| TABLE.iter().filter(|package| package.need != need).count();
-        let tests = names(&with_apt, Purpose::Tests);
-        assert_eq!(tests.len(), all_but(Need::Benchmarks));
+        let all_but = |needs: &[Need]| {
+            let rest = TABLE.iter().filter(|it| !needs.contains(&it.need));
+            rest.count()
+        };
+        let tests = names(&with_apt, Purpose::Tests).len();
+        let foreign = [Need::Benchmarks, Need::Foreign, Need::ForeignMachine];
+        assert_eq!(tests, all_but(&foreign));
+        let full = names(&with_apt, Purpose::FullTests).len();
+        assert_eq!(full, all_but(&[Need::Benchmarks]));
     }
 
     #[test]
@@ -398,6 +439,33 @@ mod tests {
             "busybox-static",
         ];
         assert_eq!(names(&apt, Purpose::Machines), machines);
+    }
+
+    #[test]
+    fn a_machine_of_another_kind_needs_what_it_is_made_by_and_no_more() {
+        let facts = Facts {
+            apt: true,
+            compiler: true,
+            linker: true,
+            library: true,
+            ..Facts::default()
+        };
+        let packages = [
+            "qemu-system-x86",
+            "debian-archive-keyring",
+            "influxdb",
+            "mmdebstrap",
+            "busybox-static",
+        ];
+        assert_eq!(names(&facts, Purpose::PackagesMachine), packages);
+        let foreign = [
+            "debian-archive-keyring",
+            "gcc-aarch64-linux-gnu",
+            "libc6-dev-arm64-cross",
+            "qemu-system-arm",
+            "busybox-static",
+        ];
+        assert_eq!(names(&facts, Purpose::ForeignMachine), foreign);
     }
 
     #[test]

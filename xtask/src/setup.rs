@@ -18,21 +18,39 @@ use crate::{
     versions,
 };
 
-/// What the machine is made ready for.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+/// What the machine is made ready for. Each takes what is built, too.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Purpose {
     /// Building the kernel objects and the agent.
     Build,
-    /// That, and what the demo consists of.
+    /// What the demo consists of.
     Demo,
-    /// What is built, and what the counter and its load are compared with.
+    /// What the counter and its load are compared with.
     Benchmarks,
-    /// What is built, and what packs it and looks at packages.
+    /// What packs it and looks at packages.
     Packages,
-    /// What is built, and what emulates machines.
+    /// What packs it for another processor.
+    ForeignPackages,
+    /// What emulates machines.
     Machines,
-    /// That, and the real things that the tests run against.
+    /// That, and what the Debian consists of that our package is installed in.
+    PackagesMachine,
+    /// What builds for another processor and emulates it.
+    ForeignMachine,
+    /// The real things that the tests run against, and what emulates machines.
     Tests,
+    /// That, and all other machines.
+    FullTests,
+}
+
+impl Purpose {
+    /// Whether machines are all that is wanted.
+    pub(crate) fn has_machines(self) -> bool {
+        matches!(
+            self,
+            Self::Machines | Self::PackagesMachine | Self::ForeignMachine
+        )
+    }
 }
 
 /// Makes the machine ready, and compiles the linker so that a build has nothing left to fetch.

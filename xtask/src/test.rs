@@ -42,7 +42,12 @@ const FULL: &str = "CGFLUX_TESTS_FULL=1";
 ///
 /// The machines have one test each, so a filter leaves them out, unless it names them.
 pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result<u8> {
-    setup::ensure(session, Purpose::Tests)?;
+    let purpose = if full {
+        Purpose::FullTests
+    } else {
+        Purpose::Tests
+    };
+    setup::ensure(session, purpose)?;
     session.output.step("Kernel objects");
     build_ebpf::build(session)?;
     influxd::offer(session, full);
@@ -108,6 +113,7 @@ fn packages(session: &Session, full: bool) -> Result<Vec<String>> {
     let options = dist::Options {
         format: vec![dist::Format::Deb, dist::Format::Rpm, dist::Format::Tar],
         debug: true,
+        arch: None,
     };
     let folder = dist::folder(session, &options);
     for folder in [&folder, &folder.join("again")] {

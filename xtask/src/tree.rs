@@ -37,6 +37,11 @@ impl Tree {
         self.target().join("bpf-build")
     }
 
+    /// Cargo's folder for another processor, where another compiler builds for it.
+    pub(crate) fn foreign_build(&self) -> PathBuf {
+        self.target().join("foreign-build")
+    }
+
     /// Cargo's folder for linting kernel code on the host: another `--cfg` than the rest has.
     pub(crate) fn kernel_lint(&self) -> PathBuf {
         self.target().join("lint-kernel")

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::stage::Stage;
+use super::{program::Build, stage::Stage};
 use crate::{command, session::Session, versions};
 
 /// Makes it.
@@ -20,17 +20,25 @@ pub(super) fn make(
     debug: bool,
 ) -> Result<PathBuf> {
     let tool = ensure(session)?;
-    let architecture = match std::env::consts::ARCH {
+    let machine = stage.build.machine();
+    let architecture = match machine {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
         other => other,
     };
     let package = packages.join(format!("cgflux_{}-1_{architecture}.deb", stage.version));
+    // It needs no library; see the variant.
+    let target = format!("{machine}-unknown-linux-gnu");
+    let foreign = match stage.build {
+        Build::Foreign { .. } => &["--target", &target, "--variant", "static"][..],
+        _ => &[],
+    };
     let mut deb = session.person.command(&tool);
     deb.args(["--no-build", "--no-strip", "--package", "cgflux"])
         .args(["--deb-revision", "1", "--quiet", "--output"])
         .arg(&package)
         .args(debug.then_some("--fast"))
+        .args(foreign)
         .env("SOURCE_DATE_EPOCH", stage.epoch.to_string())
         .env("CARGO", session.person.cargo())
         .current_dir(session.tree.root());

@@ -23,11 +23,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::{
     build_ebpf,
+    foreign::Processor,
     session::Session,
     setup::{self, Purpose},
 };
@@ -43,6 +44,9 @@ pub(crate) struct Options {
     /// Pack the debug build: quick to make, ten times as large, for trying the packages themselves.
     #[arg(long)]
     pub(crate) debug: bool,
+    /// For another processor than this machine's: the static program in the .deb, Alpine's package and the archive.
+    #[arg(long, value_enum, value_name = "PROCESSOR")]
+    pub(crate) arch: Option<Processor>,
 }
 
 /// A kind of package.
@@ -65,11 +69,20 @@ impl Format {
     fn is_static(self) -> bool {
         matches!(self, Self::Apk | Self::Tar)
     }
+
+    /// Whether it may hold that program.
+    fn can_be_static(self) -> bool {
+        self.is_static() || self == Self::Deb
+    }
 }
 
 /// Makes the packages, says what they are, and fails if a lint has something to say.
 pub(crate) fn run(session: &Session, options: &Options) -> Result<()> {
-    setup::ensure(session, Purpose::Packages)?;
+    let purpose = match options.arch {
+        None => Purpose::Packages,
+        Some(_) => Purpose::ForeignPackages,
+    };
+    setup::ensure(session, purpose)?;
     session.output.step("Kernel objects");
     build_ebpf::build(session)?;
     let packages = folder(session, options);
@@ -89,28 +102,16 @@ pub(crate) fn make(session: &Session, options: &Options, packages: &Path) -> Res
     fs::create_dir_all(packages).context("cannot make the packages' folder")?;
     session.reclaim_target()?;
     let mut made = Vec::new();
-    for is_static in [false, true] {
-        let wanted: Vec<_> = Format::value_variants()
-            .iter()
-            .filter(|it| it.is_static() == is_static)
-            .filter(|it| options.format.is_empty() || options.format.contains(it))
-            .collect();
-        if wanted.is_empty() {
-            continue;
-        }
-        let build = match (is_static, options.debug) {
-            (true, debug) => Build::Static { debug },
-            (false, debug) => Build::Dynamic { debug },
-        };
+    for (build, wanted) in plan(options)? {
         session.output.step(build.step());
         let program = program::build(session, build)?;
         session.output.step("What the packages hold");
-        let stage = Stage::lay(session, &program)?;
+        let stage = Stage::lay(session, build, &program)?;
         for format in wanted {
             let package = match format {
                 Format::Deb => deb::make(session, &stage, packages, options.debug)?,
                 Format::Tar => tarball::make(session, &stage, packages)?,
-                format => nfpm::make(session, *format, &stage, packages)?,
+                format => nfpm::make(session, format, &stage, packages)?,
             };
             made.push(package);
         }
@@ -118,12 +119,35 @@ pub(crate) fn make(session: &Session, options: &Options, packages: &Path) -> Res
     Ok(made)
 }
 
-/// Where packages go.
-pub(crate) fn folder(session: &Session, options: &Options) -> PathBuf {
-    let packages = session.tree.packages();
-    if options.debug {
-        packages.join("debug")
-    } else {
-        packages
+/// Which builds there are to be, and what is made of each.
+fn plan(options: &Options) -> Result<Vec<(Build, Vec<Format>)>> {
+    let debug = options.debug;
+    let is_wanted = |it: &Format| options.format.is_empty() || options.format.contains(it);
+    let wanted = |holds: &dyn Fn(Format) -> bool| -> Vec<_> {
+        let all = Format::value_variants().iter().copied();
+        all.filter(is_wanted).filter(|it| holds(*it)).collect()
+    };
+    if let Some(processor) = options.arch {
+        let refused = options.format.iter().find(|it| !it.can_be_static());
+        ensure!(
+            refused.is_none(),
+            "for another processor there is only the static program, which is in the .deb, Alpine's package and the archive"
+        );
+        let build = Build::Foreign { processor, debug };
+        return Ok(vec![(build, wanted(&Format::can_be_static))]);
     }
+    let mut plan = vec![
+        (Build::Dynamic { debug }, wanted(&|it| !it.is_static())),
+        (Build::Static { debug }, wanted(&Format::is_static)),
+    ];
+    plan.retain(|(_, wanted)| !wanted.is_empty());
+    Ok(plan)
+}
+
+/// Where packages go: a folder a processor and a build, each with checksums of its own.
+pub(crate) fn folder(session: &Session, options: &Options) -> PathBuf {
+    let mut packages = session.tree.packages();
+    packages.extend(options.arch.map(Processor::machine));
+    packages.extend(options.debug.then_some("debug"));
+    packages
 }

@@ -18,7 +18,7 @@ pub(super) fn make(
     packages: &Path,
 ) -> Result<PathBuf> {
     let tool = ensure(session)?;
-    let machine = std::env::consts::ARCH;
+    let machine = stage.build.machine();
     let version = &stage.version;
     let (packager, name) = match format {
         Format::Apk => ("apk", format!("cgflux_{version}-r1_{machine}.apk")),

@@ -8,7 +8,12 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::stage::DOCS;
-use crate::{cargo, command, session::Session, versions};
+use crate::{
+    cargo, command,
+    foreign::{self, Processor},
+    session::Session,
+    versions,
+};
 
 /// How the agent is built.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,6 +28,13 @@ pub(super) enum Build {
         /// The same.
         debug: bool,
     },
+    /// Such a one for another processor.
+    Foreign {
+        /// Which.
+        processor: Processor,
+        /// The same.
+        debug: bool,
+    },
 }
 
 impl Build {
@@ -33,12 +45,35 @@ impl Build {
             Self::Dynamic { debug: true } => "Agent, unoptimized",
             Self::Static { debug: false } => "Agent without libraries (once, some 4 min)",
             Self::Static { debug: true } => "Agent without libraries, unoptimized",
+            Self::Foreign { debug: false, .. } => "Agent for another processor (once, some 12 min)",
+            Self::Foreign { debug: true, .. } => "Agent for another processor, unoptimized",
+        }
+    }
+
+    /// What it runs on, as `uname -m` tells it.
+    pub(super) fn machine(self) -> &'static str {
+        match self {
+            Self::Foreign { processor, .. } => processor.machine(),
+            _ => std::env::consts::ARCH,
+        }
+    }
+
+    /// What strips it.
+    pub(super) fn strip(self) -> String {
+        match self {
+            Self::Foreign { processor, .. } => processor.tool("strip"),
+            _ => "strip".to_owned(),
         }
     }
 }
 
 /// Builds it and gives its path; one that would not run on the oldest system we name is refused.
 pub(super) fn build(session: &Session, build: Build) -> Result<PathBuf> {
+    if let Build::Foreign { processor, debug } = build {
+        let program = foreign::build(session, processor, debug)?;
+        check_static(session, &program)?;
+        return Ok(program);
+    }
     let mut arguments = vec!["build", "--bin", "cgflux"];
     match build {
         // As the tests build it, so that nothing is built twice.
@@ -60,7 +95,7 @@ pub(super) fn build(session: &Session, build: Build) -> Result<PathBuf> {
     let program = program.context("cargo built no agent")?.path;
     match build {
         Build::Dynamic { .. } => check_floor(session, &program)?,
-        Build::Static { .. } => check_static(session, &program)?,
+        _ => check_static(session, &program)?,
     }
     Ok(program)
 }
@@ -98,9 +133,10 @@ fn check_floor(session: &Session, program: &Path) -> Result<()> {
 }
 
 fn check_static(session: &Session, program: &Path) -> Result<()> {
-    let headers = command::read(Command::new("objdump").arg("-p").arg(program))
-        .context("objdump cannot read the agent's headers")?;
-    if let Some(needed) = headers.lines().find(|line| line.contains("NEEDED")) {
+    // Unlike objdump it reads programs of any processor.
+    let entries = command::read(Command::new("readelf").arg("-d").arg(program))
+        .context("readelf cannot read what the agent needs")?;
+    if let Some(needed) = entries.lines().find(|line| line.contains("NEEDED")) {
         bail!("the static agent asks for {}", needed.trim());
     }
     session.output.note("    it asks for no library");

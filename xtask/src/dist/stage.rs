@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{changelog::Changelog, third_party};
+use super::{changelog::Changelog, program::Build, third_party};
 use crate::{cargo, command, session::Session};
 
 /// What writes the manual and the completions: an example of the agent, which knows its command line.
@@ -70,13 +70,15 @@ pub(super) struct Stage {
     folder: PathBuf,
     /// The version that is packaged.
     pub(super) version: String,
+    /// What the program is, and what it runs on.
+    pub(super) build: Build,
     /// Seconds since the Unix epoch: the time of every file.
     pub(super) epoch: u64,
 }
 
 impl Stage {
     /// Lays it, with this program.
-    pub(super) fn lay(session: &Session, program: &Path) -> Result<Self> {
+    pub(super) fn lay(session: &Session, build: Build, program: &Path) -> Result<Self> {
         let folder = session.tree.packages().join("stage");
         if folder.exists() {
             fs::remove_dir_all(&folder).context("cannot clear the last stage")?;
@@ -84,6 +86,7 @@ impl Stage {
         let stage = Self {
             folder,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            build,
             epoch: epoch(session)?,
         };
         stage.install_program(session, program)?;
@@ -117,7 +120,7 @@ impl Stage {
         fs::set_permissions(&installed, fs::Permissions::from_mode(0o755))?;
         command::run(
             &session.output,
-            Command::new("strip")
+            Command::new(self.build.strip())
                 .args(["--remove-section=.comment", "--remove-section=.note"])
                 .arg(&installed),
         )

@@ -9,7 +9,8 @@ use crate::{command, session::Session};
 
 /// Makes it.
 pub(super) fn make(session: &Session, stage: &Stage, packages: &Path) -> Result<PathBuf> {
-    let name = format!("cgflux-{}-{}-static", stage.version, std::env::consts::ARCH);
+    let machine = stage.build.machine();
+    let name = format!("cgflux-{}-{machine}-static", stage.version);
     let package = packages.join(format!("{name}.tar.gz"));
     let mut tar = session.person.command("tar");
     tar.args(["--create", "--sort=name", "--owner=0", "--group=0"])
