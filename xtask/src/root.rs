@@ -19,6 +19,7 @@ use crate::{
     demo, guard, guest, install,
     services::Docker,
     session::Session,
+    vm,
     wave::Wave,
 };
 
@@ -35,6 +36,7 @@ pub(crate) fn run(session: &Session, task: RootTask) -> Result<u8> {
             install::install(&session.output, refresh, &packages).map(|()| 0)
         }
         RootTask::Guest { release } => guest::make(session, release).map(|()| 0),
+        RootTask::Debian => vm::make_debian(session).map(|()| 0),
         RootTask::Exec(exec) => run_exec(session, &exec),
         RootTask::Demo { task } => demo::run_task(session, task),
     }

@@ -1,33 +1,26 @@
-//! The kernels of the matrix: Debian's own, fetched by an apt that has nothing to do with the machine's.
+//! The kernels of the matrix: Debian's own, unpacked and not installed.
 //!
-//! Only the archive and the keys are the machine's. Sources, lists and caches lie below `target/vm`; nothing is
-//! installed. Versions rot: the newest of each series is looked up whenever the lists are fetched.
+//! Versions rot: the newest of each series is looked up whenever the lists are fetched.
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     time::{Duration, SystemTime},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
-use super::series::{self, Package, Series};
-use crate::{
-    archive::{Archives, KEYS},
-    command,
-    failure::Failure,
-    session::Session,
+use super::{
+    apt::{Apt, IS_FRESH},
+    series::{self, Package, Series},
 };
+use crate::{failure::Failure, session::Session};
 
 /// Releases whose kernels are in the matrix.
 const RELEASES: [&str; 4] = ["bullseye", "bookworm", "trixie", "trixie-backports"];
 
-/// The release whose newest kernels are in its security archive, since it is no longer in the other.
-const SECURED_RELEASE: &str = "bullseye";
-
-/// A kernel in the cache serves that long before a newer one is looked for.
-const IS_FRESH: Duration = Duration::from_hours(7 * 24);
+/// Processors of the matrix, as Debian calls them.
+const AMD64: &str = "amd64";
 
 /// A kernel ready to boot.
 #[derive(Debug)]
@@ -79,14 +72,14 @@ fn cached(series: &'static Series, folder: &Path) -> Option<(Kernel, Duration)> 
 }
 
 fn fetch(session: &Session, series: &'static Series, folder: &Path) -> Result<()> {
-    let apt = Apt::with_fresh_lists(session)?;
-    let listed = apt.kernels()?;
+    let apt = Apt::with_fresh_lists(session, AMD64, &RELEASES)?;
+    let listed = listed(&apt, AMD64)?;
     let Some(package) = series::newest(series, &listed) else {
         let missing = format!("the archive has no kernel {}", series.name);
         return Err(Failure::Unavailable(missing).into());
     };
     if cached(series, folder).is_none_or(|(kernel, _)| kernel.release != package.release) {
-        let unpacked = apt.unpack(&package)?;
+        let unpacked = apt.unpack(&package.name)?;
         let taken = take(&unpacked, &package, folder);
         fs::remove_dir_all(&unpacked)?;
         taken?;
@@ -95,175 +88,32 @@ fn fetch(session: &Session, series: &'static Series, folder: &Path) -> Result<()
     fs::write(folder.join("release"), &package.release).context("cannot note the release")
 }
 
+/// The cloud kernels that the lists have.
+pub(super) fn listed(apt: &Apt<'_>, architecture: &str) -> Result<Vec<Package>> {
+    let names = apt.names(&format!("^linux-(image|binary)-.*-cloud-{architecture}$"))?;
+    let kernels = names.iter().map(|name| Package::named(name, architecture));
+    Ok(kernels.flatten().collect())
+}
+
 /// Keeps the image and, where the package has it, the configuration.
 fn take(unpacked: &Path, package: &Package, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder)?;
-    let release = &package.release;
-    let boot = unpacked.join("boot");
-    let images = [
-        boot.join(format!("vmlinuz-{release}")),
-        unpacked.join(format!("usr/lib/modules/{release}/vmlinuz")),
-    ];
-    let image = images.iter().find(|image| image.is_file());
-    let image = image.with_context(|| format!("{} has no kernel image", package.name))?;
-    fs::rename(image, folder.join("vmlinuz"))?;
-    let configuration = boot.join(format!("config-{release}"));
+    take_image(unpacked, package, &folder.join("vmlinuz"))?;
+    let configuration = unpacked.join(format!("boot/config-{}", package.release));
     if configuration.is_file() {
         fs::rename(configuration, folder.join("config"))?;
     }
     Ok(())
 }
 
-/// An apt of our own.
-struct Apt<'a> {
-    session: &'a Session,
-    folder: PathBuf,
-}
-
-impl<'a> Apt<'a> {
-    fn with_fresh_lists(session: &'a Session) -> Result<Self> {
-        for program in ["apt-get", "dpkg-deb"] {
-            if command::find_program(program).is_none() {
-                let missing = format!("there is no {program}, and the kernels are Debian's");
-                return Err(Failure::Unavailable(missing).into());
-            }
-        }
-        if !Path::new(KEYS).exists() {
-            let missing = format!("there is no {KEYS} (package debian-archive-keyring)");
-            return Err(Failure::Unavailable(missing).into());
-        }
-        let apt = Self {
-            session,
-            folder: session.tree.vm().join("apt"),
-        };
-        apt.lay_out()?;
-        if apt.lists_are_old() {
-            apt.update()?;
-        }
-        Ok(apt)
-    }
-
-    fn lay_out(&self) -> Result<()> {
-        for folder in ["state/lists/partial", "cache/archives/partial", "packages"] {
-            fs::create_dir_all(self.folder.join(folder))?;
-        }
-        let sources = sources(&Archives::found()?);
-        fs::write(self.folder.join("sources.list"), sources)?;
-        let folder = self.folder.display();
-        let settings = format!(
-            "Dir::State \"{folder}/state\";\n\
-             Dir::State::status \"/dev/null\";\n\
-             Dir::Cache \"{folder}/cache\";\n\
-             Dir::Etc::sourcelist \"{folder}/sources.list\";\n\
-             Dir::Etc::sourceparts \"-\";\n\
-             APT::Architecture \"amd64\";\n\
-             APT::Architectures {{ \"amd64\"; }};\n\
-             APT::Sandbox::User \"\";\n\
-             Acquire::Languages \"none\";\n\
-             Acquire::IndexTargets::deb::DEP-11::DefaultEnabled \"false\";\n\
-             // The release that is kept for its old kernel is not signed anew any more.\n\
-             Acquire::Check-Valid-Until \"false\";\n"
-        );
-        fs::write(self.folder.join("apt.conf"), settings).context("cannot write apt's settings")
-    }
-
-    fn lists_are_old(&self) -> bool {
-        let fetched = fs::metadata(self.fetched()).and_then(|it| it.modified());
-        let age = fetched.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
-        age.map_or(true, |age| age > IS_FRESH)
-    }
-
-    /// Touched after the lists were fetched: they themselves carry the server's dates.
-    fn fetched(&self) -> PathBuf {
-        self.folder.join("fetched")
-    }
-
-    fn update(&self) -> Result<()> {
-        let mut update = self.command("apt-get");
-        // Without it a list that cannot be fetched is no failure.
-        update.args(["update", "--error-on=any"]);
-        command::run_hidden(
-            &self.session.output,
-            "lists of Debian's kernels",
-            &mut update,
-        )?;
-        fs::write(self.fetched(), "").context("cannot note that the lists were fetched")
-    }
-
-    /// The names of all kernels that the lists have.
-    fn kernels(&self) -> Result<Vec<Package>> {
-        let mut search = self.command("apt-cache");
-        search.args([
-            "search",
-            "--names-only",
-            "^linux-(image|binary)-.*-cloud-amd64$",
-        ]);
-        let found = command::read(&mut search).context("the lists cannot be read")?;
-        let names = found.lines().filter_map(|line| line.split(' ').next());
-        Ok(names.filter_map(Package::named).collect())
-    }
-
-    /// Fetches a package and unpacks it; gives the folder.
-    fn unpack(&self, package: &Package) -> Result<PathBuf> {
-        let packages = self.folder.join("packages");
-        fs::remove_dir_all(&packages)?;
-        fs::create_dir_all(&packages)?;
-        let mut download = self.command("apt-get");
-        download
-            .args(["download", &package.name])
-            .current_dir(&packages);
-        let label = format!("Linux {}", package.release);
-        command::run_hidden(&self.session.output, &label, &mut download)?;
-        let files: Vec<_> = fs::read_dir(&packages)?.collect::<Result<_, _>>()?;
-        ensure!(
-            files.len() == 1,
-            "apt fetched {} files, not one",
-            files.len()
-        );
-        let unpacked = packages.join("unpacked");
-        let mut unpack = self.session.person.command("dpkg-deb");
-        unpack.arg("-x").arg(files[0].path()).arg(&unpacked);
-        command::run_hidden(&self.session.output, "unpacking", &mut unpack)?;
-        fs::remove_file(files[0].path())?;
-        Ok(unpacked)
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = self.session.person.command(program);
-        command.env("APT_CONFIG", self.folder.join("apt.conf"));
-        command.env("LC_ALL", "C");
-        command
-    }
-}
-
-fn sources(archives: &Archives) -> String {
-    let line =
-        |address: &str, release: &str| format!("deb [signed-by={KEYS}] {address} {release} main\n");
-    let security = archives.security.iter();
-    RELEASES
-        .iter()
-        .map(|release| line(&archives.main, release))
-        .chain(security.map(|address| line(address, &format!("{SECURED_RELEASE}-security"))))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_release_is_among_the_sources_and_security_is_that_of_the_oldest() {
-        let sources = sources(&Archives {
-            main: "http://mirror/debian".to_owned(),
-            security: Some("http://mirror/debian-security".to_owned()),
-        });
-        assert!(
-            sources.contains("/debian trixie-backports main\n"),
-            "{sources}"
-        );
-        assert!(
-            sources.contains("-security bullseye-security main\n"),
-            "{sources}"
-        );
-    }
+/// Keeps the image alone.
+pub(super) fn take_image(unpacked: &Path, package: &Package, place: &Path) -> Result<()> {
+    let release = &package.release;
+    let images = [
+        unpacked.join(format!("boot/vmlinuz-{release}")),
+        unpacked.join(format!("usr/lib/modules/{release}/vmlinuz")),
+    ];
+    let image = images.iter().find(|image| image.is_file());
+    let image = image.with_context(|| format!("{} has no kernel image", package.name))?;
+    fs::rename(image, place).context("cannot keep the kernel image")
 }

@@ -1,7 +1,8 @@
 //! One boot: a machine emulated by QEMU, from its start to its last line.
 //!
 //! Results come over a second serial port, whose last line is a marker; the kernel has the first to itself. A machine
-//! that ends without the marker is tried once more: then it is the emulation that failed, and no claim.
+//! that ends without the marker, or does not switch itself off, is tried once more: then it is the emulation that failed,
+//! and no claim.
 
 use std::{
     fs,
@@ -13,11 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{boots::Boot, kernels::Kernel};
 use crate::{command, output, session::Session};
-
-/// The emulator, of the package `qemu-system-x86`.
-pub(crate) const QEMU: &str = "qemu-system-x86_64";
 
 /// The last line of a machine that came to its end.
 const END: &str = "END OF THE MACHINE";
@@ -26,35 +23,39 @@ const END: &str = "END OF THE MACHINE";
 /// kernel changes its own: Linux 7.3 ended in `Oops: int3`. It takes no longer.
 const ACCELERATOR: &str = "tcg,thread=single";
 
-/// No boot may take longer; most take a minute, and what fails is waited for.
-const LONGEST: Duration = Duration::from_mins(10);
-
-/// Room for the file system that the loads write to.
-const DISK_BYTES: u64 = 256 << 20;
+/// No boot may take longer; most take a minute, a Debian with Docker some four, and what fails is waited for.
+const LONGEST: Duration = Duration::from_mins(15);
 
 /// Why a boot tells nothing.
 #[derive(Debug)]
 pub(crate) struct CutShort;
 
-/// Boots, has these claims of the boot tried, and gives all lines, each of which is shown as it comes.
+/// What is emulated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hardware {
+    /// The emulator.
+    pub(crate) qemu: &'static str,
+    pub(crate) board: &'static str,
+    pub(crate) processor: &'static str,
+    /// What makes the second serial port, which goes to standard output.
+    pub(crate) results: &'static [&'static str],
+}
+
+/// Boots, and gives all lines, each of which is shown as it comes. `add` says what the machine has besides processors,
+/// memory and two serial ports; the kernel's words go to a log of this name.
 pub(crate) fn boot(
     session: &Session,
-    kernel: &Kernel,
-    boot: &Boot,
-    claims: &str,
-    archive: &Path,
+    hardware: Hardware,
+    name: &str,
+    add: impl Fn(&mut Command),
 ) -> Result<Result<String, CutShort>> {
-    let disk = session.tree.vm().join("disk");
-    fs::File::create(&disk)?.set_len(DISK_BYTES)?;
-    let log = session
-        .tree
-        .vm()
-        .join(format!("{}-{}.log", kernel.series.name, boot.name));
+    let log = session.tree.vm().join(format!("{name}.log"));
     for is_last in [false, true] {
         let started = Instant::now();
-        let mut qemu = qemu(session, kernel, boot, claims, archive, &disk, &log);
-        let lines = read(session, &mut qemu)?;
-        if lines.last().is_some_and(|line| line == END) {
+        let mut qemu = bare(session, hardware, &log);
+        add(&mut qemu);
+        let (lines, is_off) = read(session, &mut qemu)?;
+        if is_off && lines.last().is_some_and(|line| line == END) {
             return Ok(Ok(lines.join("\n")));
         }
         let seconds = started.elapsed().as_secs();
@@ -72,7 +73,8 @@ pub(crate) fn boot(
     Ok(Err(CutShort))
 }
 
-fn read(session: &Session, qemu: &mut Command) -> Result<Vec<String>> {
+/// All lines, and whether the machine has switched itself off.
+fn read(session: &Session, qemu: &mut Command) -> Result<(Vec<String>, bool)> {
     session.output.command(qemu);
     let mut child = qemu
         .stdin(Stdio::null())
@@ -88,52 +90,31 @@ fn read(session: &Session, qemu: &mut Command) -> Result<Vec<String>> {
         }
         lines.push(line);
     }
-    child.wait()?;
-    Ok(lines)
+    Ok((lines, child.wait()?.success()))
 }
 
-fn qemu(
-    session: &Session,
-    kernel: &Kernel,
-    boot: &Boot,
-    claims: &str,
-    archive: &Path,
-    disk: &Path,
-    log: &Path,
-) -> Command {
+fn bare(session: &Session, hardware: Hardware, log: &Path) -> Command {
     // By timeout(1), so that the machine ends even if nobody is left to end it.
     let mut qemu = session.person.command("timeout");
-    qemu.args(["--kill-after=5", &LONGEST.as_secs().to_string(), QEMU])
-        .args(["-M", "q35", "-accel", ACCELERATOR, "-cpu"])
-        .arg(boot.processor.unwrap_or(kernel.series.processor))
-        .args([
-            "-smp",
-            "2",
-            "-m",
-            "1024",
-            "-nodefaults",
-            "-no-reboot",
-            "-display",
-            "none",
-        ])
+    qemu.args(["--kill-after=5", &LONGEST.as_secs().to_string()])
+        .args([hardware.qemu, "-M", hardware.board])
+        .args(["-cpu", hardware.processor])
+        .args(["-accel", ACCELERATOR, "-smp", "2", "-m", "1024"])
+        .args(["-nodefaults", "-no-reboot", "-display", "none"])
         .arg("-serial")
         .arg(format!("file:{}", log.display()))
-        .args(["-serial", "stdio", "-kernel"])
-        .arg(&kernel.image)
-        .arg("-initrd")
-        .arg(archive)
-        .arg("-append")
-        .arg(format!(
-            "console=ttyS0 panic=-1 quiet {} cgflux.boot={} cgflux.claims={claims}",
-            boot.command_line, boot.name
-        ))
-        .arg("-drive")
-        .arg(format!(
-            "file={},if=none,id=disk,format=raw,snapshot=on",
-            disk.display()
-        ))
-        .args(["-device", "nvme,drive=disk,serial=cgflux"]);
+        .args(hardware.results);
     qemu
+}
+
+/// A disk with what is in a file, which stays as it is; the first becomes `/dev/nvme0n1`.
+pub(crate) fn add_disk(qemu: &mut Command, file: &Path, name: &str) {
+    qemu.arg("-drive")
+        .arg(format!(
+            "file={},if=none,id={name},format=raw,snapshot=on",
+            file.display()
+        ))
+        .args(["-device", &format!("nvme,drive={name},serial={name}")]);
 }
 
 fn tail(log: &Path) -> String {

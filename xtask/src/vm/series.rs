@@ -43,12 +43,12 @@ pub(crate) struct Package {
 }
 
 impl Package {
-    /// The package of this name; `None` if it is of another sort.
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    /// The package of this name, if it is a cloud kernel for such processors.
+    pub(crate) fn named(name: &str, architecture: &str) -> Option<Self> {
         let image = name.strip_prefix("linux-image-");
         let release = image.or_else(|| name.strip_prefix("linux-binary-"))?;
         // Backports to a release older than the series, and names without a version.
-        let is_one = release.ends_with("-cloud-amd64")
+        let is_one = release.ends_with(&format!("-cloud-{architecture}"))
             && !release.contains(".deb")
             && release.starts_with(|char: char| char.is_ascii_digit())
             && release.matches('.').count() > 1;
@@ -95,7 +95,8 @@ mod tests {
     ];
 
     fn newest_of(name: &str) -> Option<String> {
-        let packages: Vec<_> = NAMES.into_iter().filter_map(Package::named).collect();
+        let named = |name| Package::named(name, "amd64");
+        let packages: Vec<_> = NAMES.into_iter().filter_map(named).collect();
         let series = ALL.iter().find(|series| series.name == name).unwrap();
         newest(series, &packages).map(|package| package.name)
     }
