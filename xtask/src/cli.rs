@@ -88,23 +88,24 @@ With a verb it is handled piece by piece, from any shell:
     Test {
         /// Only tests whose name contains this.
         filter: Option<String>,
-        /// Boot every kernel in every way, not only two of them, and a Debian with our package in it; and inject each
-        /// fault in its long form.
+        /// Boot every kernel in every way, not only two of them, a Debian with our package in it, and a 64-bit ARM; and
+        /// inject each fault in its long form.
         #[arg(long)]
         full: bool,
     },
     /// Boot Debian's kernels 5.10 to 7.x, emulated, and try the agent on each.
     ///
     /// Each machine has a load in cgroups, and everything that is counted is compared with the kernel's own files.
-    /// Some lack something: `cgflux check` must then name it. Kernels are fetched once, into target/vm. One machine is
-    /// of another kind: a Debian 13 in which our package is installed.
+    /// Some lack something: `cgflux check` must then name it. Kernels are fetched once, into target/vm. Two machines are
+    /// of another kind: a Debian 13 in which our package is installed, and a 64-bit ARM.
     #[command(after_help = "\
 Without arguments: Linux 6.1 and 6.12, boot `v2`, as `cargo xtask test` does.
 Examples:
   cargo xtask vm 5.10                  every boot of one kernel
   cargo xtask vm all --boot v2         one boot of every kernel
   cargo xtask vm all                   the whole matrix
-  cargo xtask vm packages              our .deb in a Debian 13 with its Docker, from installation to purge")]
+  cargo xtask vm packages              our .deb in a Debian 13 with its Docker, from installation to purge
+  cargo xtask vm aarch64               the agent built for a 64-bit ARM, run on one")]
     Vm(Machines),
     /// Make the packages: .deb, .rpm, Alpine's, Arch's, and an archive with the static program.
     ///
@@ -236,7 +237,7 @@ pub(crate) enum RootTask {
 
 #[derive(Args, Debug)]
 pub(crate) struct Machines {
-    /// A kernel: 5.10, 6.1, 6.12, 6.18, 7.x or all; or `packages`.
+    /// A kernel: 5.10, 6.1, 6.12, 6.18, 7.x or all; or `packages` or `aarch64`.
     #[arg(value_name = "KERNEL")]
     pub(crate) machine: Option<String>,
     /// Only this way of booting: v2, hybrid, v1-only, lockdown, …

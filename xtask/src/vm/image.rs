@@ -44,12 +44,12 @@ pub(crate) fn build(session: &Session) -> Result<PathBuf> {
     }
     // The tests start the agent where cargo built it, and the loader looks for libraries where they are here.
     for (program, place) in [(agent, inside(&root, agent)), (test, root.join("bin/vm"))] {
-        strip(session, program, &place)?;
+        strip(session, "strip", program, &place)?;
         for library in libraries(program)? {
             lay(&library, &inside(&root, &library))?;
         }
     }
-    pack(session, &busybox, &root)
+    pack(session, &busybox, &root, "root.cpio")
 }
 
 /// Where a file of this system is below `root`.
@@ -57,7 +57,8 @@ fn inside(root: &Path, file: &Path) -> PathBuf {
     root.join(file.strip_prefix("/").unwrap_or(file))
 }
 
-fn lay(file: &Path, place: &Path) -> Result<()> {
+/// Copies a file, as a program.
+pub(super) fn lay(file: &Path, place: &Path) -> Result<()> {
     make_folder_of(place)?;
     fs::copy(file, place).with_context(|| format!("cannot copy {}", file.display()))?;
     fs::set_permissions(place, fs::Permissions::from_mode(0o755))?;
@@ -65,9 +66,9 @@ fn lay(file: &Path, place: &Path) -> Result<()> {
 }
 
 /// Copies a program without what is for debuggers: each boot reads it into memory.
-fn strip(session: &Session, program: &Path, place: &Path) -> Result<()> {
+pub(super) fn strip(session: &Session, tool: &str, program: &Path, place: &Path) -> Result<()> {
     make_folder_of(place)?;
-    let mut strip = session.person.command("strip");
+    let mut strip = session.person.command(tool);
     command::run(&session.output, strip.arg("-o").arg(place).arg(program))
 }
 
@@ -92,8 +93,8 @@ fn library(line: &str) -> Option<PathBuf> {
 }
 
 /// As the kernel unpacks it (Documentation/driver-api/early-userspace/buffer-format.rst, Linux 6.12).
-fn pack(session: &Session, busybox: &Path, root: &Path) -> Result<PathBuf> {
-    let archive = session.tree.vm().join("root.cpio");
+pub(super) fn pack(session: &Session, busybox: &Path, root: &Path, name: &str) -> Result<PathBuf> {
+    let archive = session.tree.vm().join(name);
     let names = names(root, Path::new(""))?;
     let mut cpio = session.person.command(busybox);
     cpio.args(["cpio", "-o", "-H", "newc"]).current_dir(root);

@@ -46,7 +46,10 @@ pub(super) fn chosen(machines: &Machines) -> Result<Vec<Case>> {
             .iter()
             .map(|(series, boot)| format!("{} {}", series.name, boot.name))
             .collect();
-        bail!("there is no such boot; there are: {}", all.join(", "));
+        bail!(
+            "there is no such boot; there are: {}; and `packages` and `aarch64`, which boot in one way",
+            all.join(", ")
+        );
     }
     Ok(cases)
 }

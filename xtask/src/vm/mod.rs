@@ -1,11 +1,13 @@
-//! `cargo xtask vm`: the same claims on five kernels and on machines that lack something, and our package in a Debian of
-//! its own.
+//! `cargo xtask vm`: the same claims on five kernels and on machines that lack something, our package in a Debian of its
+//! own, and the agent on another processor.
 //!
 //! - `series`, `boots`, `kernels`, `image`, `matrix`: what there is to try, on which kernels, with what in it.
 //! - `debian`, `database`, `packages`: our Debian package, from its installation to its purge.
+//! - `aarch64`: the agent on a 64-bit ARM.
 //! - `apt`: where files of Debian's packages come from.
 //! - `machine`: one boot.
 
+mod aarch64;
 mod apt;
 mod boots;
 mod database;
@@ -29,16 +31,21 @@ use crate::{
 pub(crate) use debian::make as make_debian;
 pub(crate) use image::TEST;
 
-/// The machine that is no part of the matrix, by the name it is asked for.
+/// The machines that are no part of the matrix, by the names they are asked for.
 const PACKAGES: &str = "packages";
+const AARCH64: &str = "aarch64";
 
 /// Boots what was asked for; 1 if a claim did not hold.
 pub(crate) fn run(session: &Session, machines: &Machines) -> Result<u8> {
     let mut tally = Tally::default();
-    match machines.machine.as_deref() {
-        Some(PACKAGES) => {
+    match (machines.machine.as_deref(), &machines.boot) {
+        (Some(PACKAGES), None) => {
             prepare(session, Purpose::PackagesMachine)?;
             packages::boot(session, &mut tally)?;
+        }
+        (Some(AARCH64), None) => {
+            prepare(session, Purpose::ForeignMachine)?;
+            aarch64::boot(session, &mut tally)?;
         }
         _ => {
             let cases = matrix::chosen(machines)?;
@@ -67,5 +74,8 @@ pub(crate) fn tier(session: &Session, full: bool, tally: &mut Tally) {
     }
     if let Err(error) = packages::boot(session, tally) {
         tally.leave_out(&format!("{TEST}/{PACKAGES}"), &format!("{error:#}"));
+    }
+    if let Err(error) = aarch64::boot(session, tally) {
+        tally.leave_out(&format!("{TEST}/{AARCH64}"), &format!("{error:#}"));
     }
 }
