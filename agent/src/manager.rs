@@ -134,7 +134,8 @@ impl Told {
             |it| format!("{it} kernel programs"),
         );
         let sinks = Status::of(&self.stats, clock::now().wall_ns).line();
-        format!("{containers} containers; {programs}; {sinks}")
+        let plural = if containers == 1 { "" } else { "s" };
+        format!("{containers} container{plural}; {programs}; {sinks}")
     }
 }
 

@@ -7,7 +7,7 @@ use clap::{Arg, CommandFactory as _};
 use super::{Cli, cadvisor, web};
 
 /// The command line as it is to be read. Under the name `cadvisor` it is that of cAdvisor, whose flags are left to
-/// [`cadvisor`] as they are; after `web` a long flag may have one dash.
+/// `cadvisor` as they are; after `web` a long flag may have one dash.
 pub fn in_our_words(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = arguments.collect();
     if arguments
