@@ -60,7 +60,7 @@ pub(crate) fn unpack(folder: &Path) -> Option<()> {
 #[track_caller]
 pub(crate) fn unpack_oldest(folder: &Path) -> Option<()> {
     let Some(archive) = env::var_os("CGFLUX_TEST_OLDEST_GUEST") else {
-        return skip("there is no Debian 11 to install in: `cargo xtask test --full` makes it");
+        return skip("there is no Debian 11 to install in: `cargo xtask test` makes it");
     };
     unpack_archive(&archive, folder);
     Some(())

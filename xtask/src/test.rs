@@ -98,7 +98,7 @@ fn surroundings(session: &Session, filter: Option<&str>, full: bool) -> Vec<Stri
     if filter.is_some_and(|filter| !filter.starts_with(PACKAGES_MODULE)) {
         return told;
     }
-    match packages(session, full) {
+    match packages(session) {
         Ok(more) => told.extend(more),
         Err(error) => session
             .output
@@ -109,7 +109,7 @@ fn surroundings(session: &Session, filter: Option<&str>, full: bool) -> Vec<Stri
 
 /// Where the packages are, and the archives of the Debians to install them in. The packages are made twice, for a test to
 /// compare.
-fn packages(session: &Session, full: bool) -> Result<Vec<String>> {
+fn packages(session: &Session) -> Result<Vec<String>> {
     let options = dist::Options {
         format: vec![dist::Format::Deb, dist::Format::Rpm, dist::Format::Tar],
         debug: true,
@@ -119,14 +119,12 @@ fn packages(session: &Session, full: bool) -> Result<Vec<String>> {
     for folder in [&folder, &folder.join("again")] {
         dist::make(session, &options, folder)?;
     }
-    let mut told = vec![format!("{PACKAGES}={}", folder.display())];
     let guest = guest::ensure(session, Guest::Bookworm)?;
-    told.push(format!("{GUEST}={}", guest.display()));
-    if full {
-        let oldest = guest::ensure(session, Guest::Bullseye)?;
-        told.push(format!("{OLDEST_GUEST}={}", oldest.display()));
-    }
-    Ok(told)
+    let oldest = guest::ensure(session, Guest::Bullseye)?;
+    let told = [(PACKAGES, folder), (GUEST, guest), (OLDEST_GUEST, oldest)];
+    Ok(told
+        .map(|(name, path)| format!("{name}={}", path.display()))
+        .into())
 }
 
 fn count_unit(session: &Session, tests: &mut Command, tally: &mut Tally) -> Result<()> {
