@@ -52,8 +52,12 @@ fn a_fresh_installation_ships_its_first_point_and_measures_a_container_as_the_ke
 fn a_removal_keeps_configuration_and_a_purge_leaves_nothing() {
     let Some(site) = Site::new() else { return };
     let before = files(&site);
-    site.configure("");
-    site.install();
+    // As README says: a file is put down where there is a folder for it, and the service started again.
+    site.guest.run(
+        "dpkg --install /packages/*.deb\n\
+         printf '[host]\\nname = \"node-1\"\\n' >/etc/cgflux/conf.d/10-site.toml; systemctl restart cgflux",
+    );
+    site.is_active();
     let pid = site.property("cgflux", "MainPID");
     site.guest.run("dpkg --remove cgflux");
     site.guest.run(&format!("! test -e /proc/{pid}"));

@@ -51,7 +51,6 @@ fn the_rpm_package_installs_starts_and_goes() {
     let changed = rpm(root, &["--verify", "--nodeps", "cgflux"]);
     assert_eq!(changed, "", "files are not as they were packaged");
 
-    fs::create_dir_all(root.join("etc/cgflux/conf.d")).unwrap();
     fs::write(
         root.join("etc/cgflux/conf.d/10-site.toml"),
         "[host]\nname = \"node-2\"\n",
