@@ -5,7 +5,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Instant, SystemTime},
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -65,23 +65,17 @@ pub(super) fn boot(session: &Session, tally: &mut Tally) -> Result<()> {
     let disk = session.tree.vm().join("disk-aarch64");
     fs::File::create(&disk)?.set_len(DISK_BYTES)?;
     session.output.step("A 64-bit ARM, and the agent on it");
-    let started = Instant::now();
-    let failed_before = tally.failed();
-    let lines = machine::boot(session, HARDWARE, "aarch64", |qemu| {
-        qemu.arg("-kernel")
-            .arg(parts.join("vmlinuz"))
-            .arg("-initrd")
-            .arg(&archive)
-            .args(["-append", "console=ttyAMA0 panic=-1 quiet"]);
-        machine::add_disk(qemu, &disk, "disk");
-    })?;
-    if let Ok(lines) = lines {
-        tally.read(lines.as_bytes(), |_| ())?;
-    } else {
-        tally.ended_badly(failed_before);
-    }
-    let seconds = started.elapsed().as_secs_f64();
-    session.output.note(&format!("    aarch64: {seconds:.1} s"));
+    let boot = || {
+        machine::boot(session, HARDWARE, "aarch64", |qemu| {
+            qemu.arg("-kernel")
+                .arg(parts.join("vmlinuz"))
+                .arg("-initrd")
+                .arg(&archive)
+                .args(["-append", "console=ttyAMA0 panic=-1 quiet"]);
+            machine::add_disk(qemu, &disk, "disk");
+        })
+    };
+    machine::counted(session, "aarch64", tally, boot)?;
     Ok(())
 }
 

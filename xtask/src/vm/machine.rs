@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{command, output, session::Session};
+use crate::{command, libtest::Tally, output, session::Session};
 
 /// The last line of a machine that came to its end.
 const END: &str = "END OF THE MACHINE";
@@ -25,6 +25,26 @@ const ACCELERATOR: &str = "tcg,thread=single";
 
 /// No boot may take longer; most take a minute, a Debian with Docker some four, and what fails is waited for.
 const LONGEST: Duration = Duration::from_mins(15);
+
+/// Counts what came of the claims of a machine that `boot` boots, and says how long that took. Gives those that failed.
+pub(super) fn counted(
+    session: &Session,
+    name: &str,
+    tally: &mut Tally,
+    boot: impl FnOnce() -> Result<Result<String, CutShort>>,
+) -> Result<Vec<String>> {
+    let started = Instant::now();
+    let failed_before = tally.failed();
+    let failed = if let Ok(lines) = boot()? {
+        tally.read(lines.as_bytes(), |_| ())?
+    } else {
+        tally.ended_badly(failed_before);
+        Vec::new()
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    session.output.note(&format!("    {name}: {seconds:.1} s"));
+    Ok(failed)
+}
 
 /// Why a boot tells nothing.
 #[derive(Debug)]

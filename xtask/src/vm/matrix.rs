@@ -3,7 +3,6 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Instant,
 };
 
 use anyhow::{Result, bail};
@@ -80,23 +79,14 @@ fn boot(session: &Session, (series, boot): Case, archive: &Path, tally: &mut Tal
     session
         .output
         .step(&format!("Linux {release}, boot `{}`", boot.name));
-    let started = Instant::now();
-    let failed_before = tally.failed();
     let run = |claims: &str| start(session, &kernel, boot, claims, archive);
-    let mut failed = Vec::new();
-    if let Ok(lines) = run(&boot.claims.join(","))? {
-        failed = tally.read(lines.as_bytes(), |_| ())?;
-    } else {
-        tally.ended_badly(failed_before);
-    }
+    let failed = machine::counted(session, &name, tally, || run(&boot.claims.join(",")))?;
     if libtest::is_tried_again(&failed) {
         session.output.step("Claims that failed, once more");
         if let Ok(lines) = run(&failed.join(","))? {
             tally.read_again(&failed, lines.as_bytes(), |_| ())?;
         }
     }
-    let seconds = started.elapsed().as_secs_f64();
-    session.output.note(&format!("    {name}: {seconds:.1} s"));
     Ok(())
 }
 

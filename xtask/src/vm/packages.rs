@@ -3,7 +3,7 @@
 //! The package and the claims lie on a second disk, as an archive. The machine reaches one address, behind which is the
 //! database.
 
-use std::{fs, time::Instant};
+use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -42,31 +42,23 @@ pub(super) fn boot(session: &Session, tally: &mut Tally) -> Result<()> {
     let payload = payload(session)?;
     let debian = debian::ensure(session)?;
     session.output.step("Debian 13, and our package in it");
-    let started = Instant::now();
-    let failed_before = tally.failed();
-    let lines = machine::boot(session, HARDWARE, "packages", |qemu| {
-        qemu.arg("-kernel")
-            .arg(&debian.kernel)
-            .args(["-append", COMMAND_LINE]);
-        machine::add_disk(qemu, &debian.disk, "system");
-        machine::add_disk(qemu, &payload, "payload");
-        // Each connection of the machine's is a netcat of its own.
-        qemu.arg("-netdev")
+    let boot = || {
+        machine::boot(session, HARDWARE, "packages", |qemu| {
+            qemu.arg("-kernel")
+                .arg(&debian.kernel)
+                .args(["-append", COMMAND_LINE]);
+            machine::add_disk(qemu, &debian.disk, "system");
+            machine::add_disk(qemu, &payload, "payload");
+            // Each connection of the machine's is a netcat of its own.
+            qemu.arg("-netdev")
             .arg(format!(
                 "user,id=net,restrict=on,guestfwd=tcp:10.0.2.100:8086-cmd:busybox nc 127.0.0.1 {}",
                 database.port
             ))
             .args(["-device", "virtio-net-pci,netdev=net"]);
-    })?;
-    if let Ok(lines) = lines {
-        tally.read(lines.as_bytes(), |_| ())?;
-    } else {
-        tally.ended_badly(failed_before);
-    }
-    let seconds = started.elapsed().as_secs_f64();
-    session
-        .output
-        .note(&format!("    packages: {seconds:.1} s"));
+        })
+    };
+    machine::counted(session, "packages", tally, boot)?;
     Ok(())
 }
 
