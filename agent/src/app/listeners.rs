@@ -30,6 +30,7 @@ pub(super) fn limits(config: &Config) -> Limits {
             ticks: 1,
             ended: 0,
             events: 0,
+            detail_bytes: 0,
         },
     }
 }

@@ -6,6 +6,7 @@
 mod cgroup_path;
 mod directory;
 mod exit;
+mod groups;
 mod image;
 mod selection;
 mod series_guard;

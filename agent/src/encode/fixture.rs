@@ -10,7 +10,7 @@ use crate::{
         Batch, Histogram, Sample, Subject, Value,
         catalog::{self, Kind, Unit},
     },
-    snapshot::Timestamp,
+    snapshot::{Entry, Span, Timestamp, Totals},
 };
 
 /// Names somebody may give a container or a cgroup to break what shows them.
@@ -44,6 +44,16 @@ pub(crate) fn container(cgroup: u64, name: &str) -> Container {
 /// A live entry.
 pub(crate) fn subject_of(container: Container, samples: Vec<Sample>) -> Subject {
     Subject::new(Arc::new(container), true, samples)
+}
+
+/// A live entry of which this was counted, without rates.
+pub(crate) fn counted(container: Container, totals: Totals) -> Subject {
+    let entry = Entry {
+        cgroup: container.cgroup,
+        alive: true,
+        totals,
+    };
+    Subject::of(Arc::new(container), Span::without_rates(entry))
 }
 
 /// The same, alive or with its last word.

@@ -42,8 +42,10 @@ pub(super) fn container(context: &Context, wanted: &str) -> Response<Body> {
     let ended = ended.iter().rev().map(|it| &*it.last);
     match find(&wanted, &batch, ended) {
         Found::One(subject) => {
-            let points = context.live.points(subject.container.cgroup);
-            reply::json(StatusCode::OK, json::subject(subject, &points))
+            let cgroup = subject.container.cgroup;
+            let points = context.live.points(cgroup);
+            let details = context.live.details_of(cgroup);
+            reply::json(StatusCode::OK, json::subject(subject, &points, &details))
         }
         Found::None => {
             let reason =

@@ -5,6 +5,33 @@
 //! a watcher that comes back with `Last-Event-ID`, or `?since=` where a script cannot set that header, is told what
 //! it missed. A watcher that reads slowly is told the same ticks later: what waits for it is one event and the
 //! history, which is there anyway.
+//!
+//! `hello` is `{"host":name,"cpus":n,"interval_ms":n,"ticks":n,"version":v}`; `ticks` is how many the agent keeps. A tick
+//! is an object. What is not known is absent or null, never zero; entries go by their cgroup id; times are Unix time.
+//!
+//! | key | value |
+//! |---|---|
+//! | `t` | when it was taken, in milliseconds |
+//! | `new` | who the entries are that the tick before did not have or had by another name: `{"cgroup","id","short_id","name","kind","runtime","image","namespace","pod","path","project","service","unit","slice","labels"}` |
+//! | `v` | `[cgroup, CPUs used, tasks waiting for a CPU]` of each entry, both means over the tick; one that is missing has ended |
+//! | `r` | `[cgroup, memory, disk, network]` of each entry: bytes in use, and bytes so far to and from disks, and over the network but for loopback; with the newest tick only, as the next two |
+//! | `machine`, `agent` | samples of the host and of the agent by family and field, as in `/api/v1/containers` |
+//! | `d` | with `?detail=all`, or `?detail=` and cgroup ids with commas between them: an object for each of these that is known; see below |
+//!
+//! Those of `d`, in which the cgroup id 0 stands for the whole host, all entries together:
+//!
+//! | key | value |
+//! |---|---|
+//! | `cgroup` | which entry |
+//! | `throttled` | seconds its tasks were throttled, per second; in the ticks in which its files were read |
+//! | `cpu_limit` | CPUs it may use |
+//! | `memory`, `working_set`, `memory_limit` | bytes |
+//! | `disk` | `[read, written]` in bytes per second |
+//! | `net` | `{"loopback":[received, sent],"host":[…],"outside":[…]}` in bytes per second |
+//! | `wait` | run-queue waits that ended in the tick: `[bucket, count]` for each bucket of [`agent_ebpf::histogram`] that is not empty |
+//! | `block` | the same of reads and writes, by the time from their making to their end |
+//!
+//! Details are kept for fewer ticks than the rest where there are many entries; of older ticks `d` is empty.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,8 +51,9 @@ use super::{
     reply::{self, Body},
 };
 use crate::{
+    container::CgroupId,
     encode::json,
-    live::{Live, TickEntry},
+    live::{Detail, Live, TickEntry},
     metrics::{Batch, Metric, Sample, catalog},
 };
 
@@ -39,6 +67,8 @@ static OF_HOST: [&Metric; 3] = [
 const EVENT_STREAM: &str = "text/event-stream";
 /// About so many points of the past are told to a newcomer: ten minutes of 100 containers, one of 1,000.
 const REPLAYED_POINTS: usize = 60_000;
+/// Of more entries than this, all can be asked for.
+const DETAILED_ENTRIES: usize = 16;
 /// A comment is sent when there was nothing to say for so long, so that both sides notice a dead connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -51,6 +81,10 @@ pub(super) fn stream(
     if request.method() == Method::HEAD {
         return reply::whole(StatusCode::OK, EVENT_STREAM, "");
     }
+    let detail = match Asked::of(request.uri().query()) {
+        Ok(detail) => detail,
+        Err(problem) => return reply::refusal(StatusCode::BAD_REQUEST, &problem),
+    };
     let Ok(permit) = Arc::clone(&context.watchers).try_acquire_owned() else {
         let limit = context.settings.watchers;
         let reason = format!("there are {limit} live watchers already (http.watchers)");
@@ -63,6 +97,7 @@ pub(super) fn stream(
         hello: Some(hello(context)),
         sent_ns: start(&context.live, last_seen(request)),
         sent: Vec::new(),
+        detail,
         batches: context.live.subscribe(),
         live: Arc::clone(&context.live),
         stop,
@@ -77,6 +112,7 @@ struct Watcher {
     sent_ns: i64,
     /// The entries of the last tick sent.
     sent: Vec<TickEntry>,
+    detail: Asked,
     live: Arc<Live>,
     batches: watch::Receiver<Option<Arc<Batch>>>,
     stop: watch::Receiver<bool>,
@@ -119,11 +155,51 @@ impl Watcher {
             machine: &machine,
             agent: batch.agent_but_hourly(),
         });
-        let data = json::tick(&tick, &self.sent, now.as_ref());
+        let details = self.detail.details(&self.live, tick.wall_ns);
+        let data = json::tick(&tick, &self.sent, now.as_ref(), details.as_deref());
         let event = format!("id: {}\nevent: tick\ndata: {data}\n\n", tick.wall_ns);
         self.sent_ns = tick.wall_ns;
         self.sent = tick.entries;
         Some(event)
+    }
+}
+
+/// Of which entries details are told.
+#[derive(Debug, PartialEq)]
+enum Asked {
+    None,
+    All,
+    Of(Vec<CgroupId>),
+}
+
+impl Asked {
+    /// `detail=` in a query; fails, saying why, for what it cannot be.
+    fn of(query: Option<&str>) -> Result<Self, String> {
+        let mut pairs = query.unwrap_or_default().split('&');
+        let Some(detail) = pairs.find_map(|pair| pair.strip_prefix("detail=")) else {
+            return Ok(Self::None);
+        };
+        if detail == "all" {
+            return Ok(Self::All);
+        }
+        let ids: Result<Vec<CgroupId>, _> = detail
+            .split(',')
+            .map(|id| id.parse().map(CgroupId))
+            .collect();
+        match ids {
+            Ok(ids) if ids.len() <= DETAILED_ENTRIES => Ok(Self::Of(ids)),
+            _ => Err(format!(
+                "detail is `all` or up to {DETAILED_ENTRIES} cgroup ids with commas between them"
+            )),
+        }
+    }
+
+    fn details(&self, live: &Live, wall_ns: i64) -> Option<Vec<Detail>> {
+        match self {
+            Self::None => None,
+            Self::All => Some(live.details(wall_ns, |_| true)),
+            Self::Of(ids) => Some(live.details(wall_ns, |id| ids.contains(&id))),
+        }
     }
 }
 
@@ -160,5 +236,25 @@ fn start(live: &Live, since: Option<i64>) -> i64 {
     match since {
         Some(since) if since <= newest => since.max(earliest),
         _ => earliest,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_asked_for_by_id_or_all_together() {
+        let of = |ids: &[u64]| Ok(Asked::Of(ids.iter().copied().map(CgroupId).collect()));
+        assert_eq!(Asked::of(None), Ok(Asked::None));
+        assert_eq!(Asked::of(Some("since=5")), Ok(Asked::None));
+        assert_eq!(Asked::of(Some("since=5&detail=all")), Ok(Asked::All));
+        assert_eq!(Asked::of(Some("detail=7")), of(&[7]));
+        assert_eq!(Asked::of(Some("detail=0,7,8&since=5")), of(&[0, 7, 8]));
+        let many = "1,".repeat(DETAILED_ENTRIES);
+        for refused in ["", "web", "7,", "-1", &format!("{many}1")] {
+            let problem = Asked::of(Some(&format!("detail={refused}"))).unwrap_err();
+            assert!(problem.contains("all"), "{refused}: {problem}");
+        }
     }
 }

@@ -319,7 +319,7 @@ mod tests {
             ended in 0_usize..4,
             turns in vec(vec(turn(), 6), 1..30),
         ) {
-            let limits = Limits { ticks, ended, events: 0 };
+            let limits = Limits { ticks, ended, events: 0, detail_bytes: 0 };
             let (live, mut model) = (Live::new(limits), Model::default());
             for (tick, turns) in (0_u32..).zip(&turns) {
                 publish(&live, tick, turns);

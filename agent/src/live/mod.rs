@@ -1,13 +1,19 @@
-//! What watchers see: the latest batch, a bounded history of every entry, and the last events.
+//! What watchers see: the latest batch, a bounded history of every entry, the details of the last ticks, and the last
+//! events.
 //!
 //! A store and nothing else: the collector publishes into it, the HTTP server and the command line read from it. It
 //! asks no clock and does no I/O.
 //!
 //! Memory: `ticks × 8 + (live + ended) × (ticks × 8 + 1,500)` bytes at most, names and labels not counted. With the
-//! default 600 ticks that is 6.3 kB an entry; an entry that lived for one tick takes a fourth of that.
+//! default 600 ticks that is 6.3 kB an entry; an entry that lived for one tick takes a fourth of that. Details take
+//! [`Limits::detail_bytes`] in all, however many entries there are: some 35 bytes an entry and tick where little happens,
+//! so that the default of 2.5 MiB holds ten minutes of 120 entries, one of 1,000.
 
+mod detail;
+mod details;
 mod events;
 mod history;
+mod packed;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +24,8 @@ use crate::{
     metrics::{Batch, Subject},
 };
 
+pub use detail::{Counts, Detail, Flow, WHOLE_HOST};
+use details::Details;
 use events::Events;
 pub use events::{Event, EventKind};
 use history::History;
@@ -31,15 +39,18 @@ pub struct Limits {
     pub ended: usize,
     /// The last so many events.
     pub events: usize,
+    /// Details of the last ticks take so many bytes at most.
+    pub detail_bytes: usize,
 }
 
 impl Default for Limits {
-    /// Ten minutes at one tick a second; 1,024 ended entries, 1,024 events.
+    /// Ten minutes at one tick a second; 1,024 ended entries, 1,024 events, 2.5 MiB of details.
     fn default() -> Self {
         Self {
             ticks: 600,
             ended: 1024,
             events: 1024,
+            detail_bytes: 5 << 19,
         }
     }
 }
@@ -51,6 +62,8 @@ pub struct Live {
     history: Mutex<History>,
     /// Taken for the time of one tick's copy or of one of all events, never across an await.
     events: Mutex<Events>,
+    /// Taken for the time of one tick's or one entry's copy, never across an await.
+    details: Mutex<Details>,
     latest: watch::Sender<Option<Arc<Batch>>>,
 }
 
@@ -100,6 +113,7 @@ impl Live {
         Self {
             history: Mutex::new(History::new(limits)),
             events: Mutex::new(Events::new(limits.events)),
+            details: Mutex::new(Details::new(limits.ticks, limits.detail_bytes)),
             latest: watch::Sender::new(None),
         }
     }
@@ -107,7 +121,9 @@ impl Live {
     /// Makes `batch` the latest and adds it to the history. For the collector, once a tick; it waits for no watcher,
     /// only for the copy a reader may be making.
     pub fn publish(&self, batch: Batch) {
-        // The history first: a watcher that is woken finds its tick there.
+        let before = self.latest();
+        // The latest is set last: a watcher that is woken finds its tick in the history, with details.
+        self.kept_details().record(before.as_deref(), &batch);
         self.history().record(&batch);
         self.log().record(&batch);
         self.latest.send_replace(Some(Arc::new(batch)));
@@ -138,6 +154,17 @@ impl Live {
         self.history().tick_after(wall_ns)
     }
 
+    /// The details of the tick at `wall_ns` of the entries that `is_wanted`, in order of cgroup id, the whole host last.
+    /// Empty where they are not kept any more, and at the first tick, which has nothing before it.
+    pub fn details(&self, wall_ns: i64, is_wanted: impl Fn(CgroupId) -> bool) -> Vec<Detail> {
+        self.kept_details().at(wall_ns, is_wanted)
+    }
+
+    /// All that is kept of the details of one entry, or of [`WHOLE_HOST`], oldest first, with the times of their ticks.
+    pub fn details_of(&self, cgroup: CgroupId) -> Vec<(i64, Detail)> {
+        self.kept_details().of(cgroup)
+    }
+
     /// From which time a newcomer is told the past, so that it is told about `points` points: the last half minute
     /// for many entries, all there is for few. To be given to [`Self::tick_after`].
     pub fn replay_start(&self, points: usize) -> i64 {
@@ -152,6 +179,10 @@ impl Live {
     /// The last events after `wall_ns`, oldest first.
     pub fn events_after(&self, wall_ns: i64) -> Vec<Event> {
         self.log().after(wall_ns)
+    }
+
+    fn kept_details(&self) -> MutexGuard<'_, Details> {
+        self.details.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn log(&self) -> MutexGuard<'_, Events> {

@@ -102,6 +102,7 @@ mod tests {
                 throttled_periods: 5,
                 throttled_ns: 6,
             }),
+            bandwidth_read_ns: Some(0),
             limit: Some(CpuLimit {
                 quota_us: Some(7),
                 period_us: 8,

@@ -76,7 +76,7 @@ fn add_traffic(samples: &mut Vec<Sample>, network: &NetworkTotals) {
 }
 
 /// Where the other end is, in tags and labels.
-fn word(peer: Peer) -> &'static str {
+pub fn word(peer: Peer) -> &'static str {
     match peer {
         Peer::Loopback => LOOPBACK,
         Peer::Host => "host",

@@ -3,7 +3,10 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::{Metric, Sample, Value, catalog, samples};
-use crate::{container::Container, snapshot::Span};
+use crate::{
+    container::Container,
+    snapshot::{Span, Totals},
+};
 
 /// One entry and its samples.
 #[derive(Clone, Debug)]
@@ -34,7 +37,7 @@ impl Subject {
     }
 
     /// An entry with the samples of what was counted for it.
-    pub(super) fn of(container: Arc<Container>, span: Span) -> Self {
+    pub(crate) fn of(container: Arc<Container>, span: Span) -> Self {
         Self {
             container,
             alive: span.after.alive,
@@ -47,6 +50,14 @@ impl Subject {
         match &self.samples {
             Samples::Of(span) => Cow::Owned(samples(span)),
             Samples::Given(samples) => Cow::Borrowed(samples),
+        }
+    }
+
+    /// What was counted for it; `None` of one that was given samples.
+    pub(crate) fn totals(&self) -> Option<&Totals> {
+        match &self.samples {
+            Samples::Of(span) => Some(&span.after.totals),
+            Samples::Given(_) => None,
         }
     }
 

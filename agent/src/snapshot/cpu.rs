@@ -29,6 +29,8 @@ pub struct CpuTotals {
     pub exits: Option<u64>,
     /// What the bandwidth controller did.
     pub bandwidth: Option<Bandwidth>,
+    /// When `bandwidth` was read, which is not each tick: `CLOCK_BOOTTIME`, in nanoseconds.
+    pub bandwidth_read_ns: Option<u64>,
     /// The limit in force.
     pub limit: Option<CpuLimit>,
 }

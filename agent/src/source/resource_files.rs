@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use crate::{
+    clock,
     host::{
         bandwidth_files::BandwidthFiles,
         cgroup_tree::{Hierarchy, Layout},
@@ -39,6 +40,7 @@ pub(super) struct ResourceFiles {
 #[derive(Clone, Debug, Default)]
 struct Held {
     bandwidth: Option<(Bandwidth, CpuLimit)>,
+    bandwidth_read_ns: Option<u64>,
     memory: MemoryTotals,
     pressure: PressureTotals,
     pids: PidsTotals,
@@ -137,6 +139,7 @@ impl ResourceFiles {
             && let Some(bandwidth) = self.bandwidth.read(&folder)
         {
             last.bandwidth = Some(bandwidth);
+            last.bandwidth_read_ns = Some(clock::boot_ns());
         }
         if families.has(Family::Memory)
             && let Some(folder) = folder(layout.with("memory"))
@@ -183,6 +186,7 @@ impl ResourceFiles {
     /// What was told last, beside `totals`.
     pub(super) fn add_to(&self, totals: &mut Totals) {
         (totals.cpu.bandwidth, totals.cpu.limit) = self.last.bandwidth.unzip();
+        totals.cpu.bandwidth_read_ns = self.last.bandwidth_read_ns;
         if self.families.has(Family::Memory) {
             totals.memory = self.last.memory.clone();
         }

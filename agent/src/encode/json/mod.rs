@@ -3,6 +3,7 @@
 //! Every name and label goes through `serde_json`, so hostile ones stay text. Numbers keep the units of the catalog;
 //! what the kernel does not give is absent, never zero. Integers are exact; JavaScript rounds those above 2⁵³.
 
+mod details;
 mod events;
 mod samples;
 mod ticks;
@@ -18,9 +19,10 @@ pub use ticks::{Now, tick};
 
 use crate::{
     container::{Container, Kind},
-    live::Point,
+    live::{Detail, Point},
     metrics::{Batch, Subject},
 };
+use details::HistoryText;
 use samples::{Groups, SubjectGroups};
 
 /// `{"taken":…,"interval_ns":…,"host":…,"containers":[…],"machine":{…},"agent":{…}}`: all of a batch. `host` is the
@@ -36,15 +38,12 @@ pub fn batch(batch: &Batch, host: &str) -> String {
     })
 }
 
-/// One entry as in [`batch`], with its points as `"history":{"taken":[…],"usage_cpus":[…],"runq_waiting":[…]}`.
-pub fn subject(subject: &Subject, points: &[Point]) -> String {
+/// One entry as in [`batch`], with its points as `"history":{"taken":[…],"usage_cpus":[…],"runq_waiting":[…],…}`: further
+/// columns are those of `details`, called as in [`tick`].
+pub fn subject(subject: &Subject, points: &[Point], details: &[(i64, Detail)]) -> String {
     text(&WithHistory {
         subject: SubjectText::new(subject),
-        history: HistoryText {
-            taken: points.iter().map(|point| point.wall_ns).collect(),
-            usage_cpus: points.iter().map(|point| point.cpus).collect(),
-            runq_waiting: points.iter().map(|point| point.waiting).collect(),
-        },
+        history: HistoryText::new(points, details),
     })
 }
 
@@ -130,13 +129,6 @@ struct WithHistory<'a> {
     #[serde(flatten)]
     subject: SubjectText<'a>,
     history: HistoryText,
-}
-
-#[derive(Serialize)]
-struct HistoryText {
-    taken: Vec<i64>,
-    usage_cpus: Vec<Option<f32>>,
-    runq_waiting: Vec<Option<f32>>,
 }
 
 /// No type here can fail to be written: keys are strings and nothing does I/O. Should one ever, the reader learns it.
@@ -234,22 +226,5 @@ mod tests {
         let mounts = all["machine"]["fs"]["size_bytes"].as_array().unwrap();
         let mounts: Vec<_> = mounts.iter().map(|it| &it["labels"]["mount"]).collect();
         assert_eq!(mounts, HOSTILE);
-    }
-
-    #[test]
-    fn history_has_a_column_a_value_and_null_where_there_is_none() {
-        let point = |wall_ns, cpus| Point {
-            wall_ns,
-            cpus,
-            waiting: None,
-        };
-        let points = [point(1, None), point(2, Some(0.5))];
-        let web = parsed(&subject(
-            &subject_of(container(7, "web"), Vec::new()),
-            &points,
-        ));
-        let expected =
-            json!({"taken": [1, 2], "usage_cpus": [null, 0.5], "runq_waiting": [null, null]});
-        assert_eq!(web["history"], expected);
     }
 }

@@ -1,10 +1,13 @@
 //! Ticks as the live stream tells them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::{Who, samples::Groups, text};
+use super::{Who, details::DetailText, samples::Groups, text};
 use crate::{
-    live::{Tick, TickEntry},
+    container::Container,
+    live::{Detail, Tick, TickEntry},
     metrics::{Metric, Sample, Subject, Value, catalog, integer, network::LOOPBACK},
 };
 
@@ -18,12 +21,14 @@ pub struct Now<'a> {
     pub agent: &'a [Sample],
 }
 
-/// One tick for the live stream:
-/// `{"t":ms,"new":[who…],"v":[[cgroup,cpus,waiting]…],"r":[[cgroup,memory,disk,network]…],"machine":{…},"agent":{…}}`.
-/// `new` introduces the entries that `told`, the tick sent before in order of cgroup id, does not have or has by another
-/// name; `v` has all entries, so one that is missing has ended. `r` is the memory in use in bytes, and the bytes so far
-/// to and from disks, and over the network but for loopback.
-pub fn tick(tick: &Tick, told: &[TickEntry], now: Option<&Now<'_>>) -> String {
+/// One tick for the live stream, as `http/live.rs` describes it. `told` is the tick sent before, in order of cgroup id;
+/// `details` are those of the entries that were asked for, if any were.
+pub fn tick(
+    tick: &Tick,
+    told: &[TickEntry],
+    now: Option<&Now<'_>>,
+    details: Option<&[Detail]>,
+) -> String {
     let is_new = |entry: &&TickEntry| {
         let at = told.binary_search_by_key(&entry.container.cgroup, |it| it.container.cgroup);
         let known = at.ok().and_then(|at| told.get(at));
@@ -35,7 +40,7 @@ pub fn tick(tick: &Tick, told: &[TickEntry], now: Option<&Now<'_>>) -> String {
             .entries
             .iter()
             .filter(is_new)
-            .map(|entry| Who::new(&entry.container))
+            .map(|entry| Newcomer::new(&entry.container))
             .collect(),
         v: tick
             .entries
@@ -43,6 +48,7 @@ pub fn tick(tick: &Tick, told: &[TickEntry], now: Option<&Now<'_>>) -> String {
             .map(|entry| (entry.container.cgroup.0, entry.cpus, entry.waiting))
             .collect(),
         r: now.map(|now| resources(now.subjects)),
+        d: details.map(|details| details.iter().map(DetailText::new).collect()),
         machine: now.map(|now| Groups(now.machine)),
         agent: now.map(|now| Groups(now.agent)),
     })
@@ -90,13 +96,46 @@ fn total(samples: &[Sample], metrics: [&Metric; 2]) -> Option<u64> {
 /// An entry, its memory in use, and its totals of disks and network, in bytes.
 type Resources = (u64, Option<u64>, Option<u64>, Option<u64>);
 
+/// Who an entry is, and what it is found and grouped by.
+#[derive(Serialize)]
+struct Newcomer<'a> {
+    #[serde(flatten)]
+    who: Who<'a>,
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slice: Option<&'a str>,
+    labels: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Newcomer<'a> {
+    fn new(container: &'a Container) -> Self {
+        Self {
+            who: Who::new(container),
+            path: &container.path,
+            project: container.project(),
+            service: container.service(),
+            unit: container.unit(),
+            slice: container.slice(),
+            labels: &container.labels,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct TickText<'a> {
     t: i64,
-    new: Vec<Who<'a>>,
+    new: Vec<Newcomer<'a>>,
     v: Vec<(u64, Option<f32>, Option<f32>)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     r: Option<Vec<Resources>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    d: Option<Vec<DetailText>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     machine: Option<Groups<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,25 +151,26 @@ mod tests {
     use super::*;
     use crate::encode::{
         fixture::{container, rates, subject_of},
-        json::tests::parsed,
+        json::{details::tests::everything, tests::parsed},
     };
+
+    fn tick_with(names: &[(u64, &str)]) -> Tick {
+        let entry = |&(cgroup, name): &(u64, &str)| TickEntry {
+            container: Arc::new(container(cgroup, name)),
+            cpus: Some(0.25),
+            waiting: None,
+        };
+        Tick {
+            wall_ns: 5_000_000_000,
+            entries: names.iter().map(entry).collect(),
+        }
+    }
 
     #[test]
     fn a_tick_introduces_only_who_is_new_or_renamed() {
-        let tick_with = |names: &[(u64, &str)]| {
-            let entry = |&(cgroup, name): &(u64, &str)| TickEntry {
-                container: Arc::new(container(cgroup, name)),
-                cpus: Some(0.25),
-                waiting: None,
-            };
-            Tick {
-                wall_ns: 5_000_000_000,
-                entries: names.iter().map(entry).collect(),
-            }
-        };
         let first = tick_with(&[(1, "a"), (3, "c")]);
         let second = tick_with(&[(1, "a"), (2, "b"), (3, "d")]);
-        let text = parsed(&tick(&second, &first.entries, None));
+        let text = parsed(&tick(&second, &first.entries, None, None));
         assert_eq!(text["t"], 5000);
         let new: Vec<_> = text["new"]
             .as_array()
@@ -149,8 +189,34 @@ mod tests {
             machine: &[],
             agent: &rates(1.0, 2.0),
         };
-        let text = parsed(&tick(&second, &first.entries, Some(&now)));
+        let text = parsed(&tick(&second, &first.entries, Some(&now), None));
         assert_eq!(text["agent"]["cpu"]["usage_cpus"], 1.0);
+    }
+
+    #[test]
+    fn a_newcomer_comes_with_what_it_is_found_and_grouped_by_and_details_if_asked_for() {
+        let mut there = tick_with(&[(7, "web")]);
+        let web = Arc::make_mut(&mut there.entries[0].container);
+        let project = "com.docker.compose.project".to_owned();
+        web.labels.insert(project, "shop".to_owned());
+        web.path = "/system.slice/docker-7.scope".to_owned();
+        let asked_for = [everything().0];
+        let text = parsed(&tick(&there, &[], None, Some(&asked_for)));
+        let new = &text["new"][0];
+        assert_eq!(
+            (&new["project"], &new["unit"], &new["slice"]),
+            (
+                &json!("shop"),
+                &json!("docker-7.scope"),
+                &json!("system.slice")
+            )
+        );
+        assert_eq!(new["path"], "/system.slice/docker-7.scope");
+        assert_eq!(new["labels"], json!({"com.docker.compose.project": "shop"}));
+        assert!(new.get("service").is_none(), "absent, not null: {new}");
+        assert_eq!(text["d"], json!([everything().1]));
+        let text = parsed(&tick(&there, &[], None, None));
+        assert!(text.get("d").is_none());
     }
 
     #[test]
@@ -179,7 +245,7 @@ mod tests {
             wall_ns: 0,
             entries: Vec::new(),
         };
-        let text = parsed(&tick(&empty, &[], Some(&now)));
+        let text = parsed(&tick(&empty, &[], Some(&now), None));
         assert_eq!(
             text["r"],
             json!([[7, 5, 70, 500], [8, 0, 0, null], [9, null, 0, null]])

@@ -4,7 +4,11 @@ use serde_json::{Value as Json, json};
 use tokio::time::timeout;
 
 use super::{DEADLINE, Running, two};
-use crate::{encode::fixture::tick_of, http::Settings};
+use crate::{
+    encode::fixture::{container, counted, tick_of},
+    http::Settings,
+    snapshot::{MemoryTotals, Totals},
+};
 
 #[tokio::test]
 async fn a_watcher_is_told_the_past_then_each_tick() {
@@ -65,6 +69,44 @@ async fn a_watcher_that_comes_back_is_told_what_it_missed() {
             .await;
         assert_eq!(watcher.tick().await["t"], first, "{request}");
     }
+}
+
+#[tokio::test]
+async fn details_are_told_to_who_asks_for_them_of_the_past_too() {
+    let server = Running::start(Settings::default()).await;
+    for second in 1..=3 {
+        let held = |cgroup| {
+            let memory = MemoryTotals {
+                usage_bytes: Some(u64::from(second) * 10 + cgroup),
+                ..MemoryTotals::default()
+            };
+            let totals = Totals {
+                memory,
+                ..Totals::default()
+            };
+            counted(container(cgroup, "c"), totals)
+        };
+        server.live.publish(tick_of(second, vec![held(7), held(8)]));
+    }
+    let memory = |cgroup, bytes| json!({"cgroup": cgroup, "memory": bytes});
+    let whole = json!({"cgroup": 0});
+    for (query, details) in [
+        ("", Json::Null),
+        ("&detail=8", json!([memory(8, 28)])),
+        ("&detail=0,7,99", json!([memory(7, 27), whole])),
+        ("&detail=all", json!([memory(7, 27), memory(8, 28), whole])),
+    ] {
+        let mut watcher = server.connect().await;
+        let path = format!("/api/v1/live?since=1000000000{query}");
+        watcher
+            .write(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+            .await;
+        assert_eq!(watcher.tick().await["d"], details, "{query}");
+    }
+    assert_eq!(server.get("/api/v1/live?detail=web").await.status, 400);
+    let history = server.get("/api/v1/containers/8").await.json()["history"].clone();
+    assert_eq!(history["memory"], json!([null, 28, 38]), "{history}");
+    assert!(history.get("wait").is_none(), "{history}");
 }
 
 #[tokio::test]

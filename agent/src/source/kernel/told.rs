@@ -18,6 +18,7 @@ impl KernelSource {
             user_ns: told.cpu.user_ns,
             system_ns: told.cpu.system_ns,
             bandwidth: told.cpu.bandwidth,
+            bandwidth_read_ns: told.cpu.bandwidth_read_ns,
             limit: told.cpu.limit,
             ..counted
         };
