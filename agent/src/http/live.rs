@@ -18,7 +18,7 @@
 //! | `machine`, `agent` | samples of the host and of the agent by family and field, as in `/api/v1/containers` |
 //! | `d` | with `?detail=all`, or `?detail=` and cgroup ids with commas between them: an object for each of these that is known; see below |
 //!
-//! Those of `d`, in which the cgroup id 0 stands for the whole host, all entries together:
+//! Those of `d`, in which the cgroup id 0 stands for the whole host: all entries together, and the memory it has:
 //!
 //! | key | value |
 //! |---|---|

@@ -6,7 +6,7 @@ use agent_ebpf::{histogram::BUCKETS, network::PEERS};
 
 use crate::{
     container::CgroupId,
-    metrics::{Batch, Subject},
+    metrics::{Batch, Sample, Subject, catalog, integer},
     snapshot::{CpuTotals, DeviceIo, MemoryTotals, NetworkTotals, OperationTotals, Totals},
 };
 
@@ -16,7 +16,7 @@ pub const WHOLE_HOST: CgroupId = CgroupId(0);
 /// One entry, or the whole host, over one tick. What is not known is `None`, never zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detail {
-    /// Which entry, or [`WHOLE_HOST`]: rates and counts of all entries added up.
+    /// Which entry, or [`WHOLE_HOST`]: rates and counts of all entries added up, and the host's memory.
     pub cgroup: CgroupId,
     /// Seconds its tasks were throttled, per second, since its files were read before; at the ticks that read them.
     pub throttled: Option<f32>,
@@ -67,7 +67,7 @@ impl Detail {
         }
     }
 
-    /// Adds what another entry did. Limits are each entry's own, and what entries hold may be within one another.
+    /// Adds what another entry did. What entries hold may be within one another, and limits are each one's own.
     fn add(&mut self, more: &Self) {
         add_known(&mut self.throttled, more.throttled);
         add_known(&mut self.disk, more.disk);
@@ -101,7 +101,7 @@ pub(super) fn details(before: &Batch, batch: &Batch, mut each: impl FnMut(&Detai
         seconds,
         has_disks: has_disks(before) && has_disks(batch),
     };
-    let mut whole = Detail::unknown(WHOLE_HOST);
+    let mut whole = host_memory(&batch.host);
     let mut earlier = before.subjects.iter().peekable();
     for subject in &batch.subjects {
         let cgroup = subject.container.cgroup;
@@ -113,6 +113,18 @@ pub(super) fn details(before: &Batch, batch: &Batch, mut each: impl FnMut(&Detai
         }
     }
     each(&whole);
+}
+
+/// What is in use of the host's memory, of which it has so much; the working set is what is not available.
+fn host_memory(samples: &[Sample]) -> Detail {
+    let total = integer(samples, &catalog::HOST_MEM_TOTAL);
+    let all_but = |metric| total?.checked_sub(integer(samples, metric)?);
+    Detail {
+        memory_bytes: all_but(&catalog::HOST_MEM_FREE),
+        working_set_bytes: all_but(&catalog::HOST_MEM_AVAILABLE),
+        memory_limit_bytes: total,
+        ..Detail::unknown(WHOLE_HOST)
+    }
 }
 
 /// Whether disks are measured: who never used one tells nothing of it.
@@ -277,6 +289,7 @@ mod tests {
     use super::*;
     use crate::{
         encode::fixture::{container, counted, subject_of, tick_of},
+        metrics::Value,
         snapshot::{Bandwidth, CpuLimit, LatencyHistogram, WaitHistogram},
     };
 
@@ -293,22 +306,22 @@ mod tests {
         counted(container(cgroup, "c"), totals)
     }
 
-    fn one_bucket<T>(count: u64, histogram: fn(Counts) -> T) -> Box<T> {
+    fn one_bucket(count: u64) -> Counts {
         let mut counts = Counts::default();
         counts[5] = count;
-        Box::new(histogram(counts))
+        counts
     }
 
     /// So much of everything.
     fn busy(n: u64) -> Totals {
         let operation = |n| OperationTotals {
             bytes: Some(n),
-            latency: Some(one_bucket(n, LatencyHistogram)),
+            latency: Some(Box::new(LatencyHistogram(one_bucket(n)))),
             ..OperationTotals::default()
         };
         Totals {
             cpu: CpuTotals {
-                wait_histogram: Some(one_bucket(n, WaitHistogram)),
+                wait_histogram: Some(Box::new(WaitHistogram(one_bucket(n)))),
                 bandwidth: Some(Bandwidth {
                     throttled_ns: n,
                     ..Bandwidth::default()
@@ -396,6 +409,22 @@ mod tests {
             ..Detail::unknown(WHOLE_HOST)
         };
         assert_eq!(all[3], host);
+    }
+
+    #[test]
+    fn the_memory_of_the_host_is_what_it_says_of_itself() {
+        let gib = |metric, count: u64| Sample::new(metric, Value::Integer(count << 30));
+        let memory = host_memory(&[
+            gib(&catalog::HOST_MEM_TOTAL, 16),
+            gib(&catalog::HOST_MEM_FREE, 2),
+            gib(&catalog::HOST_MEM_AVAILABLE, 12),
+        ]);
+        let bytes = (
+            memory.memory_bytes,
+            memory.working_set_bytes,
+            memory.memory_limit_bytes,
+        );
+        assert_eq!(bytes, (Some(14 << 30), Some(4 << 30), Some(16 << 30)));
     }
 
     #[test]
