@@ -15,6 +15,9 @@
 pub mod text;
 pub mod times;
 
+pub mod accounts;
+pub mod tls;
+
 pub mod config;
 
 pub mod snapshot;

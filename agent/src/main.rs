@@ -1,5 +1,6 @@
 //! The `cgflux` program: takes the command line apart, hands each command its part, and says why it ended.
 
+mod auth;
 mod commands;
 mod counter;
 mod daemon;
@@ -27,6 +28,7 @@ fn main() -> Exit {
         Command::Check(arguments) => commands::check(&global, arguments),
         Command::Stat(arguments) => commands::stat(&global, arguments),
         Command::Sink(command) => commands::sink(&global, command),
+        Command::Auth(command) => auth::auth(command),
         Command::Query(arguments) => commands::query(&global, arguments),
         Command::Dashboards(command) => commands::dashboards(&global, command),
         Command::Web(arguments) => counter::run(&global, arguments),

@@ -2,22 +2,57 @@
 
 use std::{sync::Arc, thread};
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
 use super::{BuildError, DRAIN, Points};
 use crate::{
+    accounts::Accounts,
     clock,
-    config::{Config, Http, Socket},
+    config::{Config, Http, Listen, Socket},
     encode::{Tagging, intake::Intake},
     handover,
-    http::{
-        self, Server,
-        points::{self, SocketFile},
-    },
+    http::{self, Certificate, Door, Server, SettingNames, SocketFile, Wanted, points},
     live::{Limits, Live},
     self_stats::SelfStats,
     sink::Sink,
+    tls,
 };
+
+/// The page's server, and where it listens.
+pub(super) struct Page {
+    pub(super) doors: Vec<Door>,
+    pub(super) server: Server,
+    pub(super) keys: Keys,
+    /// What all its paths begin with.
+    pub(super) prefix: String,
+}
+
+/// What the page's server knows people by, and is known by: read again while it runs.
+pub(super) struct Keys {
+    certificate: Option<Certificate>,
+    allowed: watch::Sender<Option<Arc<Accounts>>>,
+}
+
+impl Keys {
+    /// Takes the certificate as its files have it now, for those who come from now on.
+    pub(super) fn renew_certificate(&self, http: &Http) {
+        let (Some(certificate), Some(identity)) = (&self.certificate, &http.identity) else {
+            return;
+        };
+        match tls::server(&identity.chain, identity.key.expose()) {
+            Ok(config) => certificate.replace(config),
+            // The configuration has found it to hold.
+            Err(error) => tracing::error!(%error, "the certificate in use stays"),
+        }
+    }
+
+    /// Takes the accounts as their file has them now, for every request from now on.
+    pub(super) fn renew_accounts(&self, http: &Http) {
+        if let Some(accounts) = &http.accounts {
+            self.allowed.send_replace(Some(Arc::clone(accounts)));
+        }
+    }
+}
 
 /// How much history is kept: what the page may ask for, and next to nothing where there is none.
 pub(super) fn limits(config: &Config) -> Limits {
@@ -35,42 +70,90 @@ pub(super) fn limits(config: &Config) -> Limits {
     }
 }
 
-/// Takes the page's port.
-pub(super) async fn server(
+/// Takes the page's addresses and sockets.
+pub(super) async fn page(
     http: &Http,
     config: &Config,
     live: &Arc<Live>,
     stats: &Arc<SelfStats>,
-) -> Result<(TcpListener, Server), BuildError> {
-    let failed = |source| BuildError::Listen {
-        address: http.listen,
-        source,
+) -> Result<Page, BuildError> {
+    let certificate = match &http.identity {
+        Some(identity) => Some(Certificate::new(tls::server(
+            &identity.chain,
+            identity.key.expose(),
+        )?)),
+        None => None,
     };
-    let listener = TcpListener::bind(http.listen).await.map_err(failed)?;
+    let mut doors = Vec::new();
+    for listen in &http.listen {
+        doors.push(door(listen, http, certificate.as_ref()).await?);
+    }
     let defaults = http::Settings::default();
     let settings = http::Settings {
         host: config.host.clone(),
         cpus: thread::available_parallelism().map_or(1, usize::from),
         interval: config.collect.interval,
         hosts: http.hosts.clone(),
+        prefix: http.prefix.clone(),
         labels: config.labels.allow.clone(),
         metrics: http.metrics,
         watchers: http.watchers,
         limits: http::Limits {
+            connections: http.connections,
+            per_client: http.connections_per_client,
             drain: DRAIN,
             ..defaults.limits
         },
         ..defaults
     };
-    Ok((
-        listener,
-        Server::new(
-            settings,
-            Arc::clone(live),
-            Arc::clone(stats),
-            Arc::new(clock::boot_ns),
-        ),
-    ))
+    let (allow, allowed) = watch::channel(http.accounts.clone());
+    let server = Server::new(
+        settings,
+        allowed,
+        Arc::clone(live),
+        Arc::clone(stats),
+        Arc::new(clock::boot_ns),
+    );
+    Ok(Page {
+        doors,
+        server,
+        keys: Keys {
+            certificate,
+            allowed: allow,
+        },
+        prefix: http.prefix.clone(),
+    })
+}
+
+async fn door(
+    listen: &Listen,
+    http: &Http,
+    certificate: Option<&Certificate>,
+) -> Result<Door, BuildError> {
+    match listen {
+        Listen::Tcp { address, is_tls } => {
+            let listener = TcpListener::bind(address).await;
+            Ok(Door::Tcp {
+                listener: listener.map_err(|source| BuildError::Listen {
+                    address: *address,
+                    source,
+                })?,
+                certificate: certificate.filter(|_| *is_tls).cloned(),
+            })
+        }
+        Listen::Unix(path) => {
+            let (file, listener) = SocketFile::bind(Wanted {
+                path,
+                mode: http.socket_mode.0,
+                group: http.socket_group.as_deref(),
+                settings: SettingNames {
+                    path: "http.listen",
+                    group: "http.socket_group",
+                },
+            })?;
+            Ok(Door::Unix { listener, file })
+        }
+    }
 }
 
 /// Makes the socket.
@@ -80,7 +163,15 @@ pub(super) fn points(
     takers: Vec<Sink>,
     stats: &SelfStats,
 ) -> Result<Points, BuildError> {
-    let (file, listener) = SocketFile::bind(&socket.path, socket.mode.0, socket.group.as_deref())?;
+    let (file, listener) = SocketFile::bind(Wanted {
+        path: &socket.path,
+        mode: socket.mode.0,
+        group: socket.group.as_deref(),
+        settings: SettingNames {
+            path: "socket.path",
+            group: "socket.group",
+        },
+    })?;
     let server = points::Server::new(
         points::Settings::default(),
         Intake::new(tagging.clone(), socket.series),

@@ -13,7 +13,7 @@ use std::{
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::UnixListener,
     signal::unix::{Signal, SignalKind, signal},
     sync::{oneshot, watch},
     task::JoinSet,
@@ -31,10 +31,7 @@ use crate::{
         outside::machine_root,
         privileges, process,
     },
-    http::{
-        Server,
-        points::{self, SocketError, SocketFile},
-    },
+    http::{Place, SocketError, SocketFile, points},
     live::Live,
     manager::{self, Told, Watchdog},
     metrics::{self, Other},
@@ -45,7 +42,10 @@ use crate::{
     source::{Source, SourceError},
     state::{LastTick, Lock, LockError},
     text::{chain, printable},
+    tls::ServerTlsError,
 };
+
+use listeners::{Keys, Page};
 
 /// How long what is under way at the end may take.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -67,9 +67,12 @@ pub enum BuildError {
         /// Why.
         source: io::Error,
     },
-    /// The socket for other processes' points cannot be had.
+    /// A socket, that of the page or of other processes' points, cannot be had.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// The page's certificate is of no use.
+    #[error("the files of http.tls_certificate and http.tls_key are of no use")]
+    Tls(#[from] ServerTlsError),
     /// A sink cannot be opened.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
@@ -101,7 +104,7 @@ pub struct App {
     collector: Collector,
     stop_collector: Arc<EventFd>,
     workers: Vec<(String, Worker)>,
-    server: Option<(TcpListener, Server)>,
+    page: Option<Page>,
     points: Option<Points>,
     docker: DockerApi,
     /// Where a service manager wants to be told.
@@ -156,8 +159,8 @@ impl App {
             takers,
         } = delivery::open(config, tagging, &stats)?;
         let live = Arc::new(Live::new(listeners::limits(config)));
-        let server = match &config.http {
-            Some(http) => Some(listeners::server(http, config, &live, &stats).await?),
+        let page = match &config.http {
+            Some(http) => Some(listeners::page(http, config, &live, &stats).await?),
             None => None,
         };
         let points = match &config.socket {
@@ -218,7 +221,7 @@ impl App {
             order,
             stop_collector: Arc::new(stop_collector),
             workers,
-            server,
+            page,
             points,
             docker,
             told,
@@ -232,8 +235,11 @@ impl App {
     where
         F: Fn() -> anyhow::Result<Resolved>,
     {
-        if let Some((listener, _)) = &self.server {
-            tracing::info!("the live page is at http://{}/", listener.local_addr()?);
+        let mut keys = None;
+        if let Some(page) = &self.page {
+            for door in &page.doors {
+                tell_of(&door.place()?, &page.prefix);
+            }
         }
         let Signals {
             mut terminate,
@@ -270,10 +276,12 @@ impl App {
                 (format!("sink {name}"), why)
             });
         }
-        if let Some((listener, server)) = self.server {
+        if let Some(page) = self.page {
             let until = stopping.clone();
+            keys = Some(page.keys);
+            let (server, doors) = (page.server, page.doors);
             tasks.spawn(async move {
-                let cut = server.run(listener, until).await;
+                let cut = server.run(doors, until).await;
                 ("http".to_owned(), format!("{cut} connections were cut off"))
             });
         }
@@ -297,7 +305,7 @@ impl App {
                 _ = terminate.recv() => None,
                 _ = interrupt.recv() => None,
                 Some(()) = hangup.recv() => {
-                    let mut reload = || settings.reload(&self.order);
+                    let mut reload = || settings.reload(&self.order, keys.as_ref());
                     match &self.told {
                         Some(told) => told.around(reload),
                         None => reload(),
@@ -348,7 +356,7 @@ where
 {
     /// Reads the configuration again, puts in force what can be, and says what cannot. One that does not hold changes
     /// nothing.
-    fn reload(&mut self, order: &watch::Sender<Order>) {
+    fn reload(&mut self, order: &watch::Sender<Order>, keys: Option<&Keys>) {
         let resolved = match (self.read)() {
             Ok(resolved) => resolved,
             Err(error) => {
@@ -380,8 +388,30 @@ where
             settings = listed(&now),
             "the configuration is read again; these take effect now"
         );
+        if let (Some(keys), Some(http)) = (keys, &resolved.config.http) {
+            // Another file than the one in use has to wait for the next start.
+            let is_same = |name: &str| !later.contains(&Key::of("http").child(name));
+            if is_same("tls_certificate") && is_same("tls_key") {
+                keys.renew_certificate(http);
+            }
+            if is_same("auth_file") {
+                keys.renew_accounts(http);
+            }
+        }
         self.in_force = reload::in_force(&self.in_force, &resolved.settings);
         order.send_replace(resolved.config.order());
+    }
+}
+
+fn tell_of(place: &Place, prefix: &str) {
+    match place {
+        Place::Tcp(address, is_tls) => {
+            let scheme = if *is_tls { "https" } else { "http" };
+            tracing::info!("the live page is at {scheme}://{address}{prefix}/");
+        }
+        Place::Unix(path) => {
+            tracing::info!(path = %path.display(), "the live page is at a socket, too");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What was asked: the command line, as typed. What it means together with files and variables is left to `config`.
 
+mod auth;
 mod between;
 mod cadvisor;
 mod dashboards;
@@ -13,6 +14,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::client::Way;
+pub use auth::{AuthAddArgs, AuthCommand};
 use between::between;
 pub use cadvisor::{Asked, CadvisorArgs, Meant};
 pub use dashboards::{DashboardsCheckArgs, DashboardsCommand};
@@ -139,6 +142,9 @@ pub enum Command {
     /// Test sinks, and make what they are written to
     #[command(subcommand)]
     Sink(SinkCommand),
+    /// Who may ask the page, the API and /metrics: make the file that http.auth_file names
+    #[command(subcommand)]
+    Auth(AuthCommand),
     /// Ask the InfluxDB of a sink: in InfluxQL, or by the name of a query; as table or chart
     ///
     /// With the address, password and certificates of the sink: what its user may do, InfluxQL can do, DROP too. 1.x is
@@ -284,9 +290,35 @@ pub struct StatArgs {
     /// Time between two prints, and what rates are taken over
     #[arg(long, default_value = "1s", value_name = "DURATION", value_parser = stat_interval)]
     pub interval: Duration,
-    /// Ask the daemon at this address [default: the one of this configuration; without one, measure here]
+    /// Who is asked.
+    #[command(flatten)]
+    pub daemon: DaemonArgs,
+}
+
+/// How to reach a running daemon.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DaemonArgs {
+    /// Ask the daemon at this address: `http://host:port`, `https://host:port` or `unix:///path` [default: the one of this
+    /// configuration, by its socket if it has one; without one, measure here]
     #[arg(long, value_name = "URL")]
-    pub url: Option<crate::config::Endpoint>,
+    pub url: Option<crate::config::ServerUrl>,
+    /// Send the token in this file (mode 0600) to a daemon that asks who we are
+    #[arg(long, value_name = "FILE", env = "CGFLUX_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Believe the certificates in this file instead of the system's, with https
+    #[arg(long, value_name = "FILE", env = "CGFLUX_CA_FILE", requires = "url")]
+    pub ca_file: Option<PathBuf>,
+}
+
+impl DaemonArgs {
+    /// The same in the words of those who ask.
+    pub fn way(&self) -> Way {
+        Way {
+            url: self.url.clone(),
+            token_file: self.token_file.clone(),
+            ca_file: self.ca_file.clone(),
+        }
+    }
 }
 
 /// What `query` takes.

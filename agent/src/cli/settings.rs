@@ -26,9 +26,9 @@ pub struct RunArgs {
     /// Append line protocol to this file
     #[arg(long, value_name = "PATH")]
     pub file: Option<PathBuf>,
-    /// Serve page, API and metrics at this address [default: 127.0.0.1:8190]
+    /// Serve page, API and metrics at this address, or at unix:/path; may stand several times [default: 127.0.0.1:8190]
     #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<String>,
+    pub listen: Vec<String>,
     /// Read the counters this often; 100ms to 1m [default: 1s]
     #[arg(long, value_name = "DURATION")]
     pub interval: Option<String>,
@@ -88,7 +88,11 @@ impl RunArgs {
                 self.stdout.then(|| "stdout".to_owned()),
             ),
             ("--file", "sinks.file.path", absolute(&self.file)?),
-            ("--listen", "http.listen", self.listen.clone()),
+            (
+                "--listen",
+                "http.listen",
+                (!self.listen.is_empty()).then(|| self.listen.join(",")),
+            ),
             ("--interval", "collect.interval", self.interval.clone()),
             ("--host", "host.name", self.host.clone()),
             ("--state-dir", "state_dir", absolute(&self.state_dir)?),

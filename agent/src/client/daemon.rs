@@ -38,7 +38,10 @@ fn understand(answer: &Answer) -> Reply {
     let reason = body.as_ref().and_then(|it| it.get("error")?.as_str());
     match (answer.status, reason) {
         (503, Some(_)) => Reply::Starting,
-        (403, Some(reason)) => Reply::Refused(reason.to_owned()),
+        (401, Some(reason)) => Reply::Refused(format!(
+            "{reason}. --token-file names a file that holds one; a socket in http.listen asks root for none"
+        )),
+        (403 | 429, Some(reason)) => Reply::Refused(reason.to_owned()),
         (status, _) => {
             let server = answer
                 .headers
@@ -84,6 +87,12 @@ mod tests {
         let error = json::error("not ours", &[]);
         assert_eq!(reply(503, &error), Reply::Starting);
         assert_eq!(reply(403, &error), Reply::Refused("not ours".to_owned()));
+        assert_eq!(reply(429, &error), Reply::Refused("not ours".to_owned()));
+        let asked = reply(401, &error);
+        assert!(
+            matches!(&asked, Reply::Refused(reason) if reason.contains("--token-file")),
+            "{asked:?}"
+        );
     }
 
     #[test]

@@ -1,35 +1,42 @@
-//! One HTTP GET, bounded in time and size, over TCP or a Unix socket. What an answer means is left to the caller.
+//! One HTTP GET, bounded in time and size, over TCP, TLS or a Unix socket. What an answer means is left to the caller.
 
 pub mod daemon;
+mod way;
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{error::Error, fmt, io, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Request,
     client::conn::http1,
-    header::{CONNECTION, HOST, USER_AGENT},
+    header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
     time::timeout,
 };
+use tokio_rustls::TlsConnector;
 
-use crate::config::Endpoint;
+use crate::config::{Endpoint, Secret, ServerUrl};
+pub use way::{Way, WayError, find, listening_at};
 
 /// Most bytes of an answer: 100,000 entries of 2 KiB.
 const MAX_ANSWER_BYTES: usize = 200 << 20;
 
-/// Who is asked.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Server {
-    /// By TCP.
-    Tcp(Endpoint),
-    /// By a Unix socket.
-    Unix(PathBuf),
+/// Who is asked, and how.
+#[derive(Clone)]
+pub struct Server {
+    url: ServerUrl,
+    /// What stands before all paths, whichever way leads there.
+    prefix: String,
+    /// Whom to believe; present where the URL is https.
+    tls: Option<Arc<ClientConfig>>,
+    /// Who we are.
+    token: Option<Secret>,
 }
 
 /// What came back, whatever its status.
@@ -54,6 +61,14 @@ pub enum GetError {
         /// Why.
         source: io::Error,
     },
+    /// It is not who it should be, or speaks no TLS.
+    #[error("no TLS with {server}")]
+    Tls {
+        /// Who was asked.
+        server: Server,
+        /// Why.
+        source: io::Error,
+    },
     /// Too slow.
     #[error("{server} does not answer within {}", humantime::format_duration(*.patience))]
     Timeout {
@@ -68,7 +83,7 @@ pub enum GetError {
         /// Who was asked.
         server: Server,
         /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// More than any server of interest says.
     #[error("{server} answers with more than {MAX_ANSWER_BYTES} bytes")]
@@ -85,13 +100,26 @@ pub async fn get(server: &Server, path: &str, patience: Duration) -> Result<Answ
             server: server.clone(),
             source,
         };
-        match server {
-            Server::Tcp(endpoint) => {
-                let address = (endpoint.host.as_str(), endpoint.port);
+        match &server.url {
+            ServerUrl::Tcp { host, port, .. } => {
+                let address = (host.as_str(), *port);
                 let stream = TcpStream::connect(address).await.map_err(connect)?;
-                exchange(server, stream, path).await
+                match &server.tls {
+                    None => exchange(server, stream, path).await,
+                    Some(tls) => {
+                        let name = ServerName::try_from(host.clone());
+                        let name = name.map_err(|error| connect(io::Error::other(error)))?;
+                        let connector = TlsConnector::from(Arc::clone(tls));
+                        let stream = connector.connect(name, stream).await;
+                        let stream = stream.map_err(|source| GetError::Tls {
+                            server: server.clone(),
+                            source,
+                        })?;
+                        exchange(server, stream, path).await
+                    }
+                }
             }
-            Server::Unix(socket) => {
+            ServerUrl::Unix(socket) => {
                 let stream = UnixStream::connect(socket).await.map_err(connect)?;
                 exchange(server, stream, path).await
             }
@@ -119,10 +147,17 @@ async fn exchange(
     let (mut sender, connection) = http1::handshake(io)
         .await
         .map_err(|error| protocol(error.into()))?;
-    let request = Request::get(path)
-        .header(HOST, server.host())
+    let mut request = Request::get(format!("{}{path}", server.prefix))
+        .header(HOST, server.url.authority())
         .header(USER_AGENT, concat!("cgflux/", env!("CARGO_PKG_VERSION")))
-        .header(CONNECTION, "close")
+        .header(CONNECTION, "close");
+    if let Some(token) = &server.token {
+        let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()));
+        let mut bearer = bearer.map_err(|error| protocol(error.into()))?;
+        bearer.set_sensitive(true);
+        request = request.header(AUTHORIZATION, bearer);
+    }
+    let request = request
         .body(Empty::<Bytes>::new())
         .map_err(|error| protocol(error.into()))?;
     let answer = async {
@@ -154,33 +189,44 @@ async fn exchange(
 }
 
 impl Server {
-    /// The server that listens at `address`; one that listens everywhere is asked by loopback.
-    pub fn listening_at(address: SocketAddr) -> Self {
-        let host = match address {
-            SocketAddr::V4(v4) if v4.ip().is_unspecified() => "127.0.0.1".to_owned(),
-            SocketAddr::V6(v6) if v6.ip().is_unspecified() => "::1".to_owned(),
-            _ => address.ip().to_string(),
-        };
-        Self::Tcp(Endpoint {
-            host,
-            port: address.port(),
+    /// The one at a socket, which lets us in by the permissions of its file.
+    pub fn at_socket(socket: PathBuf) -> Self {
+        Self::plain(ServerUrl::Unix(socket))
+    }
+
+    /// The one at an address, by plain HTTP.
+    pub fn at(endpoint: Endpoint) -> Self {
+        Self::plain(ServerUrl::Tcp {
+            tls: false,
+            host: endpoint.host,
+            port: endpoint.port,
+            prefix: String::new(),
         })
     }
 
-    fn host(&self) -> String {
-        match self {
-            Self::Tcp(endpoint) => endpoint.to_string().replacen("http://", "", 1),
-            Self::Unix(_) => "localhost".to_owned(),
+    fn plain(url: ServerUrl) -> Self {
+        Self {
+            prefix: url.prefix().to_owned(),
+            url,
+            tls: None,
+            token: None,
         }
     }
 }
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(endpoint) => endpoint.fmt(f),
-            Self::Unix(socket) => socket.display().fmt(f),
+        match &self.url {
+            ServerUrl::Tcp { .. } => self.url.fmt(f),
+            ServerUrl::Unix(socket) => socket.display().fmt(f),
         }
+    }
+}
+
+/// Without what we prove ourselves by.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({self})")
     }
 }
 
@@ -195,6 +241,11 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
+    fn server_at(listener: &TcpListener) -> Server {
+        let address = listener.local_addr().expect("bound");
+        Server::plain(format!("http://{address}").parse().expect("a URL"))
+    }
+
     /// Reads a request's head and answers with `text`.
     async fn answer_with(mut stream: impl AsyncRead + AsyncWrite + Unpin, text: &str) -> String {
         let mut request = Vec::new();
@@ -207,7 +258,7 @@ mod tests {
 
     async fn tcp(text: &str) -> (Result<Answer, GetError>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let server = Server::listening_at(listener.local_addr().expect("bound"));
+        let server = server_at(&listener);
         let serve = async {
             let (stream, _) = listener.accept().await.expect("a connection");
             answer_with(stream, text).await
@@ -254,7 +305,7 @@ mod tests {
             let (stream, _) = listener.accept().await.expect("a connection");
             answer_with(stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK").await
         };
-        let server = Server::Unix(path);
+        let server = Server::at_socket(path);
         let (answer, _) = tokio::join!(get(&server, "/_ping", PATIENCE), serve);
         assert_eq!(answer.expect("an answer").body, "OK");
     }
@@ -262,7 +313,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_there_and_nobody_answering_are_two_things() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let server = Server::listening_at(listener.local_addr().expect("bound"));
+        let server = server_at(&listener);
         let silent = get(&server, "/", Duration::from_millis(1)).await;
         assert!(
             matches!(silent, Err(GetError::Timeout { .. })),
@@ -274,17 +325,5 @@ mod tests {
             matches!(absent, Err(GetError::Connect { .. })),
             "{absent:?}"
         );
-    }
-
-    #[test]
-    fn a_server_that_listens_everywhere_is_asked_by_loopback() {
-        for (address, asked) in [
-            ("0.0.0.0:1", "http://127.0.0.1:1"),
-            ("[::]:1", "http://[::1]:1"),
-            ("192.0.2.1:1", "http://192.0.2.1:1"),
-        ] {
-            let server = Server::listening_at(address.parse().expect("an address"));
-            assert_eq!(server.to_string(), asked);
-        }
     }
 }

@@ -1,21 +1,18 @@
 //! Layers → [`Config`]: ranges, defaults that depend on other settings, and what must not stand together. Each
 //! complaint names its key; all are told at once.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use super::{
-    Budget, Collect, Complaints, Config, Http, Key, Labels, Log, Origin, Percent, Resolved, Select,
-    Ship, Surroundings,
+    Budget, Collect, Complaints, Config, Key, Labels, Log, Percent, Resolved, Select, Ship,
+    Surroundings, http,
     reader::Reader,
-    rules::{absolute, any, distinct, host_names, name, within},
+    rules::{absolute, any, distinct, name, within},
     sinks, socket,
 };
 use crate::{
     container::Rule,
-    metrics::{
-        catalog::{Families, Family},
-        choice::Choice,
-    },
+    metrics::catalog::{Families, Family},
 };
 
 /// Makes one configuration of all layers, or says all that is wrong with them.
@@ -30,7 +27,7 @@ pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
     let labels = labels(&mut reader);
     let select = select(&mut reader);
     let ship = ship(&mut reader);
-    let http = http(&mut reader, collect.interval, &mut warnings);
+    let http = http::read(&mut reader, around, collect.interval, &mut warnings);
     let sinks = sinks::read(&mut reader, around, collect.interval, &mut warnings);
     let socket = socket::read(
         &mut reader,
@@ -202,62 +199,6 @@ fn ship(reader: &mut Reader) -> Ship {
             within(1..=1_000_000),
         ),
     }
-}
-
-fn http(reader: &mut Reader, interval: Duration, warnings: &mut Vec<String>) -> Option<Http> {
-    let default = Http::default();
-    let enabled = reader.setting(&Key::of("http.enabled"), true, any);
-    let allow_remote = reader.setting(&Key::of("http.allow_remote"), false, any);
-    let loopback = |listen: &SocketAddr| {
-        if listen.ip().is_loopback() || allow_remote {
-            return Ok(());
-        }
-        Err(format!(
-            "{listen} can be reached from other machines, and the server asks nobody for a password; listen on \
-             127.0.0.1 and forward the port (`ssh -L`), or set http.allow_remote = true",
-        ))
-    };
-    let longest = interval.saturating_mul(Http::MAX_HISTORY_TICKS);
-    let is_unasked = matches!(
-        reader.origin(&Key::of("http.allow_remote")),
-        Some(Origin::Predecessor(_))
-    );
-    let http = Http {
-        listen: reader.setting(&Key::of("http.listen"), default.listen, loopback),
-        hosts: reader
-            .setting(&Key::of("http.hosts"), default.hosts, |hosts| {
-                host_names(hosts)
-            })
-            .iter()
-            .map(|host| host.to_lowercase())
-            .collect(),
-        watchers: reader.setting(
-            &Key::of("http.watchers"),
-            default.watchers,
-            within(1..=1024),
-        ),
-        history: reader.setting(
-            &Key::of("http.history"),
-            default.history.min(longest),
-            within(interval..=longest),
-        ),
-        metrics: Choice {
-            names: reader.setting(&Key::of("http.metric_names"), default.metrics.names, any),
-            families: reader.setting(
-                &Key::of("http.metric_families"),
-                default.metrics.families,
-                any,
-            ),
-        },
-    };
-    if enabled && is_unasked && !http.listen.ip().is_loopback() {
-        warnings.push(format!(
-            "{} can be reached from other machines, as cAdvisor's page can, and nobody is asked for a password; \
-             --listen_ip=127.0.0.1 keeps it here. Asked by another name than those of http.hosts, it refuses",
-            http.listen
-        ));
-    }
-    enabled.then_some(http)
 }
 
 fn log(reader: &mut Reader) -> Log {

@@ -18,6 +18,7 @@ mod typed;
 
 mod byte_size;
 mod endpoint;
+mod listen;
 mod secret;
 mod server_url;
 
@@ -25,6 +26,7 @@ mod reader;
 mod rules;
 
 mod check;
+mod http;
 mod sink;
 mod sinks;
 mod socket;
@@ -37,7 +39,7 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 pub use check::resolve;
 pub use complaint::{Complaint, Complaints};
@@ -45,6 +47,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use file::File;
 pub use given::{Given, Key, Origin, Value};
 pub use layers::{SecretFile, Surroundings};
+pub use listen::{Address, Listen};
 pub use predecessor::Predecessor;
 pub use secret::{ReadSecret, Secret};
 pub use server_url::{ServerUrl, ServerUrlError};
@@ -55,6 +58,7 @@ pub use sink::{
 };
 
 use crate::{
+    accounts::Accounts,
     container::{Rule, Selection},
     metrics::{catalog::Families, choice::Choice},
 };
@@ -205,16 +209,40 @@ pub struct Ship {
 /// The HTTP server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Http {
-    /// Where it listens; loopback unless the configuration says `allow_remote`.
-    pub listen: SocketAddr,
+    /// Where it listens, each place once; never empty. What other machines can reach has accounts, unless the
+    /// configuration says `allow_unauthenticated`.
+    pub listen: Vec<Listen>,
+    /// Who may connect to its sockets.
+    pub socket_mode: Mode,
+    /// The group of their files, by name or number; that of the agent if absent.
+    pub socket_group: Option<String>,
+    /// What it proves itself by; present where anything in `listen` is TLS.
+    pub identity: Option<Identity>,
+    /// Who may ask; absent: everybody who reaches it.
+    pub accounts: Option<Arc<Accounts>>,
+    /// What all its paths begin with: empty, or `/name` without a slash at its end.
+    pub prefix: String,
     /// `Host` header names accepted besides those of `listen`; lower case, without port.
     pub hosts: Vec<String>,
+    /// Connections at a time.
+    pub connections: usize,
+    /// Connections of one client at a time.
+    pub connections_per_client: usize,
     /// Live watchers at one time; one more is refused.
     pub watchers: usize,
     /// How far the history of each entry reaches back; at most [`Http::MAX_HISTORY_TICKS`] collection intervals.
     pub history: Duration,
     /// What `/metrics` shows to a scrape that does not say.
     pub metrics: Choice,
+}
+
+/// A server's certificate and key, which belong together: [`crate::tls::server`] takes them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// The certificates of its chain as PEM, its own first.
+    pub chain: String,
+    /// The key of that one as PEM.
+    pub key: Secret,
 }
 
 /// The socket where other processes hand in points.
@@ -351,8 +379,18 @@ impl Http {
 impl Default for Http {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8190)),
+            listen: vec![Listen::Tcp {
+                address: SocketAddr::from(([127, 0, 0, 1], 8190)),
+                is_tls: false,
+            }],
+            socket_mode: Mode(0o660),
+            socket_group: None,
+            identity: None,
+            accounts: None,
+            prefix: String::new(),
             hosts: Vec::new(),
+            connections: 256,
+            connections_per_client: 64,
             watchers: 16,
             history: Duration::from_mins(10),
             metrics: Choice::default(),

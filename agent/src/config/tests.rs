@@ -30,11 +30,15 @@ fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(owned).collect()
 }
 
-/// `/run/private`, `/run/public` and `/run/empty`, and one credential.
+const ACCOUNT: &str =
+    "a view sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n";
+
+/// `/run/private`, `/run/public`, `/run/accounts` and `/run/empty`, and one credential.
 fn secrets(path: &Path) -> io::Result<SecretFile> {
     let (text, mode) = match path.to_str() {
         Some("/run/private") => ("secret\n", 0o100_600),
         Some("/run/public") => ("secret\n", 0o100_640),
+        Some("/run/accounts") => (ACCOUNT, 0o100_600),
         Some("/run/empty") => ("\n", 0o100_600),
         Some("/run/credentials/influx") => ("credential", 0o100_440),
         _ => return Err(io::ErrorKind::NotFound.into()),
@@ -363,11 +367,55 @@ fn every_complaint_names_key_place_and_remedy() {
         ),
         (
             "[http]\nlisten = \"0.0.0.0:8190\"",
-            "http.listen (cgflux.toml:2): 0.0.0.0:8190 can be reached from other machines, and the server asks nobody for a password; listen on 127.0.0.1 and forward the port (`ssh -L`), or set http.allow_remote = true",
+            "http.listen (cgflux.toml:2): http://0.0.0.0:8190 can be reached from other machines, and nobody is asked who they are; name in http.auth_file who may (`cgflux auth add` makes that file), or listen on 127.0.0.1 and forward the port (`ssh -L`), or set http.allow_unauthenticated = true",
+        ),
+        (
+            "[http]\nlisten = [\"127.0.0.1:1\", \"http://[::]:2\"]",
+            "http.listen (cgflux.toml:2): http://[::]:2 can be reached from other machines, and nobody is asked who they are; name in http.auth_file who may (`cgflux auth add` makes that file), or listen on 127.0.0.1 and forward the port (`ssh -L`), or set http.allow_unauthenticated = true",
+        ),
+        (
+            "[http]\nallow_remote = true",
+            "http.allow_remote (cgflux.toml:2): is http.allow_unauthenticated now; better than that, name who may ask in http.auth_file",
         ),
         (
             "[http]\nlisten = \"localhost\"",
-            "http.listen (cgflux.toml:2): is \"localhost\"; write an IP address and a port, as in \"127.0.0.1:8190\"",
+            "http.listen (cgflux.toml:2): is \"localhost\", which is no place to listen at; write an IP address and a port, as in \"127.0.0.1:8190\", with http:// or https:// before it where it matters, or a socket's whole path, as in \"unix:/run/cgflux/http.sock\"",
+        ),
+        (
+            "[http]\nlisten = []",
+            "http.listen (cgflux.toml:2): is empty; http.enabled = false switches the server off",
+        ),
+        (
+            "[http]\nlisten = [\"127.0.0.1:1\", \"http://127.0.0.1:1\"]",
+            "http.listen (cgflux.toml:2): holds \"127.0.0.1:1\" twice",
+        ),
+        (
+            "[http]\nlisten = \"https://127.0.0.1:1\"",
+            "http.listen (cgflux.toml:2): https://127.0.0.1:1 needs a certificate: name its files in tls_certificate and tls_key",
+        ),
+        (
+            "[http]\ntls_key = \"/run/private\"",
+            "http.tls_key (cgflux.toml:2): stands without `tls_certificate`",
+        ),
+        (
+            "[http]\ntls_certificate = \"/run/public\"\ntls_key = \"/run/public\"",
+            "http.tls_key (cgflux.toml:3): /run/public has mode 0640, so others may read it; `chmod 600` it",
+        ),
+        (
+            "[http]\ntls_certificate = \"/run/public\"\ntls_key = \"/run/private\"",
+            "http.tls_certificate (cgflux.toml:2): holds no certificate as PEM: no items found; write both files anew, the server's own certificate first, the key without a password",
+        ),
+        (
+            "[http]\nauth_file = \"/run/private\"\nlisten = \"0.0.0.0:1\"",
+            "http.auth_file (cgflux.toml:2): /run/private, line 1: write NAME ROLE sha256:HASH, as `cgflux auth add` does",
+        ),
+        (
+            "[http]\nauth_file = \"/run/absent\"",
+            "http.auth_file (cgflux.toml:2): cannot read /run/absent: entity not found",
+        ),
+        (
+            "[http]\nprefix = \"cgflux/\"",
+            "http.prefix (cgflux.toml:2): is \"cgflux/\"; write a path without a slash at its end, as in \"/cgflux\"",
         ),
         (
             "[socket]\nmode = 660",
@@ -597,14 +645,72 @@ fn the_history_has_as_many_ticks_as_its_length_takes() {
 }
 
 #[test]
-fn the_server_listens_elsewhere_only_when_told_twice() {
+fn the_server_listens_elsewhere_only_when_told_twice_or_to_those_it_knows() {
     let remote = config(&around(
-        "[http]\nlisten = \"[::]:80\"\nallow_remote = true\nhosts = [\"Stats.Example\"]",
+        "[http]\nlisten = \"[::]:80\"\nallow_unauthenticated = true\nhosts = [\"Stats.Example\"]",
     ));
     let http = remote.http.expect("on by default");
-    assert_eq!(http.listen.to_string(), "[::]:80");
-    assert_eq!(http.hosts, ["stats.example"]);
+    assert_eq!(http.listen[0].to_string(), "http://[::]:80");
+    assert_eq!(
+        (http.hosts, http.accounts),
+        (vec!["stats.example".to_owned()], None)
+    );
     assert_eq!(config(&around("[http]\nenabled = false")).http, None);
+
+    let known = resolve(&around(
+        "[http]\nlisten = [\"[::]:80\", \"unix:/run/x\"]\nauth_file = \"/run/accounts\"",
+    ))
+    .unwrap_or_else(|error| panic!("{error}"));
+    let accounts = known.config.http.and_then(|it| it.accounts);
+    assert_eq!(accounts.map(|it| it.count()), Some(1));
+    let [warning] = &known.warnings[..] else {
+        panic!("{:?}", known.warnings);
+    };
+    assert!(warning.contains("tokens travel in the clear"), "{warning}");
+}
+
+#[test]
+fn a_certificate_is_for_all_addresses_and_must_fit_its_key() {
+    let pair = rcgen::generate_simple_self_signed(["node".to_owned()]).expect("a certificate");
+    let other = rcgen::generate_simple_self_signed(["node".to_owned()]).expect("a certificate");
+    let (certificate, key) = (pair.cert.pem(), pair.signing_key.serialize_pem());
+    let wrong = other.signing_key.serialize_pem();
+    let files = |path: &Path| {
+        let text = match path.to_str() {
+            Some("/tls/certificate") => &certificate,
+            Some("/tls/key") => &key,
+            _ => &wrong,
+        };
+        Ok(SecretFile {
+            text: text.clone(),
+            mode: 0o100_600,
+        })
+    };
+    let with = |lines: &str| {
+        let text = format!("[http]\ntls_certificate = \"/tls/certificate\"\n{lines}");
+        resolve(&Surroundings {
+            read_secret: &files,
+            ..around(&text)
+        })
+    };
+    let listen = "listen = [\"127.0.0.1:1\", \"http://127.0.0.1:2\", \"unix:/x\"]";
+    let resolved = with(&format!("tls_key = \"/tls/key\"\n{listen}")).expect("valid");
+    let http = resolved.config.http.expect("on");
+    let listen: Vec<String> = http.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        listen,
+        ["https://127.0.0.1:1", "http://127.0.0.1:2", "unix:/x"]
+    );
+    assert!(!format!("{http:?}").contains("PRIVATE"));
+    assert!(!listing(&resolved.settings).contains("PRIVATE"));
+
+    let error = with("tls_key = \"/tls/wrong\"")
+        .expect_err("another's key")
+        .to_string();
+    assert!(
+        error.contains("http.tls_key") && error.contains("cannot be used together"),
+        "{error}"
+    );
 }
 
 #[test]

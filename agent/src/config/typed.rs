@@ -5,7 +5,9 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use tracing::Level;
 
-use super::{InfluxdbVersion, LogFormat, Mode, Percent, Schema, ServerUrl, SourceChoice, Value};
+use super::{
+    Address, InfluxdbVersion, LogFormat, Mode, Percent, Schema, ServerUrl, SourceChoice, Value,
+};
 use crate::{
     container::Rule,
     metrics::{
@@ -142,6 +144,28 @@ impl Typed for Vec<String> {
 
     fn value(&self) -> Value {
         Value::List(self.iter().map(Typed::value).collect())
+    }
+}
+
+impl Typed for Vec<Address> {
+    fn read(value: &Value) -> Result<Self, String> {
+        let texts = match value {
+            Value::Text(text) => vec![text.clone()],
+            other => Vec::<String>::read(other)?,
+        };
+        let address = |text: &String| {
+            text.parse()
+                .map_err(|error| format!("is {}, which {error}", text.value()))
+        };
+        texts.iter().map(address).collect()
+    }
+
+    fn value(&self) -> Value {
+        Value::List(
+            self.iter()
+                .map(|address| address.to_string().value())
+                .collect(),
+        )
     }
 }
 

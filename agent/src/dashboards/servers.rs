@@ -82,7 +82,7 @@ impl InfluxServer {
 
 impl PrometheusServer {
     pub(super) fn at(endpoint: Endpoint) -> Self {
-        Self(Address::Tcp(endpoint))
+        Self(Address::at(endpoint))
     }
 
     async fn ask(&self, question: &Question, view: &View) -> Result<Found, String> {

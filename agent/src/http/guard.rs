@@ -1,17 +1,12 @@
-//! Which requests are answered at all: GET and HEAD, addressed to a name that is ours.
+//! Which requests are answered at all: those addressed to a name that is ours.
 //!
 //! A page of another site can make a browser on this machine ask any address under that site's own name (DNS
 //! rebinding) and read the answer; the `Host` header then carries the foreign name. Ports are not looked at: behind an
-//! SSH tunnel they differ, and rebinding cannot change a name.
+//! SSH tunnel they differ, and rebinding cannot change a name. No browser asks by a socket: there every name will do.
 
 use std::net::IpAddr;
 
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::Incoming,
-    header::{self, HeaderValue},
-    http::uri::Authority,
-};
+use hyper::{Request, Response, StatusCode, body::Incoming, header, http::uri::Authority};
 
 use super::reply::{self, Body};
 
@@ -27,7 +22,7 @@ impl Guard {
         Self { hosts }
     }
 
-    /// Lets a request pass or says why not; `local` is the address its connection came in on.
+    /// Lets a request pass or says why not; `local` is the address its connection came in on, absent for a socket.
     #[expect(
         clippy::result_large_err,
         reason = "the refusal is the answer and moves on as it is"
@@ -35,7 +30,7 @@ impl Guard {
     pub(super) fn check(
         &self,
         request: &Request<Incoming>,
-        local: IpAddr,
+        local: Option<IpAddr>,
     ) -> Result<(), Response<Body>> {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let host = hosts.next().and_then(|host| host.to_str().ok());
@@ -48,19 +43,12 @@ impl Guard {
                 return Err(reply::refusal(StatusCode::BAD_REQUEST, reason));
             }
         };
-        if !self.knows(host, local) {
+        if !local.is_none_or(|local| self.knows(host, local)) {
             let reason = format!(
                 "{host:?} is not a name of this server: use localhost or the address it listens on, or add the name \
                  to http.hosts in the configuration"
             );
             return Err(reply::refusal(StatusCode::FORBIDDEN, &reason));
-        }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let reason = "only GET and HEAD are answered";
-            let mut refusal = reply::refusal(StatusCode::METHOD_NOT_ALLOWED, reason);
-            let allowed = HeaderValue::from_static("GET, HEAD");
-            refusal.headers_mut().insert(header::ALLOW, allowed);
-            return Err(refusal);
         }
         Ok(())
     }

@@ -1,20 +1,15 @@
-//! The HTTP servers. That of the page is here: who may ask, which route answers; that of other processes' points is in
-//! `points`. How connections are served is the same for both: `serving.rs`.
+//! The HTTP servers. That of the page is here: where it listens, who may ask, which route answers; that of other
+//! processes' points is in `points`. How connections are served is the same for both: `serving`.
 //!
-//! | route | answer | file |
-//! |---|---|---|
-//! | `/`, `/assets/…` | the live page and its parts | `page.rs` |
-//! | `/api/v1/containers` | the latest batch | `api.rs` |
-//! | `/api/v1/containers/{id}` | one entry and its history | `api.rs` |
-//! | `/api/v1/events` | what happened last | `api.rs` |
-//! | `/api/v1/status` | how delivery stands | `api.rs` |
-//! | `/api/v1/live` | a server-sent event each tick | `live.rs` |
-//! | `/metrics` | for Prometheus | `api.rs`, `negotiation.rs` |
-//! | `/healthz`, `/readyz` | probes | `health.rs` |
+//! A request of the page's server passes, in this order: the limits on connections (`serving`), TLS (`doors`), the name
+//! it is addressed to (`guard`), the prefix, the route (`routes`, the table of all), and who asks (`access`).
 //!
 //! Everything is answered from [`Live`] and [`SelfStats`]; nothing here reads the kernel or waits for the collector.
 
+mod access;
 mod api;
+mod attempts;
+mod doors;
 mod guard;
 mod health;
 mod live;
@@ -22,23 +17,39 @@ mod negotiation;
 mod page;
 pub mod points;
 mod reply;
+mod routes;
 pub(crate) mod serving;
+mod socket_file;
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
-
-use hyper::{Request, Response, body::Incoming};
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderValue},
+};
+use tokio::sync::{Semaphore, watch};
+
+use access::Verdict;
+use attempts::Attempts;
+pub use doors::{Certificate, Door, Place};
+use doors::{Doors, Peer};
+use reply::Body;
 use serving::Bodies;
 pub use serving::{Limits, Silence};
+pub use socket_file::{SettingNames, SocketError, SocketFile, Wanted};
 
 use crate::{
-    encode::prometheus::AllowedLabels, live::Live, metrics::choice::Choice, self_stats::SelfStats,
+    accounts::{Accounts, Credentials},
+    encode::prometheus::AllowedLabels,
+    live::Live,
+    metrics::choice::Choice,
+    self_stats::{Denied, HttpStats, SelfStats},
 };
 
 /// What the server needs to know.
@@ -53,6 +64,8 @@ pub struct Settings {
     /// Names and addresses a request may address the server by, besides `localhost`, the loopback addresses and the
     /// address the connection came in on; a port in them is ignored.
     pub hosts: Vec<String>,
+    /// What all paths begin with, as behind a proxy: empty, or `/name` without a slash at its end.
+    pub prefix: String,
     /// Container labels that become labels on `/metrics`.
     pub labels: Vec<String>,
     /// What `/metrics` shows to a scrape that does not say.
@@ -72,17 +85,31 @@ impl Default for Settings {
             cpus: 1,
             interval: Duration::from_secs(1),
             hosts: Vec::new(),
+            prefix: String::new(),
             labels: Vec::new(),
             metrics: Choice::default(),
             finals: Duration::from_mins(1),
             watchers: 32,
-            limits: Limits::of(256),
+            limits: Limits {
+                per_client: 64,
+                silence: SILENCE,
+                ..Limits::of(256)
+            },
         }
     }
 }
 
+/// Scrapers keep their connections from one scrape to the next; headers come soon or never.
+const SILENCE: Silence = Silence {
+    idle: Duration::from_secs(75),
+    headers: Duration::from_secs(10),
+};
+
 /// Reads `CLOCK_BOOTTIME` in nanoseconds; tests pass their own.
 pub type BootClock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Who may ask; may be replaced while requests come. `None`: whoever reaches the server.
+pub type Allowed = watch::Receiver<Option<Arc<Accounts>>>;
 
 /// The server, ready to run.
 pub struct Server {
@@ -95,16 +122,20 @@ struct Context {
     labels: AllowedLabels,
     live: Arc<Live>,
     stats: Arc<SelfStats>,
+    http_stats: Arc<HttpStats>,
     clock: BootClock,
     guard: guard::Guard,
+    allowed: Allowed,
+    attempts: Attempts,
     /// One permit a live watcher.
     watchers: Arc<Semaphore>,
 }
 
 impl Server {
-    /// A server that answers from `live` and `stats`.
+    /// A server that answers from `live` and `stats` whoever is `allowed` to ask.
     pub fn new(
         settings: Settings,
+        allowed: Allowed,
         live: Arc<Live>,
         stats: Arc<SelfStats>,
         clock: BootClock,
@@ -114,7 +145,10 @@ impl Server {
                 labels: AllowedLabels::new(&settings.labels),
                 guard: guard::Guard::new(&settings.hosts),
                 watchers: Arc::new(Semaphore::new(settings.watchers)),
+                http_stats: stats.http(),
+                attempts: Attempts::default(),
                 settings,
+                allowed,
                 live,
                 stats,
                 clock,
@@ -122,41 +156,130 @@ impl Server {
         }
     }
 
-    /// Serves until `stop` says true or its sender is gone, then lets answers under way finish within
-    /// [`Limits::drain`]. Returns how many connections had to be cut.
-    pub async fn run(self, listener: TcpListener, stop: watch::Receiver<bool>) -> usize {
+    /// Serves whoever comes in by `doors` until `stop` says true or its sender is gone, then lets answers under way finish
+    /// within [`Limits::drain`]. Returns how many connections had to be cut.
+    pub async fn run(self, doors: Vec<Door>, stop: watch::Receiver<bool>) -> usize {
         let context = self.context;
         let limits = context.settings.limits;
         let stopping = stop.clone();
-        let answer = move |request: Request<Incoming>, local| {
-            let answer = answer(&context, &request, local, &stopping);
+        let doors = Doors::new(doors, Arc::clone(&context.http_stats));
+        let answer = move |request: Request<Incoming>, peer| {
+            let answer = answer(&context, &request, peer, &stopping);
             async move { answer }
         };
-        serving::run(listener, limits, Bodies::Large, stop, answer).await
+        serving::run(doors, limits, Bodies::Large, stop, answer).await
     }
 }
 
-/// The route table. Answering takes no await: all there is to say is in memory.
+/// Answers, or says why not. It takes no await: all there is to say is in memory.
 fn answer(
     context: &Arc<Context>,
     request: &Request<Incoming>,
-    local: IpAddr,
+    peer: Peer,
     stop: &watch::Receiver<bool>,
-) -> Response<reply::Body> {
+) -> Response<Body> {
+    let local = match peer {
+        Peer::Tcp { local, .. } => Some(local),
+        Peer::Unix => None,
+    };
     if let Err(refusal) = context.guard.check(request, local) {
+        context.http_stats.denied(Denied::Host).add(1);
         return refusal;
     }
-    match request.uri().path() {
-        "/api/v1/containers" => api::containers(context),
-        "/api/v1/events" => api::events(context, request.uri().query()),
-        "/api/v1/status" => api::status(context),
-        "/api/v1/live" => live::stream(context, request, stop.clone()),
-        "/metrics" => api::metrics(context, request),
-        "/healthz" => health::alive(),
-        "/readyz" => health::ready(context),
-        path => match path.strip_prefix("/api/v1/containers/") {
-            Some(wanted) => api::container(context, wanted),
-            None => page::asset(path, request),
-        },
+    let Some(path) = request.uri().path().strip_prefix(&context.settings.prefix) else {
+        return routes::nowhere(&context.settings.prefix);
+    };
+    if path.is_empty() {
+        return reply::moved(&format!("{}/", context.settings.prefix));
     }
+    if !path.starts_with('/') {
+        return routes::nowhere(&context.settings.prefix);
+    }
+    let route = routes::find(path);
+    if let Err(refusal) = admit(context, route, request, peer) {
+        return refusal;
+    }
+    route.answer(&routes::Asked {
+        context,
+        request,
+        path,
+        stop,
+    })
+}
+
+/// Lets a request pass by who asks, or says why not.
+#[expect(
+    clippy::result_large_err,
+    reason = "the refusal is the answer and moves on as it is"
+)]
+fn admit(
+    context: &Context,
+    route: &routes::Route,
+    request: &Request<Incoming>,
+    peer: Peer,
+) -> Result<(), Response<Body>> {
+    let Peer::Tcp { client, .. } = peer else {
+        return Ok(());
+    };
+    let accounts = context.allowed.borrow().clone();
+    let credentials = || match request.headers().get(header::AUTHORIZATION) {
+        Some(value) => value
+            .to_str()
+            .map_or(Credentials::Unreadable, Credentials::of_header),
+        None => Credentials::None,
+    };
+    let (reason, refusal) = match access::judge(route.need(), accounts.as_deref(), credentials) {
+        Verdict::Answer => return Ok(()),
+        Verdict::Unknown => {
+            let reason = "this server asks who you are: send a token, as `Authorization: Bearer`, or as the password \
+                          of your name";
+            (Denied::NoToken, unauthorized(reason))
+        }
+        Verdict::Wrong => {
+            let attempt = context.attempts.wrong(client, Instant::now());
+            if attempt.is_told {
+                tracing::warn!(
+                    %client,
+                    "a client brings a wrong token; `cgflux_http_requests_denied_total` counts how often that happens"
+                );
+            }
+            if attempt.is_too_many {
+                (Denied::Attempts, too_many())
+            } else {
+                let reason = "no such name and token; `cgflux auth add` makes one";
+                (Denied::WrongToken, unauthorized(reason))
+            }
+        }
+        Verdict::Lacks(role) => {
+            let reason = format!("the role {} may not ask for this", role.as_str());
+            (Denied::Role, reply::refusal(StatusCode::FORBIDDEN, &reason))
+        }
+    };
+    context.http_stats.denied(reason).add(1);
+    Err(refusal)
+}
+
+/// Names both ways; a browser asks for name and password then, and a program knows what to do by the first.
+fn unauthorized(reason: &str) -> Response<Body> {
+    let mut refusal = reply::refusal(StatusCode::UNAUTHORIZED, reason);
+    for way in [
+        "Bearer realm=\"cgflux\"",
+        "Basic realm=\"cgflux\", charset=\"UTF-8\"",
+    ] {
+        let way = HeaderValue::from_static(way);
+        refusal.headers_mut().append(header::WWW_AUTHENTICATE, way);
+    }
+    refusal
+}
+
+fn too_many() -> Response<Body> {
+    let reason = "too many wrong tokens; come again in a minute, or with the right one";
+    let mut refusal = reply::refusal(StatusCode::TOO_MANY_REQUESTS, reason);
+    let headers = refusal.headers_mut();
+    headers.insert(
+        header::RETRY_AFTER,
+        HeaderValue::from(attempts::WINDOW.as_secs()),
+    );
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    refusal
 }

@@ -68,6 +68,16 @@ pub(super) fn empty() -> Response<Body> {
     response
 }
 
+/// It is elsewhere, for ever: at this path.
+pub(super) fn moved(path: &str) -> Response<Body> {
+    let mut response = finish(Full::default().boxed_unsync());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    if let Ok(path) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(header::LOCATION, path);
+    }
+    response
+}
+
 /// A refusal with its reason, as JSON.
 pub(super) fn refusal(status: StatusCode, reason: &str) -> Response<Body> {
     json(status, json::error(reason, &[]))

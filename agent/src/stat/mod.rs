@@ -67,7 +67,7 @@ pub async fn run(config: &Config, tagging: Tagging, arguments: &StatArgs) -> Res
 }
 
 async fn print(config: &Config, tagging: Tagging, arguments: &StatArgs) -> Result<(), StatError> {
-    let mut supply = Supply::open(config, arguments.url.as_ref()).await?;
+    let mut supply = Supply::open(config, &arguments.daemon.way()).await?;
     let is_table = arguments.format == StatFormat::Table;
     let origin = supply.origin(arguments.interval, is_table);
     let mut printer = Printer::new(&config.host, tagging, arguments, origin);

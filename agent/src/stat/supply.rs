@@ -12,15 +12,17 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::answer::{self, AnswerError};
 use crate::{
     client::{
-        GetError, Server,
+        GetError, Server, Way, WayError,
         daemon::{Reply, ask},
+        find,
     },
     clock::Clock,
-    config::{Config, Endpoint, SourceChoice},
+    config::{Config, SourceChoice},
     host::{Runtimes, outside::machine_root, process},
     metrics::Batch,
     snapshot::{Interval, Snapshot},
     source::{Source, SourceError},
+    surroundings::read_secret,
 };
 
 /// How long a daemon may take to collect for the first time, or again.
@@ -38,6 +40,9 @@ pub enum SupplyError {
     /// The daemon cannot be asked.
     #[error("no daemon can be asked")]
     Unreachable(#[from] GetError),
+    /// It cannot be asked in this way.
+    #[error(transparent)]
+    Way(#[from] WayError),
     /// It does not want to be.
     #[error("the daemon at {server} refuses: {reason}")]
     Refused {
@@ -107,24 +112,22 @@ pub(super) struct Here {
 }
 
 impl Supply {
-    /// The daemon at `url`, which must answer; without one the daemon at the configured address if it answers, else a
-    /// source of our own.
-    pub(super) async fn open(config: &Config, url: Option<&Endpoint>) -> Result<Self, SupplyError> {
-        if let Some(url) = url {
-            let server = Server::Tcp(url.clone());
+    /// The daemon that `way` names, which must answer; if it names none the configured one if that answers, else a source
+    /// of our own.
+    pub(super) async fn open(config: &Config, way: &Way) -> Result<Self, SupplyError> {
+        let Some(server) = find(config, way, read_secret).await? else {
+            return Here::start(
+                config,
+                "the configuration has the daemon's API switched off",
+            );
+        };
+        if way.url.is_some() {
             return match ask(&server).await? {
                 Reply::Numbers(_) | Reply::Starting => Ok(Self::Daemon(server, None)),
                 Reply::Refused(reason) => Err(SupplyError::Refused { server, reason }),
                 Reply::Foreign(who) => Err(SupplyError::Foreign { server, who }),
             };
         }
-        let Some(http) = &config.http else {
-            return Here::start(
-                config,
-                "the configuration has the daemon's API switched off",
-            );
-        };
-        let server = Server::listening_at(http.listen);
         let reason = match ask(&server).await {
             Ok(Reply::Numbers(_) | Reply::Starting) => return Ok(Self::Daemon(server, None)),
             Ok(Reply::Refused(reason)) => format!("the daemon at {server} refuses: {reason}"),

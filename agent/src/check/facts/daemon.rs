@@ -16,10 +16,11 @@ use serde_json::Value;
 
 use crate::{
     client::{
-        GetError, Server,
+        GetError,
         daemon::{Reply, ask},
+        listening_at,
     },
-    config::Config,
+    config::{Config, Http, Listen},
     text::chain,
 };
 
@@ -32,8 +33,8 @@ pub struct DaemonFacts {
     pub state: StateFolder,
     /// The daemon that holds it.
     pub holder: Option<Holder>,
-    /// Its address and who is there; `None` where the configuration wants no server.
-    pub page: Option<(SocketAddr, Page)>,
+    /// The places of its page, and who is there; none where the configuration wants no server.
+    pub pages: Vec<(Listen, Page)>,
     /// Families that a daemon there has shed, by name.
     pub shed: Vec<String>,
 }
@@ -74,18 +75,22 @@ pub enum Page {
 impl DaemonFacts {
     /// Finds them out.
     pub(super) async fn look(config: &Config) -> Self {
-        let (page, shed) = match &config.http {
-            Some(http) => {
-                let (page, shed) = page(http.listen).await;
-                (Some((http.listen, page)), shed)
+        let mut pages = Vec::new();
+        let mut shed = Vec::new();
+        if let Some(http) = &config.http {
+            for listen in &http.listen {
+                let (page, shed_there) = page(listen, http).await;
+                pages.push((listen.clone(), page));
+                if shed.is_empty() {
+                    shed = shed_there;
+                }
             }
-            None => (None, Vec::new()),
-        };
+        }
         Self {
             state_dir: config.state_dir.clone(),
             state: state_folder(&config.state_dir),
             holder: holder(&config.state_dir.join("lock")),
-            page,
+            pages,
             shed,
         }
     }
@@ -141,8 +146,12 @@ fn holder(lock: &Path) -> Option<Holder> {
     })
 }
 
-async fn page(listen: SocketAddr) -> (Page, Vec<String>) {
-    let reply = ask(&Server::listening_at(listen)).await;
+async fn page(listen: &Listen, http: &Http) -> (Page, Vec<String>) {
+    let server = match listening_at(listen, http) {
+        Ok(server) => server,
+        Err(error) => return (Page::Unusable(None, chain(&error)), Vec::new()),
+    };
+    let reply = ask(&server).await;
     let shed = match &reply {
         Ok(Reply::Numbers(batch)) => shed(batch),
         _ => Vec::new(),
@@ -160,21 +169,30 @@ fn shed(batch: &str) -> Vec<String> {
         .collect()
 }
 
-fn who(reply: Result<Reply, GetError>, listen: SocketAddr) -> Page {
+fn who(reply: Result<Reply, GetError>, listen: &Listen) -> Page {
     match reply {
         Ok(Reply::Numbers(_) | Reply::Starting | Reply::Refused(_)) => Page::Daemon,
         Ok(Reply::Foreign(who)) => Page::Taken(who),
-        Err(GetError::Connect { .. }) => match TcpListener::bind(listen) {
-            Ok(_) => Page::Free,
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                Page::Taken("it refuses connections".to_owned())
-            }
-            Err(error) => Page::Unusable(error.raw_os_error(), error.to_string()),
+        Err(GetError::Connect { source, .. }) => match listen {
+            Listen::Tcp { address, .. } => bindable(*address),
+            // A socket that nobody serves is replaced.
+            Listen::Unix(_) if source.kind() != io::ErrorKind::PermissionDenied => Page::Free,
+            Listen::Unix(_) => Page::Unusable(source.raw_os_error(), source.to_string()),
         },
         Err(GetError::Timeout { .. }) => {
             Page::Taken("it takes connections and does not answer".to_owned())
         }
         Err(error) => Page::Taken(chain(&error)),
+    }
+}
+
+fn bindable(address: SocketAddr) -> Page {
+    match TcpListener::bind(address) {
+        Ok(_) => Page::Free,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            Page::Taken("it refuses connections".to_owned())
+        }
+        Err(error) => Page::Unusable(error.raw_os_error(), error.to_string()),
     }
 }
 
@@ -217,15 +235,22 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a port");
-        let address = listener.local_addr().expect("bound");
+        let address = Listen::Tcp {
+            address: listener.local_addr().expect("bound"),
+            is_tls: false,
+        };
+        let http = Http::default();
         let greet = async {
             let (mut stream, _) = listener.accept().await.expect("a connection");
             stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").await
         };
-        let ((taken, _), _) = tokio::join!(page(address), greet);
+        let ((taken, _), _) = tokio::join!(page(&address, &http), greet);
         assert!(matches!(taken, Page::Taken(_)), "{taken:?}");
         drop(listener);
-        assert_eq!(page(address).await, (Page::Free, Vec::new()));
+        assert_eq!(page(&address, &http).await, (Page::Free, Vec::new()));
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = Listen::Unix(folder.path().join("s"));
+        assert_eq!(page(&socket, &http).await, (Page::Free, Vec::new()));
     }
 
     #[test]

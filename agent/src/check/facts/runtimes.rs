@@ -65,7 +65,7 @@ pub(super) async fn look() -> Vec<RuntimeFacts> {
 
 /// `/_ping` is the one request that every version of the API answers, without a version in its path.
 async fn docker_api(socket: PathBuf) -> Api {
-    match get(&Server::Unix(socket), "/_ping", PATIENCE).await {
+    match get(&Server::at_socket(socket), "/_ping", PATIENCE).await {
         Ok(answer) if answer.status == 200 => {
             let header = |name| answer.headers.get(name)?.to_str().ok();
             Api::Answers(match (header("server"), header("api-version")) {

@@ -7,7 +7,7 @@ use crate::{
         KernelFacts, Page, Privileges, Refusal, RuntimeFacts, Sandbox, SinkFacts, SinkState,
         SocketFacts, SpoolFacts, StateFolder,
     },
-    config::{Budget, Collect},
+    config::{Budget, Collect, Http},
     host::cgroup_tree::Mode,
     kernel::{NotNeeded, Obstacle, PROGRAMS, ProgramReport, ProgramState, Role, StorageKind},
     metrics::catalog::Source,
@@ -72,7 +72,11 @@ fn facts() -> Facts {
             state_dir: "/var/lib/cgflux".into(),
             state: StateFolder::Writable,
             holder: None,
-            page: Some(([127, 0, 0, 1], 8190).into()).map(|address| (address, Page::Free)),
+            pages: Http::default()
+                .listen
+                .into_iter()
+                .map(|listen| (listen, Page::Free))
+                .collect(),
             shed: Vec::new(),
         },
         sinks: vec![SinkFacts {
@@ -672,7 +676,7 @@ fn names_come_from_files_or_from_the_api() {
 
 #[test]
 fn a_daemon_needs_its_folder_and_its_address_unless_it_runs() {
-    let page = |page: Page| move |it: &mut Facts| it.daemon.page.as_mut().expect("a page").1 = page;
+    let page = |page: Page| move |it: &mut Facts| it.daemon.pages[0].1 = page;
     let taken = || Page::Taken("nginx".to_owned());
     let forbidden = || StateFolder::Forbidden("/var/lib".into());
     let cannot = Verdict::CannotStart;
@@ -692,7 +696,7 @@ fn a_daemon_needs_its_folder_and_its_address_unless_it_runs() {
         it.daemon.state = StateFolder::CanBeMade;
     });
     check("daemon/address", Level::Note, Verdict::Ready, |it| {
-        it.daemon.page = None;
+        it.daemon.pages.clear();
     });
     check("daemon/state folder", Level::Note, Verdict::Ready, |it| {
         it.daemon.state = forbidden();

@@ -39,6 +39,8 @@ pub(super) enum Means {
     ListenIp,
     /// Asks for a password on the page.
     Password,
+    /// What paths begin with.
+    Prefix,
     DockerOnly,
     NoRoot,
     DisableMetrics,
@@ -145,10 +147,7 @@ pub(super) static TABLE: &[Flag] = &[
     value("--http_digest_file", Means::Password),
     value("--http_digest_realm", Means::Password),
     value("--prometheus_endpoint", Means::MetricsPath),
-    value(
-        "--url_base_prefix",
-        Means::Nothing("the page begins at /; have the proxy take the prefix away"),
-    ),
+    value("--url_base_prefix", Means::Prefix),
     switch(
         "--profiling",
         Means::Nothing("there is no profile of this program over HTTP"),

@@ -252,8 +252,9 @@ impl Meant {
         let password = said.last(Means::Password);
         if let Some((flag, _)) = password {
             self.warn(format!(
-                "{flag} has no effect: nobody is asked for a password, so the page is at this host's own address alone \
-                 unless --listen_ip says otherwise; as cAdvisor's API and /metrics, which it left open"
+                "{flag} has no effect: the passwords of its file are not taken, so the page is at this host's own address \
+                 alone unless --listen_ip says otherwise. Tokens are, for the API and /metrics too, which cAdvisor left \
+                 open: `cgflux auth add`, and http.auth_file, or variable CGFLUX_HTTP__AUTH_FILE"
             ));
         }
         let port = said.last(Means::Port).and_then(|(flag, text)| {
@@ -289,10 +290,13 @@ impl Meant {
             None => self.suggest("http.listen", Value::Text(listen.to_string())),
         }
         // Whoever scraped cAdvisor from elsewhere goes on to. Said aloud where it is so.
-        self.suggest("http.allow_remote", Value::Boolean(true));
+        self.suggest("http.allow_unauthenticated", Value::Boolean(true));
         // As it is called in most compose files, and so in the scrapers' configurations.
         let names = vec![Value::Text("cadvisor".to_owned())];
         self.suggest("http.hosts", Value::List(names));
+        if let Some((flag, prefix)) = said.last(Means::Prefix) {
+            self.set(flag, "http.prefix", prefix.trim_end_matches('/'));
+        }
         if let Some((flag, path)) = said.last(Means::MetricsPath)
             && !matches!(path, "" | "/metrics")
         {

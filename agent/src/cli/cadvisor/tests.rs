@@ -1,12 +1,12 @@
 //! From a command line of cAdvisor to the settings that hold.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, io, net::SocketAddr};
 
 use super::*;
 use crate::{
     config::{
-        self, Complaints, Config, Credentials, File, Influxdb, Resolved, Schema, SinkKind,
-        Surroundings,
+        self, Complaints, Config, Credentials, File, Http, Influxdb, Listen, Resolved, Schema,
+        SinkKind, Surroundings,
     },
     metrics::catalog::Family,
 };
@@ -58,6 +58,14 @@ fn warned(resolved: &Resolved, part: &str) -> bool {
     resolved.warnings.iter().any(|it| it.contains(part))
 }
 
+/// The one address that is listened at.
+fn address(http: &Http) -> SocketAddr {
+    match &http.listen[..] {
+        [Listen::Tcp { address, .. }] => *address,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn the_line_of_the_first_compose_file_means_what_it_did() {
     let resolved =
@@ -74,7 +82,8 @@ fn the_line_of_the_first_compose_file_means_what_it_did() {
         resolved.warnings
     );
     let http = resolved.config.http.expect("a page");
-    assert!(http.listen.ip().is_unspecified() && http.listen.port() == 8080);
+    let address = address(&http);
+    assert!(address.ip().is_unspecified() && address.port() == 8080);
 }
 
 #[test]
@@ -146,7 +155,7 @@ fn every_flag_is_taken_with_a_value_that_it_had() {
 fn a_flag_that_is_not_known_is_warned_of_and_the_rest_holds() {
     let resolved = of("--nonsense=1 --also nonsense --port=9090 --storage_driver=chalk,statsd");
     assert_eq!(
-        resolved.config.http.as_ref().map(|it| it.listen.port()),
+        resolved.config.http.as_ref().map(|it| address(it).port()),
         Some(9090)
     );
     for part in [
@@ -179,7 +188,7 @@ fn values_that_do_not_hold_are_warned_of_and_never_end_it() {
         assert!(warned(&resolved, part), "{part}: {:?}", resolved.warnings);
     }
     let http = resolved.config.http.expect("a page");
-    assert_eq!(http.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(address(&http).to_string(), "127.0.0.1:8080");
     assert_eq!(resolved.config.collect.interval.as_secs(), 60);
 }
 
@@ -264,7 +273,7 @@ fn a_file_says_what_the_line_leaves_open_and_the_line_what_it_says() {
     let resolved = resolved.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(resolved.config.collect.interval.as_secs(), 1);
     assert_eq!(
-        resolved.config.http.as_ref().map(|it| it.listen.port()),
+        resolved.config.http.as_ref().map(|it| address(it).port()),
         Some(8190)
     );
     assert_eq!(resolved.config.sinks[0].schema, Schema::Native);
@@ -303,7 +312,7 @@ fn a_complaint_names_the_flag() {
 
 #[test]
 fn the_page_is_where_it_was_unless_it_asked_for_a_password() {
-    let listens = |line: &str| of(line).config.http.expect("a page").listen;
+    let listens = |line: &str| address(&of(line).config.http.expect("a page"));
     assert!(listens("").ip().is_unspecified());
     assert!(warned(
         &of("--port=9000"),
@@ -411,4 +420,20 @@ fn variables_that_may_be_of_others_change_nothing_alone() {
         "{:?}",
         half.warnings
     );
+}
+
+#[test]
+fn a_prefix_is_a_prefix() {
+    for (line, prefix) in [
+        ("--url_base_prefix=/cadvisor", "/cadvisor"),
+        ("--url_base_prefix=/cadvisor/", "/cadvisor"),
+        ("--url_base_prefix=", ""),
+        ("", ""),
+    ] {
+        assert_eq!(
+            of(line).config.http.expect("a page").prefix,
+            prefix,
+            "{line}"
+        );
+    }
 }

@@ -6,12 +6,11 @@
 //! | `GET /ping` | 204 |
 //! | `GET /healthz` | 200 |
 //!
-//! Who may connect is what the permissions of the socket's file say ([`SocketFile`]). The database, the retention policy
+//! Who may connect is what the permissions of the socket's file say ([`SocketFile`](super::SocketFile)). The database, the retention policy
 //! and credentials in a request are not looked at: where points go is said by the sinks. Lines are taken by
 //! [`Intake`]; where they are taken to is the caller's [`Handover`].
 
 mod body;
-mod file;
 mod pace;
 mod refusal;
 #[cfg(test)]
@@ -40,7 +39,6 @@ use crate::{
     self_stats::SocketStats,
     snapshot::Timestamp,
 };
-pub use file::{SocketError, SocketFile};
 use write::Door;
 
 /// Most bytes of a body, as it comes and unpacked.

@@ -22,7 +22,7 @@ use tokio::{
 use super::*;
 use crate::{
     encode::{Tagging, intake::Reason},
-    http::Silence,
+    http::{SettingNames, Silence, SocketFile, Wanted},
     self_stats::Counter,
 };
 
@@ -48,7 +48,16 @@ impl Running {
     fn start(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("points.sock");
-        let (file, listener) = SocketFile::bind(&path, 0o600, None).unwrap();
+        let (file, listener) = SocketFile::bind(Wanted {
+            path: &path,
+            mode: 0o600,
+            group: None,
+            settings: SettingNames {
+                path: "socket.path",
+                group: "socket.group",
+            },
+        })
+        .unwrap();
         let stats = Arc::new(SocketStats::default());
         let taken = Arc::new(Mutex::new(String::new()));
         let full = Arc::new(AtomicBool::new(false));

@@ -1,5 +1,7 @@
-//! How connections are served, whatever is asked on them: how many at a time, how slow they may be, how they end.
+//! How connections are served, whatever is asked on them: how many at a time, of all clients and of one, how slow they
+//! may be, how they end. Where there is no room for a new one, the one goes whose client has been waited for the longest.
 
+mod clients;
 mod closing;
 mod silence;
 
@@ -23,7 +25,10 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutStream;
 
-use closing::Closing;
+use crate::self_stats::{Cut, HttpStats};
+pub(crate) use clients::Client;
+use clients::{Clients, Place};
+use closing::{Closing, Ended};
 pub use silence::Silence;
 use silence::{Heard, Turns};
 
@@ -35,8 +40,11 @@ const HEADERS: usize = 64;
 /// What connections may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time; further ones wait in the kernel's backlog.
+    /// Connections at a time. For a further one the one goes whose client has been waited for the longest; where all are
+    /// being answered, it waits, and those behind it in the kernel's backlog.
     pub connections: usize,
+    /// Connections of one client at a time, where the listener tells clients apart; further ones are refused.
+    pub per_client: usize,
     /// How long a client may ask nothing, or take to ask.
     pub silence: Silence,
     /// How long a client may take nothing of an answer.
@@ -50,6 +58,7 @@ impl Limits {
     pub const fn of(connections: usize) -> Self {
         Self {
             connections,
+            per_client: usize::MAX,
             silence: Silence::of(Duration::from_secs(10)),
             write_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(3),
@@ -79,6 +88,21 @@ pub(crate) trait Listener: Send + Sync {
     /// Where a connection is served: in the runtime that accepts, unless the listener knows better.
     fn home(&self, _peer: Self::Peer) -> Handle {
         Handle::current()
+    }
+
+    /// Who it is that may have only so many connections: nobody in particular, unless the listener knows.
+    fn client(&self, _peer: Self::Peer) -> Option<Client> {
+        None
+    }
+
+    /// Ends a connection of a client that has too many: without a word, unless the listener knows one.
+    fn refuse(&self, stream: Self::Stream) {
+        drop(stream);
+    }
+
+    /// Where it is counted what becomes of connections, if anywhere.
+    fn stats(&self) -> Option<Arc<HttpStats>> {
+        None
     }
 }
 
@@ -124,34 +148,24 @@ where
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let permits = Arc::new(Semaphore::new(limits.connections));
-    let closing = Arc::new(Closing::default());
+    let room = Room {
+        permits: Arc::new(Semaphore::new(limits.connections)),
+        clients: Clients::new(limits.per_client),
+        closing: Arc::new(Closing::default()),
+    };
+    let stats = listener.stats();
     let mut connections = JoinSet::new();
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &permits) => accepted,
+            accepted = listener.accept() => accepted,
             () = stopped(stop.clone()) => break,
             Some(_) = connections.join_next() => continue,
         };
-        match accepted {
-            Ok((stream, peer, permit)) => {
+        let (stream, peer) = match accepted {
+            Ok(accepted) => {
                 failing = false;
-                let home = listener.home(peer);
-                let connection = {
-                    // Its timers are to be its home's.
-                    let _inside = home.enter();
-                    connection(stream, peer, limits, bodies, answer.clone())
-                };
-                let closing = Arc::clone(&closing);
-                let served = async move {
-                    let ended = closing.watch(connection).await;
-                    drop(permit);
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "connection ended");
-                    }
-                };
-                connections.spawn_on(served, &home);
+                accepted
             }
             Err(error) => {
                 if !failing {
@@ -159,28 +173,143 @@ where
                 }
                 failing = true;
                 sleep(Duration::from_millis(100)).await;
+                continue;
             }
-        }
+        };
+        let Some(place) = room.clients.enter(listener.client(peer)) else {
+            listener.refuse(stream);
+            count(stats.as_deref(), Cut::Client);
+            continue;
+        };
+        let permit = tokio::select! {
+            permit = room.permit() => permit,
+            () = stopped(stop.clone()) => break,
+        };
+        let home = listener.home(peer);
+        let turns = Turns::new();
+        let connection = {
+            // Its timers are to be its home's.
+            let _inside = home.enter();
+            connection(
+                stream,
+                peer,
+                limits,
+                bodies,
+                Arc::clone(&turns),
+                answer.clone(),
+            )
+        };
+        let closing = Arc::clone(&room.closing);
+        let held = Held::new(permit, place, stats.clone());
+        let served = async move {
+            let ended = closing.watch(connection, &turns).await;
+            held.ended(&ended, &turns);
+        };
+        connections.spawn_on(served, &home);
     }
     drop(listener);
-    closing.tell();
+    room.closing.tell();
     let all_ended = async { while connections.join_next().await.is_some() {} };
     // Who runs out of time is cut off when its task is dropped, right here.
     drop(timeout(limits.drain, all_ended).await);
     connections.len()
 }
 
-/// Waits for room, then for a connection.
-async fn accept<L: Listener>(
-    listener: &L,
-    permits: &Arc<Semaphore>,
-) -> io::Result<(L::Stream, L::Peer, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(permits)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, permit))
+/// The room that there is for connections.
+struct Room {
+    /// One permit a connection.
+    permits: Arc<Semaphore>,
+    clients: Arc<Clients>,
+    closing: Arc<Closing>,
+}
+
+/// When it is looked again whether a client is waited for, while all are being answered.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+impl Room {
+    /// Waits for room, and makes it.
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return permit;
+        }
+        loop {
+            self.closing.make_room();
+            let permit = Arc::clone(&self.permits).acquire_owned();
+            if let Ok(Ok(permit)) = timeout(LOOK_AGAIN, permit).await {
+                return permit;
+            }
+        }
+    }
+}
+
+/// What a connection holds while it is open.
+struct Held {
+    _permit: OwnedSemaphorePermit,
+    _place: Place,
+    stats: Option<Arc<HttpStats>>,
+}
+
+impl Held {
+    fn new(permit: OwnedSemaphorePermit, place: Place, stats: Option<Arc<HttpStats>>) -> Self {
+        if let Some(stats) = &stats {
+            stats.opened();
+        }
+        Self {
+            _permit: permit,
+            _place: place,
+            stats,
+        }
+    }
+
+    /// Says and counts how it ended, unless it went as it should.
+    fn ended(&self, ended: &Ended<hyper::Error>, turns: &Turns) {
+        let cut = match ended {
+            Ended::Served(Ok(())) => return,
+            Ended::Gone => Some(Cut::Room),
+            Ended::Served(Err(error)) => {
+                tracing::debug!(%error, "connection ended");
+                reason(error, turns)
+            }
+        };
+        if let Some(cut) = cut {
+            count(self.stats.as_deref(), cut);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(stats) = &self.stats {
+            stats.closed();
+        }
+    }
+}
+
+fn count(stats: Option<&HttpStats>, cut: Cut) {
+    if let Some(stats) = stats {
+        stats.cut(cut).add(1);
+    }
+}
+
+/// Why we ended a connection; `None` if the client did, or was idle for longer than is waited for.
+fn reason(error: &hyper::Error, turns: &Turns) -> Option<Cut> {
+    if error.is_parse() {
+        return Some(Cut::Malformed);
+    }
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return match error.kind() {
+                io::ErrorKind::TimedOut if turns.is_idle() => None,
+                io::ErrorKind::TimedOut => Some(Cut::Slow),
+                // As TLS calls what it cannot read, or does not want.
+                io::ErrorKind::InvalidData => Some(Cut::Tls),
+                _ => None,
+            };
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// Waits until `stop` says true or its sender is gone.
@@ -193,6 +322,7 @@ fn connection<S, P, A, F, B>(
     peer: P,
     limits: Limits,
     bodies: Bodies,
+    turns: Arc<Turns>,
     answer: A,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send
 where
@@ -204,7 +334,6 @@ where
 {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_timeout));
-    let turns = Turns::new();
     let stream = Heard::new(Box::pin(stream), Arc::clone(&turns), limits.silence);
     let service = service_fn(move |request| {
         let ours = turns.ours();

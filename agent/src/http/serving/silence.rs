@@ -8,7 +8,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -42,9 +42,11 @@ impl Silence {
 #[derive(Debug)]
 pub(super) struct Turns {
     begin: Instant,
-    /// In the lowest bits whose turn it is; above, where somebody is waited for, the microseconds from `begin` to the
+    /// In the lowest bits whose turn it is; above, where the client is waited for, the microseconds from `begin` to the
     /// turn's.
     turn: AtomicU64,
+    /// Others need the room: it ends if it is still the client who is waited for.
+    is_to_go: AtomicBool,
 }
 
 /// Whose turn it is.
@@ -58,10 +60,12 @@ enum Turn {
     Asking = 2,
     /// Ours: a request is answered.
     Ours = 3,
+    /// The client's, which takes nothing of an answer.
+    Taking = 4,
 }
 
 /// Bits of the turn.
-const TURN_BITS: u32 = 2;
+const TURN_BITS: u32 = 3;
 
 /// A request that is answered; when it is dropped it is the client's turn.
 #[derive(Debug)]
@@ -78,7 +82,40 @@ impl Turns {
         Arc::new(Self {
             begin: Instant::now(),
             turn: AtomicU64::new(Turn::Idle as u64),
+            is_to_go: AtomicBool::new(false),
         })
+    }
+
+    /// Since when the client is waited for, whether to ask, to go on asking or to take an answer.
+    pub(super) fn waiting_since(&self) -> Option<Instant> {
+        match self.turn() {
+            Turn::Idle | Turn::Asking | Turn::Taking => Some(self.since()),
+            Turn::Heard | Turn::Ours => None,
+        }
+    }
+
+    /// Whether the client has not begun to ask.
+    pub(super) fn is_idle(&self) -> bool {
+        self.turn() == Turn::Idle
+    }
+
+    /// Others need the room.
+    pub(super) fn let_go(&self) {
+        self.is_to_go.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether others need the room.
+    pub(super) fn is_to_go(&self) -> bool {
+        self.is_to_go.load(Ordering::Relaxed)
+    }
+
+    /// Whether it ends for others; not any more if an answer has begun since they asked.
+    pub(super) fn goes(&self) -> bool {
+        self.is_to_go() && {
+            let goes = self.waiting_since().is_some();
+            self.is_to_go.store(goes, Ordering::Relaxed);
+            goes
+        }
     }
 
     /// A request's headers are there.
@@ -95,7 +132,16 @@ impl Turns {
         }
     }
 
-    /// From now on somebody is waited for.
+    /// The client has taken something of what was written, or has not.
+    fn wrote(&self, is_taken: bool) {
+        match (self.turn(), is_taken) {
+            (Turn::Ours, false) => self.begins(Turn::Taking),
+            (Turn::Taking, true) => self.set(Turn::Ours, 0),
+            _ => {}
+        }
+    }
+
+    /// From now on the client is waited for.
     fn begins(&self, turn: Turn) {
         let since = self.begin.elapsed().as_micros();
         self.set(turn, u64::try_from(since).unwrap_or(u64::MAX));
@@ -112,7 +158,8 @@ impl Turns {
             0 => Turn::Idle,
             1 => Turn::Heard,
             2 => Turn::Asking,
-            _ => Turn::Ours,
+            3 => Turn::Ours,
+            _ => Turn::Taking,
         }
     }
 
@@ -157,7 +204,8 @@ impl<S> Heard<S> {
             let deadline = match self.turns.turn() {
                 Turn::Idle => self.turns.since() + self.silence.idle,
                 Turn::Heard | Turn::Asking => self.turns.since() + self.silence.headers,
-                Turn::Ours => now + self.silence.idle,
+                // The deadline for taking an answer is another's.
+                Turn::Ours | Turn::Taking => now + self.silence.idle,
             };
             if deadline <= now {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -190,7 +238,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let wrote = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.turns.wrote(wrote.is_ready());
+        wrote
     }
 
     fn poll_write_vectored(
@@ -198,7 +248,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let wrote = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.turns.wrote(wrote.is_ready());
+        wrote
     }
 
     fn is_write_vectored(&self) -> bool {

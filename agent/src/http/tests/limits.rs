@@ -6,6 +6,7 @@ use super::Running;
 use crate::{
     encode::fixture::{container, every_sample, subject_of, tick_of},
     http::{Limits, Settings, Silence},
+    self_stats::Cut,
 };
 
 #[tokio::test]
@@ -114,6 +115,93 @@ async fn slow_and_idle_clients_are_cut_and_make_room() {
     );
     assert!(!slow.rest().await.contains("200 OK"));
     assert_eq!(idle.rest().await, "");
+}
+
+/// Room for so many, of whom nobody is cut for being slow.
+async fn patient(connections: usize, per_client: usize) -> Running {
+    let settings = Settings {
+        limits: Limits {
+            per_client,
+            silence: Silence::of(Duration::from_hours(1)),
+            write_timeout: Duration::from_hours(1),
+            ..Limits::of(connections)
+        },
+        ..Settings::default()
+    };
+    Running::start(settings).await
+}
+
+#[tokio::test]
+async fn who_is_waited_for_the_longest_makes_room_and_who_is_answered_stays() {
+    let server = patient(3, usize::MAX).await;
+    server.live.publish(tick_of(1, super::two()));
+    let mut watcher = server.connect().await;
+    watcher
+        .write("GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    watcher.tick().await;
+    let mut slow = server.connect().await;
+    slow.write("GET /healthz HTTP/1.1\r\nHos").await;
+    let mut idle = server.connect().await;
+    idle.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    idle.until("ok\n").await;
+    assert_eq!(server.get("/healthz").await.status, 200);
+    assert_eq!(slow.rest().await, "");
+    // Its own connection has ended: there is room, and nobody goes for the next one.
+    assert_eq!(server.get("/healthz").await.status, 200);
+    idle.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    idle.until("ok\n").await;
+    server.live.publish(tick_of(2, super::two()));
+    watcher.tick().await;
+    assert_eq!(server.stats.http().cut(Cut::Room).get(), 1);
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_an_answer_makes_room_too() {
+    let server = patient(1, usize::MAX).await;
+    let subjects = (1..3000).map(|at| subject_of(container(at, "same"), every_sample()));
+    server.live.publish(tick_of(1, subjects.collect()));
+    let mut deaf = server.connect().await;
+    deaf.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    assert_eq!(server.get("/healthz").await.status, 200);
+    assert!(!deaf.rest().await.ends_with("\r\n0\r\n\r\n"));
+    assert_eq!(server.stats.http().cut(Cut::Room).get(), 1);
+}
+
+#[tokio::test]
+async fn a_client_with_too_many_connections_is_told_so_and_keeps_those_it_has() {
+    let server = patient(16, 2).await;
+    let mut first = server.connect().await;
+    let _second = server.connect().await;
+    assert_eq!(server.get("/healthz").await.status, 429);
+    first
+        .write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    first.until("ok\n").await;
+    assert_eq!(server.stats.http().cut(Cut::Client).get(), 1);
+    assert_eq!(server.stats.http().open(), 2);
+}
+
+#[tokio::test]
+async fn what_is_cut_is_counted_by_its_reason() {
+    let server = impatient().await;
+    let cut = |why| server.stats.http().cut(why).get();
+    let mut slow = server.connect().await;
+    slow.write("GET /healthz HTTP/1.1\r\nHos").await;
+    slow.rest().await;
+    assert_eq!((cut(Cut::Slow), cut(Cut::Malformed)), (1, 0));
+    let long = format!(
+        "GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n",
+        "x".repeat(20_000)
+    );
+    assert_eq!(server.send(&long).await.status, 431);
+    server.connect().await.rest().await;
+    // Who has asked nothing is cut and no matter of concern.
+    assert_eq!((cut(Cut::Slow), cut(Cut::Malformed)), (1, 1));
+    assert_eq!(cut(Cut::Room), 0);
 }
 
 #[tokio::test]

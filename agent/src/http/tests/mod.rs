@@ -1,5 +1,6 @@
 //! The server in this process, asked over real connections; the tests stand in the files of this folder.
 
+mod access;
 mod answers;
 #[path = "../../../../tests/harness/browser.rs"]
 mod browser;
@@ -18,14 +19,14 @@ use std::{
 
 use serde_json::Value as Json;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinSet,
     time::timeout,
 };
 
-use super::{Server, Settings};
+use super::{Allowed, Door, Server, Settings};
 use crate::{
     encode::fixture::{container, rates, subject_of, tick_of},
     live::{Limits, Live},
@@ -48,23 +49,42 @@ struct Running {
 
 impl Running {
     async fn start(settings: Settings) -> Self {
+        let (_, everybody) = watch::channel(None);
+        Self::for_whom(settings, everybody).await
+    }
+
+    /// A server for those who are allowed.
+    async fn for_whom(settings: Settings, allowed: Allowed) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let door = Door::Tcp {
+            listener,
+            certificate: None,
+        };
+        Self {
+            address,
+            ..Self::behind(vec![door], settings, allowed)
+        }
+    }
+
+    /// A server that is reached by these doors.
+    fn behind(doors: Vec<Door>, settings: Settings, allowed: Allowed) -> Self {
         let live = Arc::new(Live::new(Limits::default()));
         let now_ns = Arc::new(AtomicU64::new(0));
         let clock = Arc::clone(&now_ns);
         let stats = Arc::new(SelfStats::default());
         let server = Server::new(
             settings,
+            allowed,
             Arc::clone(&live),
             Arc::clone(&stats),
             Arc::new(move || clock.load(Ordering::Relaxed)),
         );
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         let mut running = JoinSet::new();
-        running.spawn(server.run(listener, stopped));
+        running.spawn(server.run(doors, stopped));
         Self {
-            address,
+            address: SocketAddr::from(([0, 0, 0, 0], 0)),
             live,
             stats,
             now_ns,
@@ -83,10 +103,7 @@ impl Running {
     }
 
     async fn connect(&self) -> Client {
-        Client {
-            stream: TcpStream::connect(self.address).await.unwrap(),
-            read: Vec::new(),
-        }
+        Client::to(TcpStream::connect(self.address).await.unwrap())
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -114,12 +131,19 @@ impl Running {
     }
 }
 
-struct Client {
-    stream: TcpStream,
+struct Client<S = TcpStream> {
+    stream: S,
     read: Vec<u8>,
 }
 
-impl Client {
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    fn to(stream: S) -> Self {
+        Self {
+            stream,
+            read: Vec::new(),
+        }
+    }
+
     async fn write(&mut self, text: &str) {
         self.stream.write_all(text.as_bytes()).await.unwrap();
     }

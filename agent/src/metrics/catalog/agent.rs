@@ -46,6 +46,9 @@ pub(super) static AGENT_METRICS: &[&Metric] = &[
     &SOCKET_REQUESTS_REFUSED,
     &SOCKET_LINES_TAKEN,
     &SOCKET_LINES_REFUSED,
+    &HTTP_CONNECTIONS,
+    &HTTP_CUT,
+    &HTTP_DENIED,
 ];
 
 const AGENT_METRIC: Metric = Metric {
@@ -405,5 +408,28 @@ pub static SOCKET_LINES_REFUSED: Metric = Metric {
     prometheus: "cgflux_socket_lines_refused_total",
     kind: Kind::Counter,
     help: "Lines that came in by the socket and were refused, by reason.",
+    ..AGENT_METRIC
+};
+/// Connections of the page's server.
+pub static HTTP_CONNECTIONS: Metric = Metric {
+    field: "http_connections",
+    prometheus: "cgflux_http_connections",
+    help: "Connections to the page, the API and /metrics that are open; absent, like the next two, without `http.enabled`.",
+    ..AGENT_METRIC
+};
+/// Connections cut or not taken.
+pub static HTTP_CUT: Metric = Metric {
+    field: "http_cut",
+    prometheus: "cgflux_http_connections_cut_total",
+    kind: Kind::Counter,
+    help: "Connections that were cut or not taken, by reason: `client` has too many, others need the `room`, `slow`, `malformed`, no `tls`.",
+    ..AGENT_METRIC
+};
+/// Requests refused.
+pub static HTTP_DENIED: Metric = Metric {
+    field: "http_denied",
+    prometheus: "cgflux_http_requests_denied_total",
+    kind: Kind::Counter,
+    help: "Requests refused by who asks, by reason: `host` is not ours, `no_token`, `wrong_token`, too many `attempts`, not for the `role`.",
     ..AGENT_METRIC
 };

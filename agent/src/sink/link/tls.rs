@@ -8,19 +8,18 @@ use std::{
 };
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::{
-        WantsClientCert,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
-    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    ClientConfig, RootCertStore,
+    client::WantsClientCert,
     pki_types::{
-        CertificateDer, PrivateKeyDer, ServerName, UnixTime,
+        CertificateDer, PrivateKeyDer, ServerName,
         pem::{self, PemObject as _},
     },
 };
 
-use crate::config::{ClientCertificate, Tls};
+use crate::{
+    config::{ClientCertificate, Tls},
+    tls::Believed,
+};
 
 /// Why there can be no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -53,15 +52,11 @@ pub enum TlsError {
 
 /// A configuration by what the files say now.
 pub(super) fn config(tls: &Tls) -> Result<Arc<ClientConfig>, TlsError> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?;
-    let builder = match tls.pin {
-        Some(pin) => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pinned { pin, provider })),
-        None => builder.with_root_certificates(roots(tls.ca_file.as_deref())?),
+    let believed = match tls.pin {
+        Some(pin) => Believed::Pin(pin),
+        None => Believed::Roots(roots(tls.ca_file.as_deref())?),
     };
+    let builder = crate::tls::client(believed)?;
     Ok(Arc::new(with_client(builder, tls.client.as_ref())?))
 }
 
@@ -144,57 +139,4 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         return Err(failed(pem::Error::NoItemsFound));
     }
     Ok(certificates)
-}
-
-/// Believes one certificate, whoever signed it and whatever name is in it, and no other.
-#[derive(Debug)]
-struct Pinned {
-    /// SHA-256 of the certificate.
-    pin: [u8; 32],
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let digest = ::ring::digest::digest(&::ring::digest::SHA256, end_entity);
-        if digest.as_ref() == self.pin {
-            return Ok(ServerCertVerified::assertion());
-        }
-        Err(rustls::Error::InvalidCertificate(
-            CertificateError::ApplicationVerificationFailure,
-        ))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
 }

@@ -16,30 +16,56 @@ use tokio::net::{UnixListener, UnixSocket};
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 128;
 
+/// A socket's file as it is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Where.
+    pub path: &'a Path,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Its group, by name or number; that of the process if absent.
+    pub group: Option<&'a str>,
+    /// The settings that say so.
+    pub settings: SettingNames,
+}
+
+/// What the settings of a socket's file are called.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SettingNames {
+    /// That of its path.
+    pub path: &'static str,
+    /// That of its group.
+    pub group: &'static str,
+}
+
 /// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// Somebody serves it.
-    #[error(
-        "another process serves the socket {path}; stop it, or choose another with socket.path"
-    )]
+    #[error("another process serves the socket {path}; stop it, or choose another with {setting}")]
     InUse {
         /// The file.
         path: PathBuf,
+        /// The setting of its path.
+        setting: &'static str,
     },
     /// The path belongs to something else, which stays.
-    #[error("{path} is no socket and stays as it is; choose another with socket.path")]
+    #[error("{path} is no socket and stays as it is; choose another with {setting}")]
     NoSocket {
         /// The file.
         path: PathBuf,
+        /// The setting of its path.
+        setting: &'static str,
     },
     /// The group of the configuration is unknown here.
     #[error(
-        "there is no group {group}; make it with `groupadd --system {group}`, or leave socket.group out"
+        "there is no group {group}; make it with `groupadd --system {group}`, or leave {setting} out"
     )]
     NoGroup {
         /// Its name.
         group: String,
+        /// The setting that names it.
+        setting: &'static str,
     },
     /// The file cannot be made or handed to its group.
     #[error("cannot {what} the socket {path}; {fix}")]
@@ -49,7 +75,7 @@ pub enum SocketError {
         /// The file.
         path: PathBuf,
         /// What to do about it.
-        fix: &'static str,
+        fix: String,
         /// Why.
         source: io::Error,
     },
@@ -64,14 +90,17 @@ pub struct SocketFile {
 }
 
 impl SocketFile {
-    /// Makes the socket at `path` with these permission bits, of this group if one is named. It can be connected to only
-    /// when all of that is done. What a dead process left there is replaced.
-    pub fn bind(
-        path: &Path,
-        mode: u32,
-        group: Option<&str>,
-    ) -> Result<(Self, UnixListener), SocketError> {
-        let failed = |what, fix| {
+    /// Makes the socket as it is wanted. It can be connected to only when all of that is done. What a dead process left
+    /// there is replaced.
+    pub fn bind(wanted: Wanted<'_>) -> Result<(Self, UnixListener), SocketError> {
+        let Wanted {
+            path,
+            mode,
+            group,
+            settings,
+        } = wanted;
+        let failed = |what, fix: &str| {
+            let fix = fix.to_owned();
             move |source| SocketError::Failed {
                 what,
                 path: path.to_owned(),
@@ -79,28 +108,32 @@ impl SocketFile {
                 source,
             }
         };
-        let gid = group.map(gid_of).transpose()?;
-        clear(path)?;
+        let gid = group.map(|group| gid_of(group, settings)).transpose()?;
+        clear(path, settings)?;
         let socket = UnixSocket::new_stream().map_err(failed("open", "see the reason"))?;
-        let fix =
-            "make its folder writable, or choose a path of less than 108 bytes with socket.path";
-        socket.bind(path).map_err(failed("make", fix))?;
-        let fix = "see the reason, or choose another with socket.path";
-        let metadata = fs::symlink_metadata(path).map_err(failed("look at", fix))?;
+        let fix = format!(
+            "make its folder writable, or choose a path of less than 108 bytes with {}",
+            settings.path
+        );
+        socket.bind(path).map_err(failed("make", &fix))?;
+        let fix = format!("see the reason, or choose another with {}", settings.path);
+        let metadata = fs::symlink_metadata(path).map_err(failed("look at", &fix))?;
         let file = Self {
             path: path.to_owned(),
             identity: (metadata.dev(), metadata.ino()),
         };
         if let Some(gid) = gid {
-            let fix =
-                "run the agent as root or as a member of that group, or leave socket.group out";
+            let fix = format!(
+                "run the agent as root or as a member of that group, or leave {} out",
+                settings.group
+            );
             let given = chown(path, None, Some(gid)).map_err(io::Error::from);
-            given.map_err(failed("give away", fix))?;
+            given.map_err(failed("give away", &fix))?;
         }
         let permissions = fs::Permissions::from_mode(mode);
         let set = fs::set_permissions(path, permissions);
-        set.map_err(failed("set the permissions of", fix))?;
-        let listener = socket.listen(BACKLOG).map_err(failed("listen on", fix))?;
+        set.map_err(failed("set the permissions of", &fix))?;
+        let listener = socket.listen(BACKLOG).map_err(failed("listen on", &fix))?;
         Ok((file, listener))
     }
 
@@ -122,11 +155,12 @@ impl Drop for SocketFile {
 }
 
 /// Removes the socket of a process that is gone.
-fn clear(path: &Path) -> Result<(), SocketError> {
+fn clear(path: &Path, settings: SettingNames) -> Result<(), SocketError> {
+    let setting = settings.path;
     let failed = |source| SocketError::Failed {
         what: "replace",
         path: path.to_owned(),
-        fix: "remove it, or choose another with socket.path",
+        fix: format!("remove it, or choose another with {setting}"),
         source,
     };
     match fs::symlink_metadata(path) {
@@ -135,6 +169,7 @@ fn clear(path: &Path) -> Result<(), SocketError> {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             return Err(SocketError::NoSocket {
                 path: path.to_owned(),
+                setting,
             });
         }
         Ok(_) => {}
@@ -146,12 +181,13 @@ fn clear(path: &Path) -> Result<(), SocketError> {
         Err(error) => Err(failed(error)),
         Ok(_) => Err(SocketError::InUse {
             path: path.to_owned(),
+            setting,
         }),
     }
 }
 
 /// The id of a group by its name or its number.
-fn gid_of(group: &str) -> Result<Gid, SocketError> {
+fn gid_of(group: &str, settings: SettingNames) -> Result<Gid, SocketError> {
     if let Ok(number) = group.parse() {
         return Ok(Gid::from_raw(number));
     }
@@ -159,6 +195,7 @@ fn gid_of(group: &str) -> Result<Gid, SocketError> {
         Ok(Some(group)) => Ok(group.gid),
         _ => Err(SocketError::NoGroup {
             group: group.to_owned(),
+            setting: settings.group,
         }),
     }
 }
@@ -169,8 +206,20 @@ mod tests {
 
     use super::*;
 
+    fn at(path: &Path) -> Wanted<'_> {
+        Wanted {
+            path,
+            mode: 0o660,
+            group: None,
+            settings: SettingNames {
+                path: "socket.path",
+                group: "socket.group",
+            },
+        }
+    }
+
     fn refusal(path: &Path) -> String {
-        SocketFile::bind(path, 0o660, None).unwrap_err().to_string()
+        SocketFile::bind(at(path)).unwrap_err().to_string()
     }
 
     #[tokio::test]
@@ -179,7 +228,12 @@ mod tests {
         let path = folder.path().join("points.sock");
         for mode in [0o600, 0o660, 0o666] {
             let own = nix::unistd::getegid().to_string();
-            let (file, listener) = SocketFile::bind(&path, mode, Some(&own)).unwrap();
+            let (file, listener) = SocketFile::bind(Wanted {
+                mode,
+                group: Some(&own),
+                ..at(&path)
+            })
+            .unwrap();
             let metadata = fs::metadata(&path).unwrap();
             assert_eq!(metadata.permissions().mode() & 0o7777, mode);
             assert_eq!(metadata.gid().to_string(), own);
@@ -197,7 +251,7 @@ mod tests {
         assert!(refusal(&path).contains("another process serves"));
         drop(served);
         assert!(path.exists());
-        let (file, _listener) = SocketFile::bind(&path, 0o660, None).unwrap();
+        let (file, _listener) = SocketFile::bind(at(&path)).unwrap();
         assert!(refusal(&path).contains("another process serves"));
         fs::remove_file(&path).unwrap();
         fs::write(&path, "another's").unwrap();
@@ -226,7 +280,11 @@ mod tests {
         let path = folder.path().join("x".repeat(120));
         assert!(refusal(&path).contains("108 bytes"));
         let path = folder.path().join("points.sock");
-        let error = SocketFile::bind(&path, 0o660, Some("cgflux-no-such")).unwrap_err();
+        let error = SocketFile::bind(Wanted {
+            group: Some("cgflux-no-such"),
+            ..at(&path)
+        })
+        .unwrap_err();
         assert!(
             error
                 .to_string()
