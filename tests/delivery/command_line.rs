@@ -19,7 +19,7 @@ fn a_configuration_that_does_not_hold_is_status_78_and_names_setting_and_place()
             "did you mean `collect.interval`?",
             "http.listen (",
             "cgflux.toml:5): ",
-            "http.allow_remote",
+            "http.auth_file",
         ] {
             assert!(told.contains(part), "{verb}: {part:?} in {told}");
         }

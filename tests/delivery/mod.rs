@@ -9,6 +9,7 @@ mod gaps;
 mod host;
 mod journal;
 mod layers;
+mod listeners;
 mod looks;
 mod notify;
 mod outage;

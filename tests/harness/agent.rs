@@ -28,12 +28,17 @@ const PATIENCE: Duration = Duration::from_mins(3);
 pub(crate) struct Home {
     folder: TempDir,
     starts: Cell<u32>,
+    /// What the harness proves itself by to agents that ask who it is.
+    token: Option<String>,
 }
 
 /// An agent that runs. Killed when dropped; a test that fails prints its log.
 pub(crate) struct AgentProcess {
     process: Child,
     address: SocketAddr,
+    /// What stands before all of its paths.
+    prefix: String,
+    token: Option<String>,
     output: Output,
 }
 
@@ -56,7 +61,13 @@ impl Home {
         Self {
             folder,
             starts: Cell::new(0),
+            token: None,
         }
+    }
+
+    /// Agents started from now on are asked with this token.
+    pub(crate) fn bring(&mut self, token: &str) {
+        self.token = Some(token.to_owned());
     }
 
     /// The folder.
@@ -96,7 +107,7 @@ impl Home {
             .args(line.split_whitespace())
             .env("CGFLUX_STATE_DIR", self.path().join("state"))
             .envs(variables.iter().copied());
-        self.launch_as_it_is(command, |mut it| it.spawn().unwrap())
+        self.launch_as_it_is(command, "", |mut it| it.spawn().unwrap())
     }
 
     /// Starts an agent here by `start`, and waits until it is ready.
@@ -106,14 +117,23 @@ impl Home {
         mut command: Command,
         start: impl FnOnce(Command) -> Child,
     ) -> AgentProcess {
+        // Without TLS, whatever the others have.
+        command.args(["--listen", "http://127.0.0.1:0"]);
+        self.launch_as_it_is(command, "", start)
+    }
+
+    /// Starts an agent here whose paths begin with `prefix`, and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn launch_below(&self, prefix: &str, mut command: Command) -> AgentProcess {
         command.args(["--listen", "127.0.0.1:0"]);
-        self.launch_as_it_is(command, start)
+        self.launch_as_it_is(command, prefix, |mut it| it.spawn().unwrap())
     }
 
     #[track_caller]
     fn launch_as_it_is(
         &self,
         mut command: Command,
+        prefix: &str,
         start: impl FnOnce(Command) -> Child,
     ) -> AgentProcess {
         let output = self.next_output();
@@ -124,6 +144,8 @@ impl Home {
         let mut agent = AgentProcess {
             process,
             address: ([127, 0, 0, 1], 0).into(),
+            prefix: prefix.to_owned(),
+            token: self.token.clone(),
             output,
         };
         agent.become_ready();
@@ -205,10 +227,14 @@ impl AgentProcess {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         // 1.0, so that the body comes unchunked and ends with the connection.
+        let bearer = self.token.as_ref();
+        let bearer = bearer.map(|token| format!("Authorization: Bearer {token}\r\n"));
         write!(
             stream,
-            "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n",
-            self.address
+            "GET {}{path} HTTP/1.0\r\nHost: {}\r\n{}\r\n",
+            self.prefix,
+            self.address,
+            bearer.unwrap_or_default()
         )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;

@@ -1,13 +1,47 @@
 //! Certificates of an authority of the test's own.
 
-use std::{fs, path::Path};
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    crypto::ring,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+};
 
 /// Who signs; nobody knows it but whom a test tells.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A client that believes one authority and nobody else.
+#[derive(Clone)]
+pub(crate) struct Trusting(Arc<ClientConfig>);
+
+impl Trusting {
+    /// A connection to whoever proves to be `name`.
+    pub(crate) fn dial(
+        &self,
+        address: SocketAddr,
+        name: &str,
+    ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        let session = ClientConnection::new(Arc::clone(&self.0), name);
+        let mut stream = StreamOwned::new(session.map_err(io::Error::other)?, stream);
+        while stream.conn.is_handshaking() {
+            stream.conn.complete_io(&mut stream.sock)?;
+        }
+        Ok(stream)
+    }
+}
 
 /// A certificate and its key, as PEM.
 #[derive(Clone)]
@@ -30,6 +64,19 @@ impl Authority {
     /// Writes its certificate: what `ca_file` takes.
     pub(crate) fn write(&self, file: &Path) {
         fs::write(file, self.0.pem()).unwrap();
+    }
+
+    /// A client that believes it alone.
+    pub(crate) fn client(&self) -> Trusting {
+        let mut roots = RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_slice(self.0.pem().as_bytes());
+        roots.add(certificate.unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Trusting(Arc::new(config))
     }
 
     /// A server's certificate for these names and addresses.

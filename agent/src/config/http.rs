@@ -11,7 +11,7 @@ use super::{
     given::shown,
     reader::Reader,
     rules::{any, distinct, host_names, name, within},
-    typed::Typed as _,
+    typed::Typed,
 };
 use crate::{
     accounts::Accounts,
@@ -33,7 +33,7 @@ pub(super) fn read(
     let addresses = vec!["127.0.0.1:8190".parse().ok()?];
     let addresses: Vec<Address> = reader.setting(&key("listen"), addresses, listens);
     let socket_mode = reader.setting(&key("socket_mode"), default.socket_mode, any);
-    let socket_group = reader.optional(&key("socket_group"), name);
+    let socket_group = unless_absent(reader, &key("socket_group"), name);
     let identity = identity(reader, around);
     let accounts = accounts(reader, around);
     let is_open = reader.setting(&key("allow_unauthenticated"), false, any);
@@ -85,6 +85,19 @@ pub(super) fn read(
 
 fn key(name: &str) -> Key {
     Key::of("http").child(name)
+}
+
+/// A setting that has no default.
+fn unless_absent<T: Typed>(
+    reader: &mut Reader,
+    key: &Key,
+    check: impl FnOnce(&T) -> Result<(), String>,
+) -> Option<T> {
+    if reader.has(key) {
+        return reader.optional(key, check);
+    }
+    reader.settle(key, None, Origin::System);
+    None
 }
 
 /// Settings of former days.
@@ -154,8 +167,8 @@ impl<T> Given<T> {
 /// The certificate and its key, which may be credentials of the service manager.
 fn identity(reader: &mut Reader, around: &Surroundings<'_>) -> Given<Identity> {
     let (certificate_key, key_key) = (key("tls_certificate"), key("tls_key"));
-    let certificate: Option<PathBuf> = reader.optional(&certificate_key, any);
-    let private: Option<PathBuf> = reader.optional(&key_key, any);
+    let certificate: Option<PathBuf> = unless_absent(reader, &certificate_key, any);
+    let private: Option<PathBuf> = unless_absent(reader, &key_key, any);
     let (certificate, private) = match (certificate, private) {
         (None, None) => return Given::Nothing,
         (Some(certificate), Some(private)) => (certificate, private),
@@ -196,7 +209,7 @@ fn identity(reader: &mut Reader, around: &Surroundings<'_>) -> Given<Identity> {
 /// Those who may ask.
 fn accounts(reader: &mut Reader, around: &Surroundings<'_>) -> Given<Arc<Accounts>> {
     let file_key = key("auth_file");
-    let Some(file) = reader.optional::<PathBuf>(&file_key, any) else {
+    let Some(file) = unless_absent::<PathBuf>(reader, &file_key, any) else {
         return Given::Nothing;
     };
     let read = Secret::in_file(&file, credentials(around).as_deref(), around.read_secret);

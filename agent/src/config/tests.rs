@@ -157,8 +157,21 @@ fn the_example_configuration_shows_every_setting_without_default_too() {
         })
         .flat_map(|line| [line, "\n"])
         .collect();
+    let pair = rcgen::generate_simple_self_signed(["node".to_owned()]).expect("a certificate");
+    let files = |path: &Path| {
+        let text = match path.extension().and_then(|it| it.to_str()) {
+            Some("crt") => pair.cert.pem(),
+            Some("key") if path.ends_with("tls.key") => pair.signing_key.serialize_pem(),
+            _ if path.ends_with("auth") => ACCOUNT.to_owned(),
+            _ => return secrets(Path::new("/run/private")),
+        };
+        Ok(SecretFile {
+            text,
+            mode: 0o100_600,
+        })
+    };
     let around = Surroundings {
-        read_secret: &|_| secrets(Path::new("/run/private")),
+        read_secret: &files,
         ..around(&uncommented)
     };
     let resolved = resolve(&around).unwrap_or_else(|error| panic!("{error}\n{uncommented}"));

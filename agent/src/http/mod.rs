@@ -41,7 +41,7 @@ pub use doors::{Certificate, Door, Place};
 use doors::{Doors, Peer};
 use reply::Body;
 use serving::Bodies;
-pub use serving::{Limits, Silence};
+pub use serving::{Beyond, Limits, Silence};
 pub use socket_file::{SettingNames, SocketError, SocketFile, Wanted};
 
 use crate::{
@@ -92,6 +92,7 @@ impl Default for Settings {
             watchers: 32,
             limits: Limits {
                 per_client: 64,
+                beyond: Beyond::MakesRoom,
                 silence: SILENCE,
                 ..Limits::of(256)
             },

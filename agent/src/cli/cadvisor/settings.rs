@@ -295,7 +295,9 @@ impl Meant {
         let names = vec![Value::Text("cadvisor".to_owned())];
         self.suggest("http.hosts", Value::List(names));
         if let Some((flag, prefix)) = said.last(Means::Prefix) {
-            self.set(flag, "http.prefix", prefix.trim_end_matches('/'));
+            let prefix = prefix.trim_matches('/');
+            let slash = if prefix.is_empty() { "" } else { "/" };
+            self.set(flag, "http.prefix", format!("{slash}{prefix}"));
         }
         if let Some((flag, path)) = said.last(Means::MetricsPath)
             && !matches!(path, "" | "/metrics")

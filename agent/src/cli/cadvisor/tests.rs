@@ -427,6 +427,7 @@ fn a_prefix_is_a_prefix() {
     for (line, prefix) in [
         ("--url_base_prefix=/cadvisor", "/cadvisor"),
         ("--url_base_prefix=/cadvisor/", "/cadvisor"),
+        ("--url_base_prefix=cadvisor", "/cadvisor"),
         ("--url_base_prefix=", ""),
         ("", ""),
     ] {

@@ -1,5 +1,5 @@
 //! How connections are served, whatever is asked on them: how many at a time, of all clients and of one, how slow they
-//! may be, how they end. Where there is no room for a new one, the one goes whose client has been waited for the longest.
+//! may be, how they end.
 
 mod clients;
 mod closing;
@@ -40,9 +40,10 @@ const HEADERS: usize = 64;
 /// What connections may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time. For a further one the one goes whose client has been waited for the longest; where all are
-    /// being answered, it waits, and those behind it in the kernel's backlog.
+    /// Connections at a time.
     pub connections: usize,
+    /// What becomes of a further one.
+    pub beyond: Beyond,
     /// Connections of one client at a time, where the listener tells clients apart; further ones are refused.
     pub per_client: usize,
     /// How long a client may ask nothing, or take to ask.
@@ -58,12 +59,24 @@ impl Limits {
     pub const fn of(connections: usize) -> Self {
         Self {
             connections,
+            beyond: Beyond::Waits,
             per_client: usize::MAX,
             silence: Silence::of(Duration::from_secs(10)),
             write_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(3),
         }
     }
+}
+
+/// What becomes of a connection when there are as many as there may be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Beyond {
+    /// It waits until another one ends, and those behind it in the kernel's backlog: right where clients are no strangers,
+    /// and may come all at once.
+    Waits,
+    /// The one goes whose client has been waited for the longest, whether to ask or to take an answer: right where nobody
+    /// may keep others out by doing nothing. Where all are being answered, it waits.
+    MakesRoom,
 }
 
 /// How large the bodies of answers are.
@@ -152,6 +165,7 @@ where
         permits: Arc::new(Semaphore::new(limits.connections)),
         clients: Clients::new(limits.per_client),
         closing: Arc::new(Closing::default()),
+        beyond: limits.beyond,
     };
     let stats = listener.stats();
     let mut connections = JoinSet::new();
@@ -221,6 +235,7 @@ struct Room {
     permits: Arc<Semaphore>,
     clients: Arc<Clients>,
     closing: Arc<Closing>,
+    beyond: Beyond,
 }
 
 /// When it is looked again whether a client is waited for, while all are being answered.
@@ -233,7 +248,9 @@ impl Room {
             return permit;
         }
         loop {
-            self.closing.make_room();
+            if self.beyond == Beyond::MakesRoom {
+                self.closing.make_room();
+            }
             let permit = Arc::clone(&self.permits).acquire_owned();
             if let Ok(Ok(permit)) = timeout(LOOK_AGAIN, permit).await {
                 return permit;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Running;
 use crate::{
     encode::fixture::{container, every_sample, subject_of, tick_of},
-    http::{Limits, Settings, Silence},
+    http::{Beyond, Limits, Settings, Silence},
     self_stats::Cut,
 };
 
@@ -122,6 +122,7 @@ async fn patient(connections: usize, per_client: usize) -> Running {
     let settings = Settings {
         limits: Limits {
             per_client,
+            beyond: Beyond::MakesRoom,
             silence: Silence::of(Duration::from_hours(1)),
             write_timeout: Duration::from_hours(1),
             ..Limits::of(connections)
