@@ -222,7 +222,7 @@ pub struct Http {
     pub accounts: Option<Arc<Accounts>>,
     /// What all its paths begin with: empty, or `/name` without a slash at its end.
     pub prefix: String,
-    /// `Host` header names accepted besides those of `listen`; lower case, without port.
+    /// `Host` header names accepted besides those of `listen` where nobody is asked who they are; lower case, without port.
     pub hosts: Vec<String>,
     /// Connections at a time.
     pub connections: usize,

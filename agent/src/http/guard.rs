@@ -2,7 +2,10 @@
 //!
 //! A page of another site can make a browser on this machine ask any address under that site's own name (DNS
 //! rebinding) and read the answer; the `Host` header then carries the foreign name. Ports are not looked at: behind an
-//! SSH tunnel they differ, and rebinding cannot change a name. No browser asks by a socket: there every name will do.
+//! SSH tunnel they differ, and rebinding cannot change a name.
+//!
+//! Every name will do for a socket, which no browser asks by, and where it is asked who asks: no browser sends a token to
+//! another name than the one it was given for.
 
 use std::net::IpAddr;
 
@@ -22,7 +25,8 @@ impl Guard {
         Self { hosts }
     }
 
-    /// Lets a request pass or says why not; `local` is the address its connection came in on, absent for a socket.
+    /// Lets a request pass or says why not; `local` is the address its connection came in on, absent where every name
+    /// will do.
     #[expect(
         clippy::result_large_err,
         reason = "the refusal is the answer and moves on as it is"

@@ -180,8 +180,8 @@ fn answer(
     stop: &watch::Receiver<bool>,
 ) -> Response<Body> {
     let local = match peer {
-        Peer::Tcp { local, .. } => Some(local),
-        Peer::Unix => None,
+        Peer::Tcp { local, .. } if context.allowed.borrow().is_none() => Some(local),
+        Peer::Tcp { .. } | Peer::Unix => None,
     };
     if let Err(refusal) = context.guard.check(request, local) {
         context.http_stats.denied(Denied::Host).add(1);

@@ -40,7 +40,9 @@ pub(crate) enum Need {
     Tests,
     /// What the counter counts in, for demo, benchmarks and tests.
     Counter,
-    /// What the counter and its load are compared with.
+    /// What the page is tested behind, and the counter compared with.
+    Proxy,
+    /// What the counter and its load are compared with besides.
     Benchmarks,
 }
 
@@ -112,6 +114,7 @@ fn is_wanted(package: &Package, facts: &Facts, purpose: Purpose) -> bool {
         Need::Demo => is_for_tests || is_for(&[Purpose::Demo, Purpose::PackagesMachine]),
         Need::Tests => is_for_tests,
         Need::Counter => is_for_tests || is_for(&[Purpose::Demo, Purpose::Benchmarks]),
+        Need::Proxy => is_for_tests || purpose == Purpose::Benchmarks,
         Need::Benchmarks => purpose == Purpose::Benchmarks,
         Need::Packages => is_for_tests || is_for(&[Purpose::Packages, Purpose::ForeignPackages]),
     };

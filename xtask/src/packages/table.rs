@@ -201,8 +201,8 @@ pub(crate) const TABLE: &[Package] = &[
         units: &["nginx.service"],
         ..package(
             "nginx-light",
-            Need::Benchmarks,
-            "the floor of HTTP, to measure beside",
+            Need::Proxy,
+            "a proxy before the page, and the floor of HTTP to measure beside",
             Some("nginx"),
         )
     },
