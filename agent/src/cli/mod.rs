@@ -305,8 +305,8 @@ pub struct DaemonArgs {
     /// Send the token in this file (mode 0600) to a daemon that asks who we are
     #[arg(long, value_name = "FILE", env = "CGFLUX_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
-    /// Believe the certificates in this file instead of the system's, with https
-    #[arg(long, value_name = "FILE", env = "CGFLUX_CA_FILE", requires = "url")]
+    /// Believe the certificates in this file instead of the system's, where --url is https
+    #[arg(long, value_name = "FILE", env = "CGFLUX_CA_FILE")]
     pub ca_file: Option<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! The address of a daemon as an argument: `http://host:port`, nothing more.
+//! The address of a Prometheus as an argument: `http://host:port`, nothing more.
 
 use std::{fmt, str::FromStr};
 
@@ -20,7 +20,7 @@ pub enum EndpointError {
     #[error(transparent)]
     Url(#[from] ServerUrlError),
     /// TLS or a socket.
-    #[error("is no http:// URL; write it as http://host:8190")]
+    #[error("is no http:// URL; write it as http://host:9090")]
     Scheme,
     /// A path.
     #[error("goes on after the port; only http://host:port is known, without a path")]
