@@ -64,14 +64,16 @@ impl Scraper {
                 let begin = Instant::now();
                 let request = Request {
                     target: "GET /metrics",
-                    headers: headers.clone(),
+                    headers: format!(
+                        "{headers}Accept: application/openmetrics-text;version=1.0.0\r\n"
+                    ),
                     body: "",
                 };
                 let answer = dial()
                     .map_err(|error| error.to_string())
                     .and_then(|stream| request.ask(stream).map_err(|error| error.to_string()));
                 let wrong = match answer {
-                    Ok(metrics) if metrics.contains("cgflux_tick_seconds") => None,
+                    Ok(metrics) if metrics.ends_with("# EOF\n") => None,
                     Ok(other) => Some(other),
                     Err(error) => Some(error),
                 };
@@ -135,13 +137,11 @@ fn status(stream: impl Read + Write, path: &str, headers: &str) -> u16 {
 
 /// The whole answer.
 fn answer(mut stream: impl Read + Write, path: &str, headers: &str) -> String {
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: close\r\n\r\n"
-    )
-    .unwrap();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Connection: close\r\n\r\n");
+    // Whoever is cut meanwhile sees errors; what came before counts.
+    drop(stream.write_all(request.as_bytes()));
     let mut answer = Vec::new();
-    // One that was cut ends with an error; what came before counts.
     drop(stream.read_to_end(&mut answer));
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -582,7 +582,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         let pid = i32::try_from(self.process.id()).unwrap();
         let pid = nix::unistd::Pid::from_raw(pid);
-        drop(nix::sys::signal::kill(pid, Signal::SIGTERM));
+        nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap_or_default();
         drop(self.process.wait());
     }
 }

@@ -1,8 +1,11 @@
 //! Who listens: the page with its API, and the socket for other processes' points.
 
-use std::{sync::Arc, thread};
+use std::{io, net::SocketAddr, sync::Arc, thread};
 
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::watch,
+};
 
 use super::{BuildError, DRAIN, Points};
 use crate::{
@@ -11,6 +14,7 @@ use crate::{
     config::{Config, Http, Listen, Socket},
     encode::{Tagging, intake::Intake},
     handover,
+    host::process,
     http::{self, Certificate, Door, Server, SettingNames, SocketFile, Wanted, points},
     live::{Limits, Live},
     self_stats::SelfStats,
@@ -54,6 +58,13 @@ impl Keys {
     }
 }
 
+/// Descriptors for everything but the page's connections: programs, maps, files of cgroups, sinks.
+const SPARE_DESCRIPTORS: u64 = 512;
+
+/// Connections that the kernel holds until they are accepted, of a crowd that comes at once; it allows no more than
+/// `net.core.somaxconn`.
+const BACKLOG: u32 = 4096;
+
 /// How much history is kept: what the page may ask for, and next to nothing where there is none.
 pub(super) fn limits(config: &Config) -> Limits {
     match &config.http {
@@ -71,7 +82,7 @@ pub(super) fn limits(config: &Config) -> Limits {
 }
 
 /// Takes the page's addresses and sockets.
-pub(super) async fn page(
+pub(super) fn page(
     http: &Http,
     config: &Config,
     live: &Arc<Live>,
@@ -86,7 +97,7 @@ pub(super) async fn page(
     };
     let mut doors = Vec::new();
     for listen in &http.listen {
-        doors.push(door(listen, http, certificate.as_ref()).await?);
+        doors.push(door(listen, http, certificate.as_ref())?);
     }
     let defaults = http::Settings::default();
     let settings = http::Settings {
@@ -99,7 +110,7 @@ pub(super) async fn page(
         metrics: http.metrics,
         watchers: http.watchers,
         limits: http::Limits {
-            connections: http.connections,
+            connections: connections(http),
             per_client: http.connections_per_client,
             drain: DRAIN,
             ..defaults.limits
@@ -125,19 +136,32 @@ pub(super) async fn page(
     })
 }
 
-async fn door(
+/// As many as are wanted and there are descriptors for.
+fn connections(http: &Http) -> usize {
+    let most = process::most_descriptors().saturating_sub(SPARE_DESCRIPTORS);
+    let most = usize::try_from(most).unwrap_or(usize::MAX).max(8);
+    if most < http.connections {
+        tracing::warn!(
+            connections = most,
+            "http.connections is more than this process may open files; LimitNOFILE= of the unit allows more"
+        );
+    }
+    http.connections.min(most)
+}
+
+fn door(
     listen: &Listen,
     http: &Http,
     certificate: Option<&Certificate>,
 ) -> Result<Door, BuildError> {
     match listen {
         Listen::Tcp { address, is_tls } => {
-            let listener = TcpListener::bind(address).await;
+            let listener = bind(*address).map_err(|source| BuildError::Listen {
+                address: *address,
+                source,
+            });
             Ok(Door::Tcp {
-                listener: listener.map_err(|source| BuildError::Listen {
-                    address: *address,
-                    source,
-                })?,
+                listener: listener?,
                 certificate: certificate.filter(|_| *is_tls).cloned(),
             })
         }
@@ -154,6 +178,17 @@ async fn door(
             Ok(Door::Unix { listener, file })
         }
     }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A port that was just given up can be taken at once.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Makes the socket.

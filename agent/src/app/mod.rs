@@ -160,7 +160,7 @@ impl App {
         } = delivery::open(config, tagging, &stats)?;
         let live = Arc::new(Live::new(listeners::limits(config)));
         let page = match &config.http {
-            Some(http) => Some(listeners::page(http, config, &live, &stats).await?),
+            Some(http) => Some(listeners::page(http, config, &live, &stats)?),
             None => None,
         };
         let points = match &config.socket {

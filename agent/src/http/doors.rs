@@ -26,7 +26,7 @@ use super::{
     serving::{Client, Listener},
     socket_file::SocketFile,
 };
-use crate::self_stats::HttpStats;
+use crate::self_stats::{Cut, HttpStats};
 
 /// How long a client may take to agree on keys.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -133,7 +133,7 @@ impl Doors {
         let first = self.first.fetch_add(1, Ordering::Relaxed);
         for turn in 0..self.doors.len() {
             let door = &self.doors[first.wrapping_add(turn) % self.doors.len()];
-            if let Poll::Ready(accepted) = door.poll_accept(context) {
+            if let Poll::Ready(accepted) = door.poll_accept(context, &self.stats) {
                 return Poll::Ready(accepted);
             }
         }
@@ -142,7 +142,11 @@ impl Doors {
 }
 
 impl Door {
-    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Wire, Peer)>> {
+    fn poll_accept(
+        &self,
+        context: &mut Context<'_>,
+        stats: &Arc<HttpStats>,
+    ) -> Poll<io::Result<(Wire, Peer)>> {
         match self {
             Self::Tcp {
                 listener,
@@ -159,6 +163,7 @@ impl Door {
                     Some(certificate) => Wire::Agreeing(Box::new(Agreeing {
                         accept: TlsAcceptor::from(certificate.current()).accept(stream),
                         deadline: Box::pin(sleep(HANDSHAKE)),
+                        stats: Arc::clone(stats),
                     })),
                     None => Wire::Tcp(stream),
                 };
@@ -208,12 +213,15 @@ pub(super) enum Wire {
     Unix(UnixStream),
     Agreeing(Box<Agreeing>),
     Tls(Box<TlsStream<TcpStream>>),
+    /// No keys were agreed on.
+    Ended,
 }
 
 /// Keys are being agreed on.
 pub(super) struct Agreeing {
     accept: Accept<TcpStream>,
     deadline: Pin<Box<Sleep>>,
+    stats: Arc<HttpStats>,
 }
 
 impl Wire {
@@ -222,21 +230,27 @@ impl Wire {
         let Self::Agreeing(agreeing) = self else {
             return Poll::Ready(Ok(()));
         };
-        let stream = match Pin::new(&mut agreeing.accept).poll(context) {
-            Poll::Ready(agreed) => agreed.map_err(no_tls)?,
+        let agreed = match Pin::new(&mut agreeing.accept).poll(context) {
+            Poll::Ready(agreed) => agreed,
             Poll::Pending => {
                 ready!(agreeing.deadline.as_mut().poll(context));
-                return Poll::Ready(Err(no_tls("it took too long")));
+                Err(io::ErrorKind::TimedOut.into())
             }
         };
-        *self = Self::Tls(Box::new(stream));
-        Poll::Ready(Ok(()))
+        match agreed {
+            Ok(stream) => {
+                *self = Self::Tls(Box::new(stream));
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => {
+                // Whoever serves the connection sees no more than one that ends before it begins.
+                tracing::debug!(%error, "no TLS");
+                agreeing.stats.cut(Cut::Tls).add(1);
+                *self = Self::Ended;
+                Poll::Ready(Err(error))
+            }
+        }
     }
-}
-
-/// Whatever went wrong, it is TLS that there is none of.
-fn no_tls(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 impl AsyncRead for Wire {
@@ -251,6 +265,7 @@ impl AsyncRead for Wire {
             Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Agreeing(_) => Poll::Pending,
+            Self::Ended => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 }
@@ -267,6 +282,7 @@ impl AsyncWrite for Wire {
             Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
             Self::Agreeing(_) => Poll::Pending,
+            Self::Ended => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -281,6 +297,7 @@ impl AsyncWrite for Wire {
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(context, slices),
             Self::Agreeing(_) => Poll::Pending,
+            Self::Ended => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
@@ -294,7 +311,7 @@ impl AsyncWrite for Wire {
             Self::Unix(stream) => Pin::new(stream).poll_flush(context),
             Self::Tls(stream) => Pin::new(stream).poll_flush(context),
             // Nothing was written.
-            Self::Agreeing(_) => Poll::Ready(Ok(())),
+            Self::Agreeing(_) | Self::Ended => Poll::Ready(Ok(())),
         }
     }
 
@@ -303,7 +320,7 @@ impl AsyncWrite for Wire {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Agreeing(_) => Poll::Ready(Ok(())),
+            Self::Agreeing(_) | Self::Ended => Poll::Ready(Ok(())),
         }
     }
 }

@@ -181,6 +181,8 @@ where
                 failing = false;
                 accepted
             }
+            // It has gone before its turn came, which is nobody else's matter.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
                 if !failing {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -319,8 +321,6 @@ fn reason(error: &hyper::Error, turns: &Turns) -> Option<Cut> {
             return match error.kind() {
                 io::ErrorKind::TimedOut if turns.is_idle() => None,
                 io::ErrorKind::TimedOut => Some(Cut::Slow),
-                // As TLS calls what it cannot read, or does not want.
-                io::ErrorKind::InvalidData => Some(Cut::Tls),
                 _ => None,
             };
         }

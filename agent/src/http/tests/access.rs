@@ -75,7 +75,8 @@ async fn each_role_gets_its_routes_and_a_stranger_is_told_how_to_ask() {
     let ways = stranger.head.matches("www-authenticate: ").count();
     assert_eq!(ways, 2, "{}", stranger.head);
     // No browser sends a token to another name than the one it was given for.
-    let renamed = format!("GET /metrics HTTP/1.1\r\nHost: node.example\r\nAuthorization: {scraper}\r\n");
+    let renamed =
+        format!("GET /metrics HTTP/1.1\r\nHost: node.example\r\nAuthorization: {scraper}\r\n");
     assert_eq!(server.send(&renamed).await.status, 200);
     let denied = |why| server.stats.http().denied(why).get();
     assert_eq!(denied(Denied::NoToken), 8);
