@@ -35,7 +35,7 @@ pub(crate) fn run(
         .enable_all()
         .build()?;
     let ended = runtime.block_on(async {
-        let app = App::build(&resolved.config, &tagging).await?;
+        let app = App::build(&resolved.config, &tagging)?;
         let settings = Settings {
             in_force: resolved.settings.clone(),
             read: || {

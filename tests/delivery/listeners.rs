@@ -351,7 +351,7 @@ fn tls_is_spoken_with_the_certificate_as_its_file_has_it_and_a_silent_client_hol
     meanwhile.all_good("twenty clients agreed on nothing");
     install(&new);
     reload(&agent, RELOADED);
-    let headers = format!("{}", bearer(&viewer));
+    let headers = bearer(&viewer);
     assert_eq!(
         status(
             new.client().dial(address, "node.example").unwrap(),

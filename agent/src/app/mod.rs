@@ -139,8 +139,9 @@ pub struct Settings<F> {
 }
 
 impl App {
-    /// Takes the lock, loads the programs, adopts what runs, binds the address. After this nothing is missing.
-    pub async fn build(config: &Config, tagging: &Tagging) -> Result<Self, BuildError> {
+    /// Takes the lock, loads the programs, adopts what runs, binds the addresses. After this nothing is missing. Within a
+    /// runtime, which is to know of what is bound.
+    pub fn build(config: &Config, tagging: &Tagging) -> Result<Self, BuildError> {
         let lock = Lock::take(&config.state_dir)?;
         let last_tick = LastTick::open(&config.state_dir)?;
         process::raise_open_files().map_err(lacks("open files"))?;

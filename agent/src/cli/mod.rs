@@ -142,7 +142,7 @@ pub enum Command {
     /// Test sinks, and make what they are written to
     #[command(subcommand)]
     Sink(SinkCommand),
-    /// Who may ask the page, the API and /metrics: make the file that http.auth_file names
+    /// Who may ask the page, the API and /metrics: make the file that `http.auth_file` names
     #[command(subcommand)]
     Auth(AuthCommand),
     /// Ask the InfluxDB of a sink: in InfluxQL, or by the name of a query; as table or chart

@@ -26,7 +26,7 @@ pub struct RunArgs {
     /// Append line protocol to this file
     #[arg(long, value_name = "PATH")]
     pub file: Option<PathBuf>,
-    /// Serve page, API and metrics at this address, or at unix:/path; may stand several times [default: 127.0.0.1:8190]
+    /// Serve page, API and metrics at this address, or at `unix:/path`; may stand several times [default: 127.0.0.1:8190]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<String>,
     /// Read the counters this often; 100ms to 1m [default: 1s]

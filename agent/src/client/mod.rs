@@ -29,7 +29,10 @@ const MAX_ANSWER_BYTES: usize = 200 << 20;
 
 /// Who is asked, and how.
 #[derive(Clone)]
-pub struct Server {
+pub struct Server(Arc<Target>);
+
+/// What is known of who is asked.
+struct Target {
     url: ServerUrl,
     /// What stands before all paths, whichever way leads there.
     prefix: String,
@@ -100,11 +103,11 @@ pub async fn get(server: &Server, path: &str, patience: Duration) -> Result<Answ
             server: server.clone(),
             source,
         };
-        match &server.url {
+        match &server.0.url {
             ServerUrl::Tcp { host, port, .. } => {
                 let address = (host.as_str(), *port);
                 let stream = TcpStream::connect(address).await.map_err(connect)?;
-                match &server.tls {
+                match &server.0.tls {
                     None => exchange(server, stream, path).await,
                     Some(tls) => {
                         let name = ServerName::try_from(host.clone());
@@ -147,11 +150,11 @@ async fn exchange(
     let (mut sender, connection) = http1::handshake(io)
         .await
         .map_err(|error| protocol(error.into()))?;
-    let mut request = Request::get(format!("{}{path}", server.prefix))
-        .header(HOST, server.url.authority())
+    let mut request = Request::get(format!("{}{path}", server.0.prefix))
+        .header(HOST, server.0.url.authority())
         .header(USER_AGENT, concat!("cgflux/", env!("CARGO_PKG_VERSION")))
         .header(CONNECTION, "close");
-    if let Some(token) = &server.token {
+    if let Some(token) = &server.0.token {
         let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()));
         let mut bearer = bearer.map_err(|error| protocol(error.into()))?;
         bearer.set_sensitive(true);
@@ -191,19 +194,22 @@ async fn exchange(
 impl Server {
     /// The one at a socket, which lets us in by the permissions of its file.
     pub fn at_socket(socket: PathBuf) -> Self {
-        Self::plain(ServerUrl::Unix(socket))
+        Target::plain(ServerUrl::Unix(socket)).into()
     }
 
     /// The one at an address, by plain HTTP.
     pub fn at(endpoint: Endpoint) -> Self {
-        Self::plain(ServerUrl::Tcp {
+        let url = ServerUrl::Tcp {
             tls: false,
             host: endpoint.host,
             port: endpoint.port,
             prefix: String::new(),
-        })
+        };
+        Target::plain(url).into()
     }
+}
 
+impl Target {
     fn plain(url: ServerUrl) -> Self {
         Self {
             prefix: url.prefix().to_owned(),
@@ -214,10 +220,16 @@ impl Server {
     }
 }
 
+impl From<Target> for Server {
+    fn from(target: Target) -> Self {
+        Self(Arc::new(target))
+    }
+}
+
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.url {
-            ServerUrl::Tcp { .. } => self.url.fmt(f),
+        match &self.0.url {
+            ServerUrl::Tcp { .. } => self.0.url.fmt(f),
             ServerUrl::Unix(socket) => socket.display().fmt(f),
         }
     }
@@ -243,7 +255,7 @@ mod tests {
 
     fn server_at(listener: &TcpListener) -> Server {
         let address = listener.local_addr().expect("bound");
-        Server::plain(format!("http://{address}").parse().expect("a URL"))
+        Target::plain(format!("http://{address}").parse().expect("a URL")).into()
     }
 
     /// Reads a request's head and answers with `text`.

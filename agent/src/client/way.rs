@@ -10,7 +10,7 @@ use std::{
 use rustls::{ClientConfig, RootCertStore, pki_types::pem};
 use tokio::net::UnixStream;
 
-use super::Server;
+use super::{Server, Target};
 use crate::{
     config::{Config, Http, Listen, ReadSecret, Secret, ServerUrl},
     tls::{self, Believed},
@@ -66,11 +66,12 @@ pub async fn find(
     if let Some(url) = &way.url {
         let is_tls = matches!(url, ServerUrl::Tcp { tls: true, .. });
         let believed = is_tls.then(|| roots(way.ca_file.as_deref())).transpose()?;
-        return Ok(Some(Server {
+        let target = Target {
             tls: believed.map(client).transpose()?,
             token,
-            ..Server::plain(url.clone())
-        }));
+            ..Target::plain(url.clone())
+        };
+        return Ok(Some(target.into()));
     }
     let Some(http) = &config.http else {
         return Ok(None);
@@ -91,13 +92,20 @@ pub async fn find(
     let Some(listen) = open.or(address).or(http.listen.first()) else {
         return Ok(None);
     };
-    let server = listening_at(listen, http)?;
-    Ok(Some(Server { token, ..server }))
+    let target = Target {
+        token,
+        ..target(listen, http)?
+    };
+    Ok(Some(target.into()))
 }
 
 /// The server that listens there; one that listens everywhere is asked by loopback. Of its certificate its own
 /// configuration tells, and no other is believed: the name in it need not be that of this way.
 pub fn listening_at(listen: &Listen, http: &Http) -> Result<Server, rustls::Error> {
+    target(listen, http).map(Server::from)
+}
+
+fn target(listen: &Listen, http: &Http) -> Result<Target, rustls::Error> {
     let (url, is_tls) = match listen {
         Listen::Unix(socket) => (ServerUrl::Unix(socket.clone()), false),
         Listen::Tcp { address, is_tls } => {
@@ -113,10 +121,10 @@ pub fn listening_at(listen: &Listen, http: &Http) -> Result<Server, rustls::Erro
     let chain = http.identity.as_ref().filter(|_| is_tls);
     let chain = chain.and_then(|it| tls::certificates(&it.chain).ok());
     let pin = chain.and_then(|chain| chain.first().map(tls::fingerprint));
-    Ok(Server {
+    Ok(Target {
         tls: pin.map(|pin| client(Believed::Pin(pin))).transpose()?,
         prefix: http.prefix.clone(),
-        ..Server::plain(url)
+        ..Target::plain(url)
     })
 }
 

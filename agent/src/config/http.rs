@@ -30,14 +30,13 @@ pub(super) fn read(
     let default = Http::default();
     renamed(reader);
     let enabled = reader.setting(&key("enabled"), true, any);
-    let addresses = vec!["127.0.0.1:8190".parse().ok()?];
-    let addresses: Vec<Address> = reader.setting(&key("listen"), addresses, listens);
+    let addresses = reader.setting(&key("listen"), vec![Address::default()], |it| listens(it));
     let socket_mode = reader.setting(&key("socket_mode"), default.socket_mode, any);
     let socket_group = unless_absent(reader, &key("socket_group"), name);
     let identity = identity(reader, around);
     let accounts = accounts(reader, around);
     let is_open = reader.setting(&key("allow_unauthenticated"), false, any);
-    let has_certificate = matches!(identity, Given::This(_) | Given::Faulty);
+    let has_certificate = matches!(identity, Found::This(_) | Found::Faulty);
     let longest = interval.saturating_mul(Http::MAX_HISTORY_TICKS);
     let http = Http {
         listen: addresses
@@ -76,7 +75,7 @@ pub(super) fn read(
         },
     };
     if enabled {
-        let asks = !matches!(accounts, Given::Nothing);
+        let asks = !matches!(accounts, Found::Nothing);
         reach(reader, &http, asks, is_open, warnings);
         tls_of(reader, &addresses, has_certificate, warnings);
     }
@@ -108,7 +107,7 @@ fn renamed(reader: &mut Reader) {
 }
 
 /// Each place once, and at least one.
-fn listens(addresses: &Vec<Address>) -> Result<(), String> {
+fn listens(addresses: &[Address]) -> Result<(), String> {
     if addresses.is_empty() {
         return Err("is empty; http.enabled = false switches the server off".to_owned());
     }
@@ -138,7 +137,7 @@ fn prefix(text: &String) -> Result<(), String> {
 }
 
 /// What a file was to give.
-enum Given<T> {
+enum Found<T> {
     /// No file is named.
     Nothing,
     /// A complaint.
@@ -147,7 +146,7 @@ enum Given<T> {
     This(T),
 }
 
-impl<T> Given<T> {
+impl<T> Found<T> {
     fn this(self) -> Option<T> {
         match self {
             Self::This(this) => Some(this),
@@ -155,30 +154,30 @@ impl<T> Given<T> {
         }
     }
 
-    fn as_ref(&self) -> Given<&T> {
+    fn as_ref(&self) -> Found<&T> {
         match self {
-            Self::Nothing => Given::Nothing,
-            Self::Faulty => Given::Faulty,
-            Self::This(this) => Given::This(this),
+            Self::Nothing => Found::Nothing,
+            Self::Faulty => Found::Faulty,
+            Self::This(this) => Found::This(this),
         }
     }
 }
 
 /// The certificate and its key, which may be credentials of the service manager.
-fn identity(reader: &mut Reader, around: &Surroundings<'_>) -> Given<Identity> {
+fn identity(reader: &mut Reader, around: &Surroundings<'_>) -> Found<Identity> {
     let (certificate_key, key_key) = (key("tls_certificate"), key("tls_key"));
     let certificate: Option<PathBuf> = unless_absent(reader, &certificate_key, any);
     let private: Option<PathBuf> = unless_absent(reader, &key_key, any);
     let (certificate, private) = match (certificate, private) {
-        (None, None) => return Given::Nothing,
+        (None, None) => return Found::Nothing,
         (Some(certificate), Some(private)) => (certificate, private),
         (Some(_), None) => {
             reader.complain(&certificate_key, "stands without `tls_key`".to_owned());
-            return Given::Faulty;
+            return Found::Faulty;
         }
         (None, Some(_)) => {
             reader.complain(&key_key, "stands without `tls_certificate`".to_owned());
-            return Given::Faulty;
+            return Found::Faulty;
         }
     };
     let chain = public(&certificate, around);
@@ -186,10 +185,10 @@ fn identity(reader: &mut Reader, around: &Surroundings<'_>) -> Given<Identity> {
     let private = Secret::in_file(&private, credentials(around).as_deref(), around.read_secret);
     let private = private.map_err(|problem| reader.complain(&key_key, problem));
     let (Ok(chain), Ok(private)) = (chain, private) else {
-        return Given::Faulty;
+        return Found::Faulty;
     };
     match tls::server(&chain, private.expose()) {
-        Ok(_) => Given::This(Identity {
+        Ok(_) => Found::This(Identity {
             chain,
             key: private,
         }),
@@ -201,16 +200,16 @@ fn identity(reader: &mut Reader, around: &Surroundings<'_>) -> Given<Identity> {
             };
             let fix = "write both files anew, the server's own certificate first, the key without a password";
             reader.complain(at, format!("{problem}; {fix}"));
-            Given::Faulty
+            Found::Faulty
         }
     }
 }
 
 /// Those who may ask.
-fn accounts(reader: &mut Reader, around: &Surroundings<'_>) -> Given<Arc<Accounts>> {
+fn accounts(reader: &mut Reader, around: &Surroundings<'_>) -> Found<Arc<Accounts>> {
     let file_key = key("auth_file");
     let Some(file) = unless_absent::<PathBuf>(reader, &file_key, any) else {
-        return Given::Nothing;
+        return Found::Nothing;
     };
     let read = Secret::in_file(&file, credentials(around).as_deref(), around.read_secret);
     let accounts = read.and_then(|lines| {
@@ -218,10 +217,10 @@ fn accounts(reader: &mut Reader, around: &Surroundings<'_>) -> Given<Arc<Account
         accounts.map_err(|fault| format!("{}, {fault}", shown(&file)))
     });
     match accounts {
-        Ok(accounts) => Given::This(Arc::new(accounts)),
+        Ok(accounts) => Found::This(Arc::new(accounts)),
         Err(problem) => {
             reader.complain(&file_key, problem);
-            Given::Faulty
+            Found::Faulty
         }
     }
 }

@@ -66,6 +66,16 @@ impl Listen {
     }
 }
 
+/// The page's own port, on this machine alone.
+impl Default for Address {
+    fn default() -> Self {
+        Self::Tcp {
+            address: SocketAddr::from(([127, 0, 0, 1], 8190)),
+            tls: None,
+        }
+    }
+}
+
 impl FromStr for Address {
     type Err = NoAddress;
 

@@ -39,7 +39,7 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 pub use check::resolve;
 pub use complaint::{Complaint, Complaints};
@@ -379,10 +379,7 @@ impl Http {
 impl Default for Http {
     fn default() -> Self {
         Self {
-            listen: vec![Listen::Tcp {
-                address: SocketAddr::from(([127, 0, 0, 1], 8190)),
-                is_tls: false,
-            }],
+            listen: vec![Address::default().meant(false)],
             socket_mode: Mode(0o660),
             socket_group: None,
             identity: None,

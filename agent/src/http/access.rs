@@ -45,7 +45,10 @@ pub(super) fn judge(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        Verdict::{Answer, Lacks, Unknown, Wrong},
+        *,
+    };
     use crate::accounts::{Account, token};
 
     #[test]
@@ -65,7 +68,6 @@ mod tests {
         let wrong = || Credentials::Token("x".repeat(40));
         let scraper = || Credentials::Token(scraper.clone());
         let viewer = || Credentials::Token(viewer.clone());
-        use Verdict::{Answer, Lacks, Unknown, Wrong};
         let table: [(&dyn Fn() -> Credentials, [Verdict; 3]); 5] = [
             (&none, [Answer, Unknown, Unknown]),
             (&wrong, [Answer, Wrong, Wrong]),

@@ -99,7 +99,7 @@ impl Door {
 /// All doors, which take turns.
 #[derive(Debug)]
 pub(super) struct Doors {
-    doors: Vec<Door>,
+    all: Vec<Door>,
     first: AtomicUsize,
     stats: Arc<HttpStats>,
 }
@@ -119,9 +119,9 @@ pub(super) enum Peer {
 }
 
 impl Doors {
-    pub(super) fn new(doors: Vec<Door>, stats: Arc<HttpStats>) -> Self {
+    pub(super) fn new(all: Vec<Door>, stats: Arc<HttpStats>) -> Self {
         Self {
-            doors,
+            all,
             first: AtomicUsize::new(0),
             stats,
         }
@@ -131,8 +131,8 @@ impl Doors {
     /// another.
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Wire, Peer)>> {
         let first = self.first.fetch_add(1, Ordering::Relaxed);
-        for turn in 0..self.doors.len() {
-            let door = &self.doors[first.wrapping_add(turn) % self.doors.len()];
+        for turn in 0..self.all.len() {
+            let door = &self.all[first.wrapping_add(turn) % self.all.len()];
             if let Poll::Ready(accepted) = door.poll_accept(context, &self.stats) {
                 return Poll::Ready(accepted);
             }

@@ -58,7 +58,9 @@ impl Closing {
         // Before they are woken: who is not there yet sees it when it comes.
         self.is_told.store(true, Ordering::SeqCst);
         let connections = std::mem::take(&mut self.open().connections);
-        connections.into_values().for_each(|it| it.waker.wake());
+        for connection in connections.into_values() {
+            connection.waker.wake();
+        }
     }
 
     /// Lets go of the connection whose client has been waited for the longest, if any is waited for.
