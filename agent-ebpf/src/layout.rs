@@ -15,6 +15,8 @@ pub struct KernelLayout {
     pub task_state: u64,
     /// `task_struct.sched_info.run_delay`
     pub task_run_delay: u64,
+    /// `task_struct.sched_info.last_arrival`
+    pub task_last_arrival: u64,
     /// `task_struct.se.sum_exec_runtime`
     pub task_sum_exec_runtime: u64,
     /// `task_struct.se.prev_sum_exec_runtime`
@@ -163,6 +165,7 @@ impl KernelLayout {
         task_prio: 0,
         task_state: 0,
         task_run_delay: 0,
+        task_last_arrival: 0,
         task_sum_exec_runtime: 0,
         task_prev_sum_exec_runtime: 0,
         task_cgroups: 0,
@@ -244,6 +247,6 @@ impl Settings {
     };
 }
 
-const _: () = assert!(size_of::<KernelLayout>() == 26 * 8);
+const _: () = assert!(size_of::<KernelLayout>() == 27 * 8);
 const _: () = assert!(size_of::<BlockLayout>() == 22 * 8 + 6 * 4);
 const _: () = assert!(size_of::<Settings>() == 40);

@@ -16,6 +16,7 @@ pub mod lifecycle;
 pub mod losses;
 pub mod network;
 pub mod path;
+pub mod preemption;
 pub mod slot;
 
 /// Names of the maps, as the objects carry them.
@@ -58,9 +59,13 @@ pub mod maps {
     pub const BLOCK_COUNTERS: &str = "BLOCK_COUNTERS";
     /// Array of [`crate::block_io::BlockLatencies`], one a record.
     pub const BLOCK_LATENCIES: &str = "BLOCK_LATENCIES";
-    /// Those with `slots * stripes` records.
+    /// Array of [`crate::preemption::Turns`], one per possible CPU, or one where nobody asks who takes the CPU.
+    pub const TURNS: &str = "TURNS";
+    /// Array of [`crate::preemption::Takers`], `slots * stripes` of them, or one where nobody asks for them.
+    pub const TAKERS: &str = "TAKERS";
+    /// Those with `slots * stripes` records whatever is asked for.
     pub const STRIPED: [&str; 3] = [CPU_COUNTERS, WAIT_BUCKETS, NETWORK_COUNTERS];
-    /// Those with one record per possible CPU.
+    /// Those with one record per possible CPU whatever is asked for.
     pub const PER_CPU: [&str; 2] = [RUNNING, RECENT];
 }
 
@@ -87,6 +92,8 @@ plain_memory!(
     layout::Settings,
     losses::Losses,
     path::CgroupKey,
+    preemption::Takers,
+    preemption::Turns,
     network::NetworkCounters,
     network::Recent,
     slot::SlotEntry,

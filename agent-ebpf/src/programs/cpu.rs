@@ -8,6 +8,7 @@ use agent_ebpf::{
     cpu::{CpuCounters, RunningTask, WaitBuckets},
     histogram,
     losses::Losses,
+    preemption::Turns,
 };
 use aya_ebpf::{
     btf_maps::Array,
@@ -19,7 +20,7 @@ use aya_ebpf::{
 use super::{
     LAYOUT, SETTINGS, add_own,
     cgroup::{self, Task, load, running},
-    constant, lost,
+    constant, lost, preemption,
 };
 
 /// Priorities below are those of the real-time and deadline classes, whatever a task's policy: they are lent, too
@@ -64,6 +65,25 @@ pub(crate) fn sched_stat_runtime(ctx: BtfTracePointContext) -> i32 {
 /// out of: `sched_info_dequeue` adds that before the turn begins.
 #[btf_tracepoint(function = "sched_switch")]
 pub(crate) fn sched_switch(ctx: BtfTracePointContext) -> i32 {
+    switch(&ctx, None)
+}
+
+/// [`sched_switch`], and it deals out each wait to those who ran meanwhile.
+///
+/// No clock is asked: when a turn began is `sched_info.last_arrival`, noted together with the wait before it
+/// (`sched_info_arrive` in kernel/sched/stats.h), so turns and waits fit to the nanosecond; interrupts and the switch itself
+/// are part of the turn that they happen in. What it counts is who ran on the CPU whose queue the task waited in, not who
+/// is to blame: while a group is throttled, whoever runs is named, although the group could not have run. It misses what
+/// ran on the sibling of a core, and what ran before the CPU last rested: a task that waits beside a resting CPU is being
+/// woken, or is throttled. Of waits longer than the turns remembered it knows the latest turns, and takes the others to
+/// have been alike. Where a switch was not seen, the two turns around it are nobody's.
+#[btf_tracepoint(function = "sched_switch")]
+pub(crate) fn sched_switch_turns(ctx: BtfTracePointContext) -> i32 {
+    switch(&ctx, preemption::turns(this_cpu()))
+}
+
+#[inline(always)]
+fn switch(ctx: &BtfTracePointContext, turns: Option<*mut Turns>) -> i32 {
     let preempt: u64 = ctx.arg(0);
     let prev: *const Task = ctx.arg(1);
     let next: *const Task = ctx.arg(2);
@@ -71,25 +91,40 @@ pub(crate) fn sched_switch(ctx: BtfTracePointContext) -> i32 {
     let Some(running) = running(cpu) else {
         return 0;
     };
-    // SAFETY: both tasks are the hook's arguments, the record is this CPU's.
+    // SAFETY: both tasks are the hook's arguments, the records are this CPU's.
     unsafe {
         if !is_idle(prev) {
-            end_turn(prev, preempt & 0xff != 0, running, cpu);
+            let (slot, wait_ns) = end_turn(prev, preempt & 0xff != 0, running, cpu);
+            if let Some(turns) = turns {
+                preemption::end(turns, prev, slot, cpu, wait_ns);
+            }
         }
         begin_turn(next, running);
+        if let Some(turns) = turns
+            && is_idle(next)
+        {
+            preemption::rest(turns);
+        }
     }
     0
 }
 
+/// Counts the turn, and tells its slot and the wait before it, if that is known.
+///
 /// # Safety
 /// `prev` must be the hook's argument, `running` this CPU's.
 #[inline(always)]
-unsafe fn end_turn(prev: *const Task, preempt: bool, running: *mut RunningTask, cpu: u32) {
+unsafe fn end_turn(
+    prev: *const Task,
+    preempt: bool,
+    running: *mut RunningTask,
+    cpu: u32,
+) -> (u32, Option<u64>) {
     // SAFETY: the caller's; pointers into maps are checked.
     unsafe {
         let slot = cgroup::slot(prev, running);
         let Some(counters) = counters(slot, cpu) else {
-            return;
+            return (slot, None);
         };
         // As the kernel tells `nvcsw` from `nivcsw` in `__schedule` (kernel/sched/core.c): a task that yields or is
         // preempted has not blocked.
@@ -108,7 +143,7 @@ unsafe fn end_turn(prev: *const Task, preempt: bool, running: *mut RunningTask, 
         // Less than before is another task at the same address.
         if !seen || run_delay_ns < (*running).run_delay_ns {
             lost(offset_of!(Losses, unseen_switch_ins));
-            return;
+            return (slot, None);
         }
         let wait_ns = run_delay_ns - (*running).run_delay_ns;
         add_own(&raw mut (*counters).wait_ns, wait_ns);
@@ -116,6 +151,7 @@ unsafe fn end_turn(prev: *const Task, preempt: bool, running: *mut RunningTask, 
             let bucket = histogram::bucket(wait_ns);
             add_own((&raw mut (*histogram).buckets).cast::<u64>().add(bucket), 1);
         }
+        (slot, Some(wait_ns))
     }
 }
 

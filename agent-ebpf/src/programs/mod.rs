@@ -12,6 +12,7 @@ pub(crate) mod ending;
 pub(crate) mod lifecycle;
 pub(crate) mod network;
 pub(crate) mod paths;
+pub(crate) mod preemption;
 pub(crate) mod tasks;
 pub(crate) mod tcp;
 

@@ -80,6 +80,7 @@ impl KernelTypes {
             task_state: at("task_struct", &["__state"])
                 .or_else(|_| at("task_struct", &["state"]))?,
             task_run_delay: at("task_struct", &["sched_info", "run_delay"])?,
+            task_last_arrival: at("task_struct", &["sched_info", "last_arrival"])?,
             task_sum_exec_runtime: at("task_struct", &["se", "sum_exec_runtime"])?,
             task_prev_sum_exec_runtime: at("task_struct", &["se", "prev_sum_exec_runtime"])?,
             task_cgroups: at("task_struct", &["cgroups"])?,
