@@ -7,7 +7,8 @@ use crate::metrics::catalog::{Families, Family};
 
 /// Families in the order in which they are shed; they are taken back the other way round. First what is least missed,
 /// last what tells most. CPU time and kills for want of memory are not among them.
-pub const ORDER: [Family; 8] = [
+pub const ORDER: [Family; 9] = [
+    Family::Preemption,
     Family::Space,
     Family::Pressure,
     Family::Pids,
@@ -221,15 +222,12 @@ mod tests {
     #[test]
     fn between_half_and_all_of_the_budget_nothing_changes() {
         let mut keeper = Keeper::new(0.03);
-        assert_eq!(steps(&mut keeper, [ABOVE]), [Step::Shed(Family::Space)]);
+        assert_eq!(steps(&mut keeper, [ABOVE]), [Step::Shed(ORDER[0])]);
         assert_eq!(steps(&mut keeper, [BELOW; 99]), []);
         // One window that is not calm begins the waiting anew.
         let calm_but_once = [FAR_BELOW, FAR_BELOW, BELOW, FAR_BELOW, FAR_BELOW];
         assert_eq!(steps(&mut keeper, calm_but_once), []);
-        assert_eq!(
-            steps(&mut keeper, [FAR_BELOW]),
-            [Step::TakeBack(Family::Space)]
-        );
+        assert_eq!(steps(&mut keeper, [FAR_BELOW]), [Step::TakeBack(ORDER[0])]);
     }
 
     #[test]
@@ -237,7 +235,7 @@ mod tests {
         let mut keeper = Keeper::new(0.03);
         let mut waits = Vec::new();
         for _ in 0..7 {
-            assert_eq!(steps(&mut keeper, [ABOVE]), [Step::Shed(Family::Space)]);
+            assert_eq!(steps(&mut keeper, [ABOVE]), [Step::Shed(ORDER[0])]);
             let mut wait = 1;
             while keeper.judge(used(FAR_BELOW), Families::ALL) == Step::Stay {
                 wait += 1;
@@ -250,12 +248,9 @@ mod tests {
     #[test]
     fn what_is_off_is_neither_shed_nor_taken_back() {
         let mut keeper = Keeper::new(0.03);
-        let wanted = Families::ALL.without(Family::Space);
-        assert_eq!(
-            keeper.judge(used(ABOVE), wanted),
-            Step::Shed(Family::Pressure)
-        );
-        let wanted = wanted.without(Family::Pressure);
+        let wanted = Families::ALL.without(ORDER[0]);
+        assert_eq!(keeper.judge(used(ABOVE), wanted), Step::Shed(ORDER[1]));
+        let wanted = wanted.without(ORDER[1]);
         let back = (0..9).map(|_| keeper.judge(used(FAR_BELOW), wanted));
         assert!(back.into_iter().all(|step| step == Step::Stay));
         assert_eq!(keeper.shed(), Families::NONE);

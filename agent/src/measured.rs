@@ -158,7 +158,7 @@ mod tests {
 
     fn order(thousandths: u32) -> Order {
         Order {
-            families: Families::ALL.without(Family::Host),
+            families: Families::DEFAULT.without(Family::Host),
             budget: Budget {
                 cpu: Percent(thousandths),
                 window: Duration::from_secs(2),
@@ -209,6 +209,7 @@ mod tests {
                 r"budget_used_cpus [] Float(0.5)",
                 r"families_shed [] Integer(1)",
                 r"sheds [] Integer(1)",
+                r#"family_state ["preemption", "off"] Integer(1)"#,
                 r#"family_state ["space", "shed"] Integer(1)"#,
                 r#"family_state ["host", "off"] Integer(1)"#,
             ]

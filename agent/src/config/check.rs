@@ -100,12 +100,14 @@ fn collect(reader: &mut Reader) -> Collect {
 
 fn families(reader: &mut Reader) -> Families {
     let section = Key::of("families");
-    let mut on = Families::ALL;
+    let mut on = Families::DEFAULT;
     for family in Family::SWITCHABLE {
         let key = section.child(family.as_str()).child("enabled");
-        if !reader.setting(&key, true, any) {
-            on = on.without(family);
-        }
+        on = if reader.setting(&key, Families::DEFAULT.has(family), any) {
+            on.with(family)
+        } else {
+            on.without(family)
+        };
     }
     let names = Family::SWITCHABLE.map(Family::as_str);
     for child in reader.children(&section) {

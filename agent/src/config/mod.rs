@@ -312,7 +312,7 @@ impl Default for Collect {
             source: SourceChoice::Auto,
             exact: true,
             skip_programs: Vec::new(),
-            families: Families::ALL,
+            families: Families::DEFAULT,
         }
     }
 }

@@ -90,7 +90,9 @@ fn a_family_is_switched_off_by_file_or_variable() {
         ..around(text)
     };
     let config = config(&around);
-    let all_but = Families::ALL.without(Family::BlockIo).without(Family::Host);
+    let all_but = Families::DEFAULT
+        .without(Family::BlockIo)
+        .without(Family::Host);
     assert_eq!(config.collect.families, all_but);
     assert_eq!(config.budget.cpu, Percent(10));
 }
@@ -283,7 +285,7 @@ fn every_complaint_names_key_place_and_remedy() {
         ),
         (
             "[families.net]\nenabled = false",
-            "families.net.enabled (cgflux.toml:2): no such family; there are: sched, block_io, network, memory, pressure, pids, space, oom, host",
+            "families.net.enabled (cgflux.toml:2): no such family; there are: sched, preemption, block_io, network, memory, pressure, pids, space, oom, host",
         ),
         (
             "[families.cpu]\nenabled = false",
@@ -452,7 +454,7 @@ fn every_complaint_names_key_place_and_remedy() {
         ),
         (
             "[http]\nmetric_families = []",
-            "http.metric_families (cgflux.toml:2): is empty; write at least one of cpu, sched, block_io, network, memory, pressure, pids, space, oom, host",
+            "http.metric_families (cgflux.toml:2): is empty; write at least one of cpu, sched, preemption, block_io, network, memory, pressure, pids, space, oom, host",
         ),
         (
             "state_dir = \"x\"",

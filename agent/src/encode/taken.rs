@@ -6,9 +6,11 @@ use crate::{
     metrics::catalog::{self, Kind, Metric},
 };
 
-/// Tags of a container's points. `event` stands on `container_event` only; `device` and `peer` on block I/O and network;
+/// Tags of a container's points. `event` stands on `container_event` only; `by`, `device` and `peer` on preemption, block
+/// I/O and network;
 /// `namespace` and `pod` on Kubernetes only.
-const CONTAINER_TAGS: [&str; 9] = [
+const CONTAINER_TAGS: [&str; 10] = [
+    "by",
     "container",
     "device",
     "event",

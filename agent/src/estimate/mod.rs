@@ -229,7 +229,7 @@ mod tests {
     use crate::{
         config::fixture::resolved,
         encode::fixture::{container, subject_of, tick_of},
-        metrics::{Histogram, Metric, Sample, Subject, Value, network},
+        metrics::{Histogram, Metric, Sample, Subject, Value, catalog::Families, network},
     };
 
     fn estimate(text: &str, containers: u32) -> Estimate {
@@ -240,14 +240,15 @@ mod tests {
 
     #[test]
     fn every_entry_has_a_line_per_measurement_and_shipment() {
-        let estimate = estimate("[sinks.stdout]\ninterval = \"5s\"", 99);
+        let text = "[families.preemption]\nenabled = true\n[sinks.stdout]\ninterval = \"5s\"";
+        let estimate = estimate(text, 99);
         let measurements: BTreeSet<&str> = catalog::container().map(|it| it.measurement).collect();
         assert!(
             estimate.measurements.iter().eq(&measurements),
             "{estimate:?}"
         );
-        // Of the network one for each of three peers, and one for what has none.
-        let series = 100 * (measurements.len() as u64 + 3);
+        // Of the network one for each of three peers, and one for what has none; one for each of eight who take the CPU.
+        let series = 100 * (measurements.len() as u64 + 3 + 7);
         assert_eq!(estimate.series, series);
         let sink = &estimate.sinks[0];
         let lines = (series + estimate.host_series + estimate.own_series) as f64 / 5.0;
@@ -325,7 +326,8 @@ mod tests {
                 other => panic!("no usual value for {other}"),
             }))
         };
-        let samples = catalog::container().filter_map(|metric| {
+        let usual = catalog::container().filter(|metric| Families::DEFAULT.cover(metric));
+        let samples = usual.filter_map(|metric| {
             let sample = Sample {
                 value: value(metric)?,
                 ..usual::sample(metric)

@@ -10,7 +10,7 @@ use crate::{
     metrics::{
         Batch, Histogram, Metric, Sample, Subject, Value,
         catalog::{self, Family, Kind, Resolution, Unit},
-        network,
+        network, preemption,
     },
     snapshot::Timestamp,
 };
@@ -47,6 +47,9 @@ pub(super) fn batch(config: &Config) -> Batch {
             let sample = sample(metric);
             if network::is_by_peer(metric) {
                 network::by_peer(&sample).collect()
+            } else if preemption::is_by_taker(metric) {
+                let by = |at| sample.clone().labelled("by", format!("{}{at}", name()));
+                (0..preemption::MOST_LINES).map(by).collect()
             } else {
                 vec![sample]
             }

@@ -1,17 +1,22 @@
 //! Programs come and go: attached at the start, taken out and brought back as families are switched.
 
+use agent_ebpf::maps;
 use aya::programs::{BtfTracePoint, CgroupSkb, Program, ProgramError};
 
 use super::{
     Kernel, KernelError, Options,
     cost::line_of,
+    error::map_error,
     load::Loader,
     network,
     plan::off,
     programs::{Hook, Role},
-    report::{NotNeeded, ProgramReport, ProgramState, refusal},
+    report::{NotNeeded, ProgramReport, ProgramState, is_loaded, refusal},
 };
-use crate::text::chain;
+use crate::{
+    metrics::catalog::{Family, Source},
+    text::chain,
+};
 
 impl Kernel {
     /// Attaches all programs that are loaded: births first, then counting, so that a cgroup made from here on has its
@@ -40,6 +45,11 @@ impl Kernel {
         let Some(program) = self.ebpf.program_mut(name) else {
             return Ok(());
         };
+        if report.spec.role == Role::Metric(Source::SchedSwitchTurns)
+            && let Some(takers) = &mut self.takers
+        {
+            takers.forget_turns().map_err(map_error(maps::TURNS))?;
+        }
         match (report.spec.hook, &self.network) {
             (Hook::Tracepoint { .. }, _) => {
                 attach_to_tracepoint(program).map_err(|source| KernelError::Attach {
@@ -65,6 +75,21 @@ impl Kernel {
         }
         if let Err(error) = self.attach_one(at) {
             self.programs[at].state = ProgramState::Refused(chain(&error));
+        }
+    }
+
+    /// Takes out the program that does the same as this one, and less.
+    fn make_way_for(&mut self, at: usize) {
+        let ProgramReport { spec, state, .. } = &self.programs[at];
+        if *state != ProgramState::Loaded {
+            return;
+        }
+        let better = spec.name;
+        for lesser in 0..self.programs.len() {
+            let ProgramReport { spec, state, .. } = &self.programs[lesser];
+            if spec.better() == Some(better) && *state == ProgramState::Loaded {
+                self.unload(lesser, NotNeeded::Better(better));
+            }
         }
     }
 
@@ -95,7 +120,22 @@ impl Kernel {
             let off = off(options, self.timing, spec, &self.programs);
             match (off, state) {
                 (Some(reason), ProgramState::Loaded) => self.unload(at, reason),
+                (Some(reason), ProgramState::NotNeeded(NotNeeded::Better(_))) => {
+                    self.programs[at].state = ProgramState::NotNeeded(reason);
+                }
+                (None, ProgramState::NotNeeded(NotNeeded::Off(Family::Preemption)))
+                    if self.takers.is_none() =>
+                {
+                    let reason = "its records are made at the start, and it was off then";
+                    self.programs[at].state = ProgramState::Unsupported(reason.to_owned());
+                }
                 (None, ProgramState::NotNeeded(NotNeeded::Off(_))) => back.push(at),
+                // Its better one stands before it, and may just have gone.
+                (None, ProgramState::NotNeeded(NotNeeded::Better(better)))
+                    if !is_loaded(&self.programs, |it| it.name == *better) =>
+                {
+                    back.push(at);
+                }
                 _ => {}
             }
         }
@@ -106,6 +146,7 @@ impl Kernel {
         for at in back {
             let spec = self.programs[at].spec;
             self.programs[at] = loader.report(&mut self.ebpf, spec, &self.programs, self.timing);
+            self.make_way_for(at);
             self.attach_or_report(at);
         }
         Ok(())

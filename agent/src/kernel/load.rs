@@ -27,6 +27,7 @@ use super::{
     records::{Arrays, Records},
     report::{ProgramReport, ProgramState, is_forbidden, is_loaded, refusal, require},
     slots::{Slots, StorageKind},
+    takers::TakerRecords,
 };
 use crate::metrics::catalog::{Family, Source};
 
@@ -90,7 +91,8 @@ impl<'a> Loader<'a> {
         let programs = self.programs(&mut ebpf, timing);
         require(&programs)?;
         let counts = |source| is_loaded(&programs, |spec| spec.role.source() == Some(source));
-        if exact && !counts(Source::SchedStatRuntime) && counts(Source::SchedSwitch) {
+        let counts_switches = counts(Source::SchedSwitch) || counts(Source::SchedSwitchTurns);
+        if exact && !counts(Source::SchedStatRuntime) && counts_switches {
             return self.load(storage, false);
         }
         let with_network = self.options.network;
@@ -102,6 +104,13 @@ impl<'a> Loader<'a> {
                 .transpose()?,
         };
         let records = Records::new(arrays, slots, settings.stripes);
+        let takers = if self.has_takers() {
+            let turns = take(&mut ebpf, maps::TURNS, Array::try_from)?;
+            let array = take(&mut ebpf, maps::TAKERS, array)?;
+            Some(TakerRecords::new(turns, array, slots, settings.stripes))
+        } else {
+            None
+        };
         let network = with_network.then(|| {
             Network::new(
                 &self.options.mount,
@@ -149,6 +158,7 @@ impl<'a> Loader<'a> {
             timing,
             former_misses: 0,
             records,
+            takers,
             network,
             slots: slot_map,
             free,
@@ -169,6 +179,12 @@ impl<'a> Loader<'a> {
                 storage: storage.as_str(),
                 source: Box::new(source),
             })
+    }
+
+    /// Whether who takes the CPU is to be told. Its records are not made otherwise: they are larger than all others of a
+    /// slot.
+    pub(super) fn has_takers(&self) -> bool {
+        self.options.families.has(Family::Preemption)
     }
 
     /// Whether this kernel has what a program reads, beside its tracepoint; the error says what is missing.

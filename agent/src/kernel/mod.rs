@@ -6,7 +6,7 @@
 //! - `programs`: the table of programs and what each is for; `plan`: which of them have something to do.
 //! - `object`, `load`, `attach`: facts and table → running programs; `report`: what became of each; `error`: why there
 //!   are none.
-//! - `slots`, `paths`, `records`, `block_io`, `network`, `events`: the maps; `chunks` maps arrays into memory.
+//! - `slots`, `paths`, `records`, `takers`, `block_io`, `network`, `events`: the maps; `chunks` maps arrays into memory.
 //! - `cost`: what the programs take of the CPUs.
 
 mod attach;
@@ -27,6 +27,7 @@ mod programs;
 mod records;
 mod report;
 mod slots;
+mod takers;
 
 use std::{
     collections::HashSet,
@@ -55,7 +56,7 @@ pub use slots::StorageKind;
 
 use crate::{
     container::CgroupId,
-    snapshot::{BlockSums, SlotTotals},
+    snapshot::{BlockSums, SlotTotals, Taken},
 };
 use block_io::BlockRecords;
 use error::map_error;
@@ -64,6 +65,7 @@ use paths::Paths;
 use plan::Timing;
 use records::Records;
 use slots::Slots;
+use takers::TakerRecords;
 
 /// The loaded programs and their maps. Dropping it takes all of them out of the kernel.
 pub struct Kernel {
@@ -76,6 +78,8 @@ pub struct Kernel {
     /// Calls skipped of programs that are not there any more.
     former_misses: u64,
     records: Records,
+    /// `None` where who takes the CPU was not asked for when it was loaded.
+    takers: Option<TakerRecords>,
     network: Option<Network>,
     slots: Slots,
     free: Stack<MapData, u32>,
@@ -132,6 +136,9 @@ impl Kernel {
 
     /// Begins to read `slot`.
     pub fn hold(&mut self, slot: u32) -> Result<(), KernelError> {
+        if let Some(takers) = &mut self.takers {
+            takers.hold(slot)?;
+        }
         self.records.hold(slot)
     }
 
@@ -164,6 +171,9 @@ impl Kernel {
     pub fn give_back(&mut self, slot: u32, cgroup: CgroupId) -> Result<(), KernelError> {
         self.slots.forget(cgroup);
         self.records.give_back(slot);
+        if let Some(takers) = &mut self.takers {
+            takers.give_back(slot);
+        }
         if let Some(block) = &mut self.block {
             block.give_back(slot)?;
         }
@@ -180,6 +190,12 @@ impl Kernel {
     #[inline]
     pub fn counters(&self, slot: u32) -> CpuCounters {
         self.records.counters(slot)
+    }
+
+    /// What ran while tasks of `slot` waited since this was last asked; `None` where nobody can tell. `goes` tells of a
+    /// slot whether it is about to be given back.
+    pub fn taken(&mut self, slot: u32, goes: impl Fn(u32) -> bool) -> Option<Taken> {
+        Some(self.takers.as_mut()?.taken(slot, goes))
     }
 
     /// Finds the block I/O records that were taken since the last call.
@@ -242,7 +258,8 @@ impl Kernel {
     /// Bytes of kernel records mapped into this process.
     pub fn mapped_bytes(&self) -> usize {
         let block = self.block.as_ref().map_or(0, BlockRecords::mapped_bytes);
-        self.records.mapped_bytes() + block
+        let takers = self.takers.as_ref().map_or(0, TakerRecords::mapped_bytes);
+        self.records.mapped_bytes() + takers + block
     }
 }
 

@@ -65,6 +65,7 @@ impl Loader<'_> {
         let if_network = |entries| {
             if self.options.network { entries } else { 1 }
         };
+        let if_takers = |entries| if self.has_takers() { entries } else { 1 };
         let mut loader = EbpfLoader::new();
         loader
             .btf(Some(&self.btf))
@@ -74,6 +75,8 @@ impl Loader<'_> {
             .map_max_entries(maps::CPU_COUNTERS, records)
             .map_max_entries(maps::WAIT_BUCKETS, records)
             .map_max_entries(maps::RUNNING, cpus)
+            .map_max_entries(maps::TURNS, if_takers(cpus))
+            .map_max_entries(maps::TAKERS, if_takers(records))
             .map_max_entries(maps::FREE_SLOTS, slots)
             .map_max_entries(maps::PATHS, paths * self.hierarchies())
             .map_max_entries(maps::PATH_SLOTS, paths)

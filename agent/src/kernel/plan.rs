@@ -115,6 +115,7 @@ mod tests {
         let options = without(&[]);
         for (name, better) in [
             ("cgroup_mkdir_pathless", "cgroup_mkdir"),
+            ("sched_switch", "sched_switch_turns"),
             ("block_rq_complete_by_bio", "block_rq_complete"),
         ] {
             let beside = |state| {
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn switches_are_seen_as_long_as_they_tell_time() {
-        let options = without(&[Family::Sched]);
+        let options = without(&[Family::Sched, Family::Preemption]);
         let switch = |timing, charges| {
             let programs = [report("sched_stat_runtime", charges)];
             not_needed(&options, timing, spec("sched_switch"), &programs)

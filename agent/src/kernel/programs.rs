@@ -79,11 +79,13 @@ const CGROUP: Option<&str> = Some("cgroup");
 const REQUEST: Option<&str> = Some("request");
 const SOCKET: Option<&str> = Some("sock");
 
-/// Programs that do the same as another one, which does more but is not for every kernel: each with the better one,
+/// Programs that do the same as another one, which does more but is not for every kernel or wish: each with the better one,
 /// which stands before it in the table.
-const COPIES: [(&str, &str); 2] = [
+const COPIES: [(&str, &str); 3] = [
     // Births without their paths, which take a `probe_read` that lockdown forbids.
     ("cgroup_mkdir_pathless", "cgroup_mkdir"),
+    // Switches without a look at the turns before, which costs more.
+    ("sched_switch", "sched_switch_turns"),
     // Block I/O without a look at the pages for whom a buffered write is of.
     ("block_rq_complete_by_bio", "block_rq_complete"),
 ];
@@ -97,7 +99,7 @@ impl ProgramSpec {
 }
 
 /// Every program, lifecycle first: that is the order of attachment.
-pub const PROGRAMS: [ProgramSpec; 19] = [
+pub const PROGRAMS: [ProgramSpec; 20] = [
     spec("cgroup_mkdir", "cgroup_mkdir", &[CGROUP, None], Role::Path),
     spec(
         "cgroup_mkdir_pathless",
@@ -123,6 +125,12 @@ pub const PROGRAMS: [ProgramSpec; 19] = [
         "sched_stat_runtime",
         &[TASK, None],
         Role::Metric(Source::SchedStatRuntime),
+    ),
+    spec(
+        "sched_switch_turns",
+        "sched_switch",
+        &[None, TASK, TASK],
+        Role::Metric(Source::SchedSwitchTurns),
     ),
     spec(
         "sched_switch",

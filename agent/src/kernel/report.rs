@@ -65,7 +65,11 @@ pub(super) fn require(programs: &[ProgramReport]) -> Result<(), KernelError> {
         .filter(|report| report.spec.role == Role::Lifecycle)
         .try_for_each(is_there)?;
     let tells_time = |spec: &ProgramSpec| {
-        let time = [Source::SchedStatRuntime, Source::SchedSwitch];
+        let time = [
+            Source::SchedStatRuntime,
+            Source::SchedSwitch,
+            Source::SchedSwitchTurns,
+        ];
         spec.role.source().is_some_and(|it| time.contains(&it))
     };
     if is_loaded(programs, tells_time) {

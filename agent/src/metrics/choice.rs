@@ -144,7 +144,7 @@ mod tests {
             ),
             (
                 "families=cpu,disk",
-                r#"families holds "disk"; there are: cpu, sched, block_io, network, memory, pressure, pids, space, oom, host"#,
+                r#"families holds "disk"; there are: cpu, sched, preemption, block_io, network, memory, pressure, pids, space, oom, host"#,
             ),
             ("names=", r#"names holds ""; there are: cgflux, cadvisor"#),
         ] {

@@ -10,6 +10,7 @@ pub mod network;
 mod oom;
 mod other;
 mod pids;
+pub mod preemption;
 mod pressure;
 mod remainder;
 mod space;
@@ -129,6 +130,7 @@ const MOST_ENTRIES_SAMPLES: usize = 64;
 fn samples(span: &Span) -> Vec<Sample> {
     let mut samples = Vec::with_capacity(MOST_ENTRIES_SAMPLES);
     cpu::add(&mut samples, span);
+    preemption::add(&mut samples, span);
     let totals = &span.after.totals;
     block_io::add(&mut samples, &totals.block_io);
     network::add(&mut samples, &totals.network);

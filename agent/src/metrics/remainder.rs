@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Histogram, Sample, Subject, Value, catalog::Kind};
+use super::{Histogram, Sample, Subject, Value, catalog::Kind, preemption::is_by_taker};
 use crate::container::CgroupId;
 
 /// A sum over entries.
@@ -122,12 +122,12 @@ fn add_gauges<'a>(samples: &mut Vec<Sample>, subjects: impl Iterator<Item = &'a 
 }
 
 fn is_total(sample: &Sample) -> bool {
-    matches!(sample.metric.kind, Kind::Counter | Kind::Histogram)
+    matches!(sample.metric.kind, Kind::Counter | Kind::Histogram) && !is_by_taker(sample.metric)
 }
 
 /// Float gauges are rates of totals, so they add up as those do; of the others the catalog says so.
 fn adds_up(sample: &Sample) -> bool {
-    let is_rate = matches!(sample.value, Value::Float(_));
+    let is_rate = matches!(sample.value, Value::Float(_)) && !is_by_taker(sample.metric);
     sample.metric.kind == Kind::Gauge && (is_rate || sample.metric.adds_up)
 }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use super::{Metric, Sample, Value, catalog, samples};
 use crate::{
     container::Container,
-    snapshot::{Span, Totals},
+    snapshot::{Span, TakerTotal, Totals},
 };
 
 /// One entry and its samples.
@@ -72,6 +72,20 @@ impl Subject {
             Samples::Of(span) => span.cpus(),
             Samples::Given(samples) => float(samples, &catalog::CPU_RATE),
         }
+    }
+
+    /// Who took the CPU from it: those told by name, who took most of late first, each with what
+    /// [`catalog::PREEMPTION_WAITING`] is since the tick before.
+    pub fn takers(&self) -> impl Iterator<Item = (&TakerTotal, Option<f64>)> {
+        let span = match &self.samples {
+            Samples::Of(span) => Some(span),
+            Samples::Given(_) => None,
+        };
+        span.into_iter().flat_map(|span| {
+            let totals = span.after.totals.preemption.iter();
+            let takers = totals.flat_map(|totals| &totals.takers);
+            takers.map(|taker| (taker, span.share_of(taker.waited.grown_ns)))
+        })
     }
 
     /// Tasks that waited for a CPU on average since the tick before: [`catalog::RUNQ_WAIT_RATE`].

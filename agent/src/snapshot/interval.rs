@@ -106,6 +106,11 @@ impl Span {
         per_second(self.run_ns?, self.length)
     }
 
+    /// Seconds per second of something that took `ns` within the interval; `None` where nothing in it has a rate.
+    pub fn share_of(&self, ns: u64) -> Option<f64> {
+        self.run_ns.and_then(|_| per_second(ns, self.length))
+    }
+
     /// Seconds of run-queue wait per second; `None` without a length.
     pub fn waiting(&self) -> Option<f64> {
         per_second(self.wait_ns?, self.length)

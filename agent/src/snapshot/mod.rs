@@ -12,6 +12,7 @@ mod memory;
 mod network;
 mod oom;
 mod pids;
+mod preemption;
 mod pressure;
 mod reconciliation;
 mod space;
@@ -35,6 +36,9 @@ pub use memory::MemoryTotals;
 pub use network::{Interfaces, NetworkTotals};
 pub use oom::{OomKill, OomTotals};
 pub use pids::PidsTotals;
+pub use preemption::{
+    Growth, KEPT, PreemptionTotals, SavedTakers, TOLD, Taken, TakerAccount, TakerTotal, Waited,
+};
 pub use pressure::{PressureTotals, Stalls};
 pub use reconciliation::Reconciliation;
 pub use space::SpaceTotals;
@@ -76,6 +80,8 @@ pub struct Entry {
 pub struct Totals {
     /// CPU time, switches and run-queue wait.
     pub cpu: CpuTotals,
+    /// Who ran while it waited; `None` where that is not told.
+    pub preemption: Option<Box<PreemptionTotals>>,
     /// Memory.
     pub memory: MemoryTotals,
     /// Processes killed for want of memory.

@@ -1,7 +1,7 @@
 //! Which metric comes from which source on this host.
 
 use crate::{
-    kernel::{ProgramReport, ProgramState, Role},
+    kernel::{NotNeeded, ProgramReport, ProgramState, Role},
     metrics::{
         Metric, Sample, Value,
         catalog::{self, Families, Family, Source},
@@ -24,17 +24,23 @@ pub struct Coverage {
 impl Coverage {
     /// What these kernel programs and the files beside them give of these families.
     pub fn of(programs: &[ProgramReport], families: Families) -> Self {
+        let counts = |it: &ProgramReport| {
+            let by_another = |reason: &NotNeeded| matches!(reason, NotNeeded::Better(_));
+            match &it.state {
+                ProgramState::Loaded => true,
+                ProgramState::NotNeeded(reason) => by_another(reason),
+                _ => false,
+            }
+        };
         // Where several programs make up a source, one alone tells only half of it.
         let lacking = |source| {
             let mut of_it = programs
                 .iter()
                 .filter(|it| it.spec.role == Role::Metric(source));
-            of_it.any(|it| it.state != ProgramState::Loaded)
+            of_it.any(|it| !counts(it))
         };
-        let loaded = programs
-            .iter()
-            .filter(|it| it.state == ProgramState::Loaded);
-        let mut available: Vec<Source> = loaded
+        let counting = programs.iter().filter(|it| counts(it));
+        let mut available: Vec<Source> = counting
             .filter_map(|report| match report.spec.role {
                 Role::Metric(source) => (!lacking(source)).then_some(source),
                 Role::Instead(source) => Some(source),
@@ -172,6 +178,16 @@ mod tests {
         let report = report.rfind(|it| matches!(it.spec.role, Role::Instead(_)));
         report.expect("one that counts instead").state = ProgramState::Loaded;
         assert!(Coverage::of(&reports, Families::ALL).has(Source::BlockRqComplete));
+    }
+
+    #[test]
+    fn a_program_that_another_does_the_work_of_serves_its_source() {
+        let mut reports = reports(&[]);
+        let switch = reports.iter_mut().find(|it| it.spec.name == "sched_switch");
+        switch.expect("it is in the table").state =
+            ProgramState::NotNeeded(NotNeeded::Better("sched_switch_turns"));
+        let coverage = Coverage::of(&reports, Families::ALL);
+        assert!(coverage.has(Source::SchedSwitch) && coverage.has(Source::SchedSwitchTurns));
     }
 
     #[test]

@@ -23,9 +23,12 @@ use crate::{
         cgroup_tree::{Layout, LayoutError},
     },
     kernel::{Anchor, Kernel, KernelError, Options, ProgramReport},
-    metrics::{Sample, catalog::Families},
+    metrics::{
+        Sample,
+        catalog::{Families, Family},
+    },
     snapshot::{OomKill, Snapshot, Timestamp, Totals},
-    state::{SavedBlockIo, SavedTotals, TotalsError},
+    state::{SavedBlockIo, SavedPreemption, SavedTotals, TotalsError},
     text::chain,
 };
 use files::FileSource;
@@ -107,7 +110,13 @@ impl Source {
                 // An entry without a slot has nothing to save.
                 let (saved, old) = SavedTotals::open(state, collect.slots as usize + ENDED_SUMS)?;
                 let block = SavedBlockIo::open(state, collect.slots as usize * DEVICES_PER_SLOT)?;
-                let source = KernelSource::start(kernel, options, roster, saved, &old, block)?;
+                let takers = options
+                    .families
+                    .has(Family::Preemption)
+                    .then(|| SavedPreemption::open(state, collect.slots as usize))
+                    .transpose()?;
+                let source =
+                    KernelSource::start(kernel, options, roster, saved, &old, block, takers)?;
                 let kind = Kind::Kernel(Box::new(source));
                 Self { kind, counts }
             }

@@ -9,6 +9,8 @@ pub enum Family {
     Cpu,
     /// Run-queue wait, switches, tasks that come and go.
     Sched,
+    /// Who ran while tasks waited for a CPU. Off unless asked for: it costs something at each switch.
+    Preemption,
     /// Block I/O.
     BlockIo,
     /// Packets and TCP connections.
@@ -33,9 +35,10 @@ pub struct Families(u16);
 
 impl Family {
     /// All of them: CPU time, then those that can be switched off.
-    pub const ALL: [Self; 10] = {
+    pub const ALL: [Self; 11] = {
         let [
             sched,
+            preemption,
             block_io,
             network,
             memory,
@@ -48,6 +51,7 @@ impl Family {
         [
             Self::Cpu,
             sched,
+            preemption,
             block_io,
             network,
             memory,
@@ -60,8 +64,9 @@ impl Family {
     };
 
     /// Those that can be switched off, in the order of the configuration.
-    pub const SWITCHABLE: [Self; 9] = [
+    pub const SWITCHABLE: [Self; 10] = [
         Self::Sched,
+        Self::Preemption,
         Self::BlockIo,
         Self::Network,
         Self::Memory,
@@ -77,6 +82,7 @@ impl Family {
         match self {
             Self::Cpu => "cpu",
             Self::Sched => "sched",
+            Self::Preemption => "preemption",
             Self::BlockIo => "block_io",
             Self::Network => "network",
             Self::Memory => "memory",
@@ -93,6 +99,7 @@ impl Family {
         match self {
             Self::Cpu => "",
             Self::Sched => "[families.sched] is off",
+            Self::Preemption => "[families.preemption] is off",
             Self::BlockIo => "[families.block_io] is off",
             Self::Network => "[families.network] is off",
             Self::Memory => "[families.memory] is off",
@@ -111,6 +118,7 @@ impl Metric {
         Some(match self.measurement {
             "container_cpu" => Family::Cpu,
             "container_sched" => Family::Sched,
+            "container_preemption" => Family::Preemption,
             "container_io" => Family::BlockIo,
             "container_net" => Family::Network,
             "container_mem" if self.sources.contains(&Source::MarkVictim) => Family::Oom,
@@ -133,6 +141,7 @@ impl Source {
             | Self::SchedMigrateTask
             | Self::SchedProcessFork
             | Self::SchedProcessExec => Some(Family::Sched),
+            Self::SchedSwitchTurns => Some(Family::Preemption),
             Self::BlockRqComplete => Some(Family::BlockIo),
             Self::CgroupSkb | Self::InetSockSetState | Self::TcpRetransmitSkb => {
                 Some(Family::Network)
@@ -151,6 +160,8 @@ impl Source {
 impl Families {
     /// Every family.
     pub const ALL: Self = Self((1 << Family::ALL.len()) - 1);
+    /// What is measured where nobody says otherwise.
+    pub const DEFAULT: Self = Self(Self::ALL.0 & !bit(Family::Preemption));
     /// No family.
     pub const NONE: Self = Self(0);
 
@@ -189,7 +200,7 @@ impl Default for Families {
     }
 }
 
-fn bit(family: Family) -> u16 {
+const fn bit(family: Family) -> u16 {
     1 << family as u16
 }
 

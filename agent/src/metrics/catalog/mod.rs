@@ -12,6 +12,7 @@ mod memory;
 mod network;
 mod oom;
 mod pids;
+mod preemption;
 mod pressure;
 mod sched;
 mod space;
@@ -25,6 +26,7 @@ pub use memory::*;
 pub use network::*;
 pub use oom::*;
 pub use pids::*;
+pub use preemption::*;
 pub use pressure::*;
 pub use sched::*;
 pub use space::*;
@@ -34,6 +36,7 @@ pub fn container() -> impl Iterator<Item = &'static Metric> {
     [
         CPU_METRICS,
         SCHED_METRICS,
+        PREEMPTION_METRICS,
         BLOCK_IO_METRICS,
         NETWORK_METRICS,
         MEMORY_METRICS,
@@ -137,6 +140,8 @@ pub enum Source {
     SchedStatRuntime,
     /// `tp_btf/sched_switch`.
     SchedSwitch,
+    /// `tp_btf/sched_switch`, with a look at the turns before.
+    SchedSwitchTurns,
     /// `tp_btf/sched_migrate_task`.
     SchedMigrateTask,
     /// `tp_btf/sched_process_fork`.
@@ -191,6 +196,7 @@ impl Source {
         match self {
             Self::SchedStatRuntime => "sched_stat_runtime",
             Self::SchedSwitch => "sched_switch",
+            Self::SchedSwitchTurns => "sched_switch_turns",
             Self::SchedMigrateTask => "sched_migrate_task",
             Self::SchedProcessFork => "sched_process_fork",
             Self::SchedProcessExec => "sched_process_exec",

@@ -53,6 +53,9 @@ impl KernelSource {
             }
             self.saved.remove(id);
         }
+        if let Some(preemption) = &mut self.preemption {
+            preemption.adopted(|id| self.ledger.contains(id));
+        }
         self.block.adopted(|id| match old.get(&id) {
             _ if Ended::is_sum(id) => Some(id),
             Some(old) => Ended::sum_of(old.share),

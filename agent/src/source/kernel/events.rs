@@ -130,14 +130,14 @@ impl KernelSource {
             Held::Slot(Holding { slot, owner }) => {
                 self.settle_block_io(slot, Some(owner))?;
                 self.ledger.settle(owner, slot, &self.kernel.totals(slot));
-                self.kernel.give_back(slot, cgroup)
+                self.leave(cgroup, Holding { slot, owner })
             }
             Held::Unseen(slot) => {
+                let owner = self.roster.root();
                 self.kernel.hold(slot)?;
-                self.ledger
-                    .add_base(self.roster.root(), &self.kernel.totals(slot));
+                self.ledger.add_base(owner, &self.kernel.totals(slot));
                 self.settle_block_io(slot, None)?;
-                self.kernel.give_back(slot, cgroup)
+                self.leave(cgroup, Holding { slot, owner })
             }
             Held::Nothing => Ok(()),
         }

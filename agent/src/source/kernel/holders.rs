@@ -61,6 +61,11 @@ impl Holders {
         self.holdings.contains_key(&cgroup)
     }
 
+    /// All slots but the root's, and whom they count for.
+    pub(super) fn holdings(&self) -> impl Iterator<Item = Holding> {
+        self.holdings.values().copied()
+    }
+
     /// Slots in use, the root's included.
     pub(super) fn slots_in_use(&self) -> usize {
         self.in_use.len() + 1

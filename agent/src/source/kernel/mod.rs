@@ -13,6 +13,7 @@ mod holders;
 mod network;
 mod overflow;
 mod paths;
+mod preemption;
 mod told;
 mod victims;
 
@@ -28,10 +29,10 @@ use crate::{
         catalog::{self, Families, Family, Source},
     },
     snapshot::{
-        BlockSums, CpuTotals, Entry, Ledger, OomKill, SlotTotals, Snapshot, Split, Timestamp,
-        Totals,
+        BlockSums, CpuTotals, Entry, Ledger, OomKill, SavedTakers, SlotTotals, Snapshot, Split,
+        Timestamp, Totals,
     },
-    state::{Saved, SavedBlockIo, SavedTotals},
+    state::{Saved, SavedBlockIo, SavedPreemption, SavedTotals},
     text::chain,
 };
 use block_io::BlockIo;
@@ -41,6 +42,7 @@ use health::{Health, Lost};
 use holders::Holders;
 use overflow::Overflow;
 use paths::Paths;
+use preemption::Preemption;
 use victims::Victims;
 
 /// Events taken in at once; a user who makes and removes cgroups without end must not hold up the ticks.
@@ -64,6 +66,8 @@ pub(super) struct KernelSource {
     /// What entries without a series of their own used that ended.
     ended: Ended,
     block: BlockIo,
+    /// `None` where it was not asked for at the start.
+    preemption: Option<Preemption>,
     /// Serves where no program counts block I/O.
     block_files: BlockFiles,
     /// Where the entries' sockets are.
@@ -91,6 +95,7 @@ impl KernelSource {
         saved: SavedTotals,
         old: &HashMap<CgroupId, Saved>,
         block: (SavedBlockIo, HashMap<CgroupId, BlockSums>),
+        takers: Option<(SavedPreemption, HashMap<CgroupId, SavedTakers>)>,
     ) -> Result<Self, KernelError> {
         let without_files = roster.without_files();
         let coverage =
@@ -112,6 +117,7 @@ impl KernelSource {
             look: Look::Never,
             ended: Ended::go_on_from(old),
             block: BlockIo::go_on_from(block),
+            preemption: takers.map(Preemption::go_on_from),
             block_files: BlockFiles::default(),
             namespaces: Namespaces::default(),
             forget_recent: false,
@@ -166,6 +172,7 @@ impl KernelSource {
         }
         self.look_at_namespaces();
         self.roster.judge_names(taken.boot_ns);
+        self.read_takers();
         let mut ids: Vec<CgroupId> = self.ledger.entries().collect();
         let root = self.roster.root();
         // The host is what the others leave, so it comes last.
@@ -187,6 +194,7 @@ impl KernelSource {
         self.namespaces.own(id, &counted.network);
         let mut totals = self.told(id, &counted, readable);
         totals.block_io = self.told_of_blocks(id, readable, last);
+        totals.preemption = self.preemption_of(id);
         self.save(id, counted, &totals.cpu);
         Some(Entry {
             cgroup: id,
@@ -231,6 +239,7 @@ impl KernelSource {
             self.victims.forget(id);
             self.roster.forget(id);
             self.block_files.forget(id);
+            self.forget_takers(id);
         }
     }
 
@@ -293,6 +302,11 @@ impl KernelSource {
                 "kernel programs of families that are on again could not be loaded; files tell of those, or nobody"
             );
         }
+        if families.has(Family::Preemption) && self.preemption.is_none() {
+            tracing::warn!(
+                "families.preemption was off at the start, so it has no records: it begins with the next start"
+            );
+        }
         self.coverage = Coverage::of(self.kernel.programs(), families)
             .without_files(self.roster.without_files());
         self.roster.switch(families);
@@ -327,7 +341,8 @@ impl KernelSource {
     /// What this source says of itself.
     pub(super) fn samples(&self) -> Vec<Sample> {
         let integer = |metric, value| Sample::new(metric, Value::Integer(value));
-        let unsaved = self.saved.unsaved() + self.block.unsaved();
+        let of_takers = self.preemption.as_ref().map_or(0, Preemption::unsaved);
+        let unsaved = self.saved.unsaved() + self.block.unsaved() + of_takers;
         let programs = self.programs().iter();
         let programs = programs.filter(|it| it.state == ProgramState::Loaded);
         let mut samples = vec![
