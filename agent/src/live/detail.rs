@@ -1,13 +1,15 @@
 //! What one entry did within one tick, beside what the history keeps of each: two batches → details.
 
-use std::ops::AddAssign;
+use std::{ops::AddAssign, sync::Arc};
 
 use agent_ebpf::{histogram::BUCKETS, network::PEERS};
 
 use crate::{
     container::CgroupId,
     metrics::{Batch, Sample, Subject, catalog, integer},
-    snapshot::{CpuTotals, DeviceIo, MemoryTotals, NetworkTotals, OperationTotals, Totals},
+    snapshot::{
+        CpuTotals, DeviceIo, MemoryTotals, NetworkTotals, OperationTotals, PreemptionTotals, Totals,
+    },
 };
 
 /// The whole host, which is no cgroup: all entries together. See [`Detail::cgroup`].
@@ -36,6 +38,19 @@ pub struct Detail {
     pub wait: Option<Counts>,
     /// Reads and writes that ended in the tick, by the time from their making to their end.
     pub block: Option<Counts>,
+    /// Those told by name that ran while its tasks waited in the tick.
+    pub took: Option<Vec<Took>>,
+}
+
+/// One that took the CPU from an entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Took {
+    /// Its cgroup; the root's for the host.
+    pub cgroup: CgroupId,
+    /// Its name; empty where that is kept elsewhere.
+    pub name: Arc<str>,
+    /// Tasks that waited while it ran, on average.
+    pub waiting: f32,
 }
 
 /// Bytes per second both ways.
@@ -64,6 +79,7 @@ impl Detail {
             network: None,
             wait: None,
             block: None,
+            took: None,
         }
     }
 
@@ -156,8 +172,19 @@ impl Step {
             network: self.network(then.map(|it| &it.network), &totals.network),
             wait: waits(then.map(|it| &it.cpu), &totals.cpu),
             block: self.has_disks.then(|| latencies(then, totals)).flatten(),
+            took: totals.preemption.as_deref().map(|it| self.took(it)),
             ..memory(now.container.cgroup, &totals.memory)
         })
+    }
+
+    fn took(&self, totals: &PreemptionTotals) -> Vec<Took> {
+        let takers = totals.takers.iter().filter(|it| it.waited.grown_ns > 0);
+        let took = takers.map(|taker| Took {
+            cgroup: taker.cgroup,
+            name: Arc::clone(&taker.name),
+            waiting: narrow(taker.waited.grown_ns as f64 / 1e9 / self.seconds),
+        });
+        took.collect()
     }
 
     fn per_second(&self, growth: u64) -> u64 {
@@ -290,7 +317,7 @@ mod tests {
     use crate::{
         encode::fixture::{container, counted, subject_of, tick_of},
         metrics::Value,
-        snapshot::{Bandwidth, CpuLimit, LatencyHistogram, WaitHistogram},
+        snapshot::{Bandwidth, CpuLimit, LatencyHistogram, TakerTotal, WaitHistogram, Waited},
     };
 
     /// What is told of two seconds.
@@ -356,7 +383,22 @@ mod tests {
                 })),
                 ..NetworkTotals::default()
             },
+            preemption: Some(Box::new(PreemptionTotals {
+                takers: vec![taker("db", 1_000_000_000), taker("web", 0)],
+                ..PreemptionTotals::default()
+            })),
             ..Totals::default()
+        }
+    }
+
+    fn taker(name: &str, grown_ns: u64) -> TakerTotal {
+        TakerTotal {
+            name: name.into(),
+            cgroup: CgroupId(3),
+            waited: Waited {
+                total_ns: grown_ns,
+                grown_ns,
+            },
         }
     }
 
@@ -387,6 +429,11 @@ mod tests {
             network: Some([flow(100, 200), flow(1_000, 2_000), flow(10_000, 20_000)]),
             wait,
             block: Some(counts),
+            took: Some(vec![Took {
+                cgroup: CgroupId(3),
+                name: "db".into(),
+                waiting: 0.5,
+            }]),
         };
         assert_eq!(all[0], web);
         // Born within the tick: all it did was done in it, but its files were not read before.

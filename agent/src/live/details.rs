@@ -1,6 +1,9 @@
 //! The details of the last ticks, within so many bytes.
 
-use std::collections::VecDeque;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use super::{
     detail::{self, Detail},
@@ -19,6 +22,8 @@ pub(super) struct Details {
     kept: VecDeque<(i64, Packed)>,
     bytes: usize,
     packer: Packer,
+    /// The names of those that took the CPU in one of the ticks, each with the time of the last of these.
+    names: HashMap<CgroupId, (Arc<str>, i64)>,
 }
 
 impl Details {
@@ -29,6 +34,7 @@ impl Details {
             kept: VecDeque::new(),
             bytes: 0,
             packer: Packer::default(),
+            names: HashMap::new(),
         }
     }
 
@@ -37,25 +43,38 @@ impl Details {
         if self.limit_bytes == 0 {
             return;
         }
+        let wall_ns = batch.taken.wall_ns;
         if let Some(before) = before {
-            detail::details(before, batch, |detail| self.packer.push(detail));
+            let (packer, names) = (&mut self.packer, &mut self.names);
+            detail::details(before, batch, |detail| {
+                packer.push(detail);
+                for taker in detail.took.iter().flatten() {
+                    names.insert(taker.cgroup, (Arc::clone(&taker.name), wall_ns));
+                }
+            });
         }
         let packed = self.packer.finish();
         self.bytes += packed.len();
-        self.kept.push_back((batch.taken.wall_ns, packed));
+        self.kept.push_back((wall_ns, packed));
         while self.kept.len() > self.ticks || self.bytes > self.limit_bytes {
             let Some((_, oldest)) = self.kept.pop_front() else {
                 break;
             };
             self.bytes -= oldest.len();
         }
+        let oldest_ns = self.kept.front().map_or(i64::MAX, |it| it.0);
+        self.names.retain(|_, (_, last_ns)| *last_ns >= oldest_ns);
     }
 
     /// The details of the tick at `wall_ns` of the entries that `is_wanted`.
     pub(super) fn at(&self, wall_ns: i64, is_wanted: impl Fn(CgroupId) -> bool) -> Vec<Detail> {
         let at = self.kept.binary_search_by_key(&wall_ns, |it| it.0);
         let found = at.ok().and_then(|at| self.kept.get(at));
-        found.map_or_else(Vec::new, |(_, packed)| packed.details(is_wanted))
+        let mut details = found.map_or_else(Vec::new, |(_, packed)| packed.details(is_wanted));
+        for detail in &mut details {
+            self.name(detail);
+        }
+        details
     }
 
     /// The details of one entry, oldest first, with the times of their ticks.
@@ -64,7 +83,20 @@ impl Details {
             let its = packed.details(|it| it == cgroup).into_iter();
             its.map(|detail| (*wall_ns, detail))
         });
-        found.collect()
+        let mut details: Vec<(i64, Detail)> = found.collect();
+        for (_, detail) in &mut details {
+            self.name(detail);
+        }
+        details
+    }
+
+    /// Gives those that took the CPU their names.
+    fn name(&self, detail: &mut Detail) {
+        for taker in detail.took.iter_mut().flatten() {
+            if let Some((name, _)) = self.names.get(&taker.cgroup) {
+                taker.name = Arc::clone(name);
+            }
+        }
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! A record an entry: how much larger its cgroup id is than that before it (0 stands for the whole host), how many bytes
 //! follow, and these: which values are known, then those. Integers are in LEB128 (seven bits a byte, the lowest first);
-//! of a histogram it is said which buckets are not zero, then how many fell into these.
+//! of a histogram it is said which buckets are not zero, then how many fell into these. Names are not kept here.
+
+use std::sync::Arc;
 
 use agent_ebpf::network::PEERS;
 
-use super::detail::{Counts, Detail, Flow, WHOLE_HOST};
+use super::detail::{Counts, Detail, Flow, Took, WHOLE_HOST};
 use crate::container::CgroupId;
 
 /// The details of one tick.
@@ -86,6 +88,7 @@ fn write_values(bytes: &mut Vec<u8>, detail: &Detail) {
         network,
         wait,
         block,
+        took,
     } = detail;
     let known = [
         throttled.is_some(),
@@ -97,6 +100,7 @@ fn write_values(bytes: &mut Vec<u8>, detail: &Detail) {
         network.is_some(),
         wait.is_some(),
         block.is_some(),
+        took.is_some(),
     ];
     let bits = known
         .iter()
@@ -122,6 +126,13 @@ fn write_values(bytes: &mut Vec<u8>, detail: &Detail) {
         write(bytes, there);
         for count in counts.iter().filter(|it| **it > 0) {
             write(bytes, *count);
+        }
+    }
+    if let Some(took) = took {
+        write(bytes, took.len() as u64);
+        for taker in took {
+            write(bytes, taker.cgroup.0);
+            bytes.extend(taker.waiting.to_le_bytes());
         }
     }
 }
@@ -202,6 +213,7 @@ impl<'a> Reader<'a> {
             } else {
                 None
             },
+            took: if is_known() { Some(self.took()?) } else { None },
         })
     }
 
@@ -237,6 +249,18 @@ impl<'a> Reader<'a> {
             *flow = self.flow()?;
         }
         Some(flows)
+    }
+
+    fn took(&mut self) -> Option<Vec<Took>> {
+        let takers = self.integer()?;
+        let one = |_| {
+            Some(Took {
+                cgroup: CgroupId(self.integer()?),
+                name: Arc::default(),
+                waiting: self.float()?,
+            })
+        };
+        (0..takers).map(one).collect()
     }
 
     fn counts(&mut self) -> Option<Counts> {
@@ -276,8 +300,9 @@ pub(super) mod tests {
         let bytes = array::uniform3(option::of(any::<u64>()));
         let flows = (option::of(flow()), option::of(array::uniform3(flow())));
         let histograms = array::uniform2(option::of(counts()));
-        (array::uniform2(shares), bytes, flows, histograms).prop_map(
-            move |([throttled, cpu_limit], bytes, (disk, network), [wait, block])| Detail {
+        let took = option::of(vec((any::<u64>(), 0_u16..300).prop_map(took), 0..6));
+        (array::uniform2(shares), bytes, flows, histograms, took).prop_map(
+            move |([throttled, cpu_limit], bytes, (disk, network), [wait, block], took)| Detail {
                 cgroup: CgroupId(cgroup),
                 throttled,
                 cpu_limit,
@@ -288,8 +313,17 @@ pub(super) mod tests {
                 network,
                 wait,
                 block,
+                took,
             },
         )
+    }
+
+    fn took((cgroup, waiting): (u64, u16)) -> Took {
+        Took {
+            cgroup: CgroupId(cgroup),
+            name: Arc::default(),
+            waiting: f32::from(waiting) / 100.0,
+        }
     }
 
     fn details() -> impl Strategy<Value = Vec<Detail>> {

@@ -6,7 +6,7 @@ use agent_ebpf::network::Peer;
 use serde::Serialize;
 
 use crate::{
-    live::{Counts, Detail, Flow, Point},
+    live::{Counts, Detail, Flow, Point, Took},
     metrics::network,
 };
 
@@ -32,6 +32,16 @@ pub(super) struct DetailText {
     wait: Option<Buckets>,
     #[serde(skip_serializing_if = "Option::is_none")]
     block: Option<Buckets>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    took: Option<Vec<TookText>>,
+}
+
+/// One that took the CPU.
+#[derive(Serialize)]
+struct TookText {
+    cgroup: u64,
+    name: String,
+    waiting: f32,
 }
 
 /// Points as columns of equal length, with null where a value is not known; of what is never known there is no column.
@@ -58,6 +68,8 @@ pub(super) struct HistoryText {
     wait: Vec<Option<Buckets>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     block: Vec<Option<Buckets>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    took: Vec<Option<Vec<TookText>>>,
 }
 
 /// Bytes per second read and written, or received and sent.
@@ -85,6 +97,7 @@ impl DetailText {
             }),
             wait: detail.wait.as_ref().map(buckets),
             block: detail.block.as_ref().map(buckets),
+            took: detail.took.as_deref().map(took),
         }
     }
 }
@@ -113,6 +126,7 @@ impl HistoryText {
             net: column(&mut rows, |it| it.net.take()),
             wait: column(&mut rows, |it| it.wait.take()),
             block: column(&mut rows, |it| it.block.take()),
+            took: column(&mut rows, |it| it.took.take()),
         }
     }
 }
@@ -134,6 +148,15 @@ fn both_ways(flow: Flow) -> BothWays {
     (flow.inward, flow.outward)
 }
 
+fn took(takers: &[Took]) -> Vec<TookText> {
+    let one = |taker: &Took| TookText {
+        cgroup: taker.cgroup.0,
+        name: taker.name.to_string(),
+        waiting: taker.waiting,
+    };
+    takers.iter().map(one).collect()
+}
+
 fn buckets(counts: &Counts) -> Buckets {
     let all = counts.iter().copied().enumerate();
     all.filter(|(_, count)| *count > 0).collect()
@@ -141,6 +164,8 @@ fn buckets(counts: &Counts) -> Buckets {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::Arc;
+
     use agent_ebpf::histogram::BUCKETS;
     use serde_json::{Value as Json, json, to_value};
 
@@ -166,11 +191,17 @@ pub(super) mod tests {
             network: Some([flow(10), flow(20), flow(30)]),
             wait: Some(wait),
             block: Some([0; BUCKETS]),
+            took: Some(vec![Took {
+                cgroup: CgroupId(9),
+                name: Arc::from("db"),
+                waiting: 0.25,
+            }]),
         };
         let told = json!({
             "cgroup": 7, "throttled": 0.5, "cpu_limit": 1.5, "memory": 30, "working_set": 20, "memory_limit": 40,
             "disk": [1, 2], "net": {"loopback": [10, 11], "host": [20, 21], "outside": [30, 31]},
             "wait": [[3, 7], [23, 1]], "block": [],
+            "took": [{"cgroup": 9, "name": "db", "waiting": 0.25}],
         });
         (detail, told)
     }

@@ -21,12 +21,15 @@ use crate::{
     container::{Container, Kind},
     live::{Detail, Point},
     metrics::{Batch, Subject},
+    snapshot::TakerTotal,
 };
 use details::HistoryText;
 use samples::{Groups, SubjectGroups};
 
 /// `{"taken":…,"interval_ns":…,"host":…,"containers":[…],"machine":{…},"agent":{…}}`: all of a batch. `host` is the
-/// host's name, `machine` what it uses and has as a whole. Times are nanoseconds since the Unix epoch.
+/// host's name, `machine` what it uses and has as a whole. An entry whose waits are dealt out has
+/// `"preemptors":[{"cgroup":…,"name":…,"wait_ns":…,"waiting":…}]`, who took most of late first. Times are nanoseconds
+/// since the Unix epoch.
 pub fn batch(batch: &Batch, host: &str) -> String {
     text(&BatchText {
         taken: batch.taken.wall_ns,
@@ -98,8 +101,20 @@ struct SubjectText<'a> {
     path: &'a str,
     labels: &'a BTreeMap<String, String>,
     alive: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    preemptors: Vec<TakerText<'a>>,
     #[serde(flatten)]
     samples: SubjectGroups<'a>,
+}
+
+/// Who ran while tasks of an entry waited.
+#[derive(Serialize)]
+struct TakerText<'a> {
+    cgroup: u64,
+    name: &'a str,
+    wait_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<f64>,
 }
 
 impl<'a> SubjectText<'a> {
@@ -109,7 +124,19 @@ impl<'a> SubjectText<'a> {
             path: &subject.container.path,
             labels: &subject.container.labels,
             alive: subject.alive,
+            preemptors: subject.takers().map(TakerText::new).collect(),
             samples: SubjectGroups(subject),
+        }
+    }
+}
+
+impl<'a> TakerText<'a> {
+    fn new((taker, waiting): (&'a TakerTotal, Option<f64>)) -> Self {
+        Self {
+            cgroup: taker.cgroup.0,
+            name: &taker.name,
+            wait_ns: taker.waited.total_ns,
+            waiting,
         }
     }
 }
