@@ -62,7 +62,7 @@ impl Stage {
         let docker = Docker::here()?;
         let server = influxd.start()?;
         let home = Home::with(
-            "[collect]\nfile_interval = \"1s\"\n[socket]\nenabled = true\n[ship]\ncgroups = true\n\
+            "[collect]\nfile_interval = \"1s\"\n[families.preemption]\nenabled = true\n[socket]\nenabled = true\n[ship]\ncgroups = true\n\
              [budget]\ncpu_percent = 100.0\nwindow = \"10s\"\n[sinks.influxdb]\ninterval = \"1s\"\n",
         );
         let url = server.url();

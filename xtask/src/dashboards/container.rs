@@ -8,6 +8,8 @@ use super::model::{
 
 const NO_LIMIT: &str = "only where a limit is set";
 
+const NOT_ASKED_FOR: &str = "only where [families.preemption] is on";
+
 pub(super) fn page() -> Dashboard {
     Dashboard {
         name: "container",
@@ -99,6 +101,18 @@ fn cpu() -> Vec<Panel> {
                 &[],
                 &[("waiting", Mean("runq_waiting"))],
             )],
+        ),
+        lines(
+            "Who took the CPU",
+            "Tasks that waited, on average, by who ran on the CPU they waited for. Where a limit throttles, whoever runs is \
+             named.",
+            Unit::Count,
+            [values(
+                "container_preemption",
+                &["by"],
+                &[("waiting", Mean("waiting"))],
+            )
+            .may_be_empty(NOT_ASKED_FOR)],
         ),
         lines(
             "Run-queue wait",
