@@ -224,7 +224,7 @@ impl Bench {
             memory_hierarchy: self.layout.with("memory").map(|it| it.id),
             skip: Vec::new(),
             network: false,
-            families: Families::ALL,
+            families: Families::DEFAULT,
             mount: accounting.mount.clone(),
             storage: None,
         })?;

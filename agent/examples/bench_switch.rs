@@ -1,9 +1,10 @@
 //! What the scheduler programs cost per context switch: `cargo xtask bench switch`.
 //!
 //! Two processes pass one byte to and fro over pipes, pinned to one CPU: nothing but switches, the worst case. Each
-//! round measures, one after the other, no programs, as many empty programs as the chain has, and the chain itself;
-//! the figures are medians of the differences within a round, so that a drift of the machine cancels. CPU time is the
-//! processes' own, exact. Needs root.
+//! round measures, one after the other, no programs, as many empty programs as the chain has, the chain itself, and the
+//! chain with a look at who took the CPU; the figures are medians of the differences within a round, so that a drift of the
+//! machine cancels. CPU time is the processes' own, exact. What the look costs is told once more by the kernel's own
+//! measuring of each call, which others on the machine hardly disturb. Needs root.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -27,10 +28,18 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned, programs::BtfTracePoint};
-use cgflux::kernel::{Kernel, Options, StorageKind};
+use anyhow::Context as _;
+use aya::{
+    Btf, Ebpf, EbpfLoader, include_bytes_aligned,
+    programs::{BtfTracePoint, ProgramInfo, loaded_programs},
+};
+use cgflux::{
+    kernel::{Kernel, Options, StorageKind},
+    metrics::catalog::{Families, Family},
+};
 
 use pair::{Pair, Rounds, cpu_ns, enter, pin};
+use spread::spread;
 
 static FLOOR: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/floor.o"));
 
@@ -58,11 +67,13 @@ fn main() -> anyhow::Result<()> {
         trips * 2
     );
     println!(
-        "{:<12} {:<11} {:<12}{}",
+        "{:<12} {:<11} {:<12}{} {:>20} {:>20}",
         "slots",
         "run time",
         "processes in",
-        Rounds::HEADS
+        Rounds::HEADS,
+        "who took the CPU",
+        "of that, measured"
     );
     for (place, cgroups) in PLACES {
         for (storage, exact) in CHAINS {
@@ -95,17 +106,48 @@ impl Bench {
         cgroups: [usize; 2],
         rounds: usize,
     ) -> anyhow::Result<()> {
+        let usual = Families::DEFAULT;
+        let with_takers = usual.with(Family::Preemption);
         let mut found = Rounds::default();
+        let (mut above_usual, mut in_calls) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            found.add(
-                self.measure(cgroups, || Ok(()))?,
-                self.measure(cgroups, || self.floor(exact))?,
-                self.measure(cgroups, || self.kernel(storage, exact))?,
-            );
+            let none = self.measure(cgroups, || Ok(()))?;
+            let empty = self.measure(cgroups, || self.floor(exact))?;
+            let ours = self.measure(cgroups, || self.kernel(storage, exact, usual))?;
+            let more = self.measure(cgroups, || self.kernel(storage, exact, with_takers))?;
+            found.add(none, empty, ours);
+            above_usual.push(more - ours);
+            let call_ns = |families| self.call_ns(cgroups, storage, exact, families);
+            in_calls.push(call_ns(with_takers)? - call_ns(usual)?);
         }
         let charged = if exact { "exact" } else { "switch-only" };
-        println!("{:<12} {charged:<11} {place:<12}{found}", storage.as_str());
+        let storage = storage.as_str();
+        let [above_usual, in_calls] = [above_usual, in_calls].map(|it| spread(it, 0));
+        println!("{storage:<12} {charged:<11} {place:<12}{found} {above_usual:>20} {in_calls:>20}");
         Ok(())
+    }
+
+    /// How long the program on switches takes, by the kernel's measuring, in nanoseconds a call.
+    fn call_ns(
+        &self,
+        cgroups: [usize; 2],
+        storage: StorageKind,
+        exact: bool,
+        families: Families,
+    ) -> anyhow::Result<f64> {
+        let kernel = self.kernel(storage, exact, families)?;
+        let _measuring = kernel
+            .measure_cost()
+            .context("the kernel does not measure its programs")?;
+        self.pair.with(|| self.play_both(cgroups))?;
+        let is_ours = |it: &ProgramInfo| {
+            let name = it.name_as_str();
+            name.is_some_and(|name| name.starts_with("sched_switch"))
+        };
+        let programs = loaded_programs().flatten().filter(is_ours);
+        let newest = programs.max_by_key(ProgramInfo::id);
+        let newest = newest.context("no program on switches is loaded")?;
+        Ok(newest.run_time().as_nanos() as f64 / newest.run_count().max(1) as f64)
     }
 
     /// CPU time per switch in nanoseconds, while what `set_up` returns lives. The cgroups are made after it, so that
@@ -174,9 +216,15 @@ impl Bench {
         Ok(ebpf)
     }
 
-    fn kernel(&self, storage: StorageKind, exact: bool) -> anyhow::Result<Kernel> {
+    fn kernel(
+        &self,
+        storage: StorageKind,
+        exact: bool,
+        families: Families,
+    ) -> anyhow::Result<Kernel> {
         let mut kernel = Kernel::load(&Options {
             exact,
+            families,
             ..self.pair.options(storage)?
         })?;
         kernel.attach_all()?;

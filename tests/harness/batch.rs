@@ -107,6 +107,27 @@ impl Entry {
             .unwrap_or_else(|| panic!("no {field} in {self:?}"))
     }
 
+    /// Nanoseconds that its tasks waited while `by` ran; `None` where that is not told.
+    pub(crate) fn waited_for(&self, by: &str) -> Option<u64> {
+        let all = self.waited_by_taker()?;
+        let its = all.iter().find(|(taker, _)| taker == by);
+        its.map(|(_, ns)| *ns)
+    }
+
+    /// All of it, by who ran.
+    pub(crate) fn waited_by_taker(&self) -> Option<Vec<(String, u64)>> {
+        let samples = self
+            .families
+            .get("preemption")?
+            .get("wait_ns")?
+            .as_array()?;
+        let one = |sample: &Json| {
+            let by = sample["labels"]["by"].as_str()?;
+            Some((by.to_owned(), sample["value"].as_u64()?))
+        };
+        samples.iter().map(one).collect()
+    }
+
     /// A total of block I/O on this device.
     pub(crate) fn io(&self, device: &str, field: &str) -> Option<u64> {
         self.io_value(device, field)?.as_u64()

@@ -44,11 +44,14 @@ fn each_chain_agrees_with_the_kernels_own_counter() {
     for (anchor, hierarchy, file) in hierarchies {
         for storage in [StorageKind::CgrpStorage, StorageKind::Hash] {
             // Without the program that charges exactly, switches serve.
-            for (wanted, skipped) in [
-                (true, None),
-                (false, None),
-                (true, Some("sched_stat_runtime")),
-            ] {
+            let chains = [
+                (true, None, Families::DEFAULT),
+                (true, None, Families::ALL),
+                (false, None, Families::DEFAULT),
+                (false, None, Families::ALL),
+                (true, Some("sched_stat_runtime"), Families::DEFAULT),
+            ];
+            for (wanted, skipped, families) in chains {
                 let exact = wanted && skipped.is_none();
                 let options = Options {
                     slots: 1024,
@@ -61,10 +64,12 @@ fn each_chain_agrees_with_the_kernels_own_counter() {
                     memory_hierarchy: layout.with("memory").map(|it| it.id),
                     skip: skipped.map(str::to_owned).into_iter().collect(),
                     network: false,
-                    families: Families::ALL,
+                    families,
                     storage: Some(storage),
                 };
-                let chain = format!("{anchor:?} {storage:?} exact={wanted} without {skipped:?}");
+                let chain = format!(
+                    "{anchor:?} {storage:?} exact={wanted} without {skipped:?} {families:?}"
+                );
                 let kernel = match Kernel::load(&options) {
                     Ok(kernel) => kernel,
                     // Before Linux 6.2 there is no cgroup storage; later ones want a processor that has cx16.
@@ -214,14 +219,14 @@ fn agrees(mut kernel: Kernel, exact: bool, mount: &Path, file: &str, chain: &str
     run_inside(&folder.0);
 
     // The task that ends is charged for the last time when it is switched away from.
-    eventually(PATIENCE, "both counters agree", || {
+    let counted = eventually(PATIENCE, "both counters agree", || {
         let counted = kernel.counters(slot);
         let usage_ns = usage_ns(&fs::read_to_string(folder.0.join(file)).unwrap());
         // `cpu.stat` tells whole microseconds. Counted at switches, turns whose beginning no hook saw are off.
         let allowed_ns = if exact { 1_000 } else { usage_ns / 1_000 };
         if counted.run_ns.abs_diff(usage_ns) <= allowed_ns {
             assert_eq!((counted.forks, counted.exits), (5, 6), "{chain}");
-            Ok(())
+            Ok(counted)
         } else {
             Err(format!(
                 "{chain}: counted={} kernel={usage_ns}",
@@ -229,6 +234,14 @@ fn agrees(mut kernel: Kernel, exact: bool, mount: &Path, file: &str, chain: &str
             ))
         }
     });
+    // All of the waits is dealt out, to whomever.
+    if let Some(taken) = kernel.taken(slot, |_| false) {
+        println!("{chain}: waited {} ns: {taken:?}", counted.wait_ns);
+        let of_takers: u64 = taken.takers.iter().map(|(_, ns)| ns).sum();
+        let dealt_ns = of_takers + taken.own_ns + taken.rest_ns + taken.unknown_ns;
+        assert_eq!(dealt_ns, counted.wait_ns, "{chain}");
+        assert!(dealt_ns > 0, "{chain}");
+    }
 }
 
 /// Runs the load, moved inside while it sleeps: at switches a task's whole turn goes to the cgroup that it ends in.

@@ -404,6 +404,8 @@ impl Look {
                 let (_, rest) = rest.split_once('"')?;
                 Some((family.to_owned(), rest.split_once('"')?.0.to_owned()))
             })
+            // Off unless asked for.
+            .filter(|(family, _)| family != "preemption")
             .collect()
     }
 
@@ -437,7 +439,7 @@ impl Totals {
 }
 
 /// The programs that the agent holds, by the names that the kernel shows.
-fn programs_of(agent: &AgentProcess) -> BTreeSet<String> {
+pub(super) fn programs_of(agent: &AgentProcess) -> BTreeSet<String> {
     let mut held = BTreeSet::new();
     for file in fs::read_dir(format!("/proc/{}/fdinfo", agent.pid())).unwrap() {
         // A descriptor may be closed meanwhile.

@@ -20,6 +20,7 @@ mod network;
 mod oom;
 mod packets;
 mod pids;
+mod preemptors;
 mod pressure;
 mod privileges;
 mod remains;

@@ -212,7 +212,7 @@ fn options(mount: PathBuf, storage: Option<StorageKind>) -> Options {
         skip: Vec::new(),
         network: true,
         mount,
-        families: Families::ALL,
+        families: Families::DEFAULT,
         storage,
     }
 }

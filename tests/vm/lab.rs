@@ -27,7 +27,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 pub(crate) const POINTS: &str = "/tmp/points";
 
 /// Files are read every second too, so that nothing has to be waited for, and plain cgroups are shipped.
-const CONFIGURATION: &str = "[collect]\nfile_interval = \"1s\"\n[ship]\ncgroups = true\n";
+const CONFIGURATION: &str = "[collect]\nfile_interval = \"1s\"\n[families.preemption]\nenabled = true\n\
+                             [ship]\ncgroups = true\n";
 
 /// Something that runs in a cgroup of its own.
 struct Load {

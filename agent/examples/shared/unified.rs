@@ -36,7 +36,7 @@ pub(crate) fn options(root: &Path, slots: u32) -> anyhow::Result<Options> {
         memory_hierarchy: None,
         skip: Vec::new(),
         network: false,
-        families: Families::ALL,
+        families: Families::DEFAULT,
         storage: None,
     })
 }

@@ -8,6 +8,7 @@ mod files;
 mod host;
 mod network;
 mod oom;
+mod preemption;
 mod programs;
 
 use std::{fs, path::Path, process::Child};

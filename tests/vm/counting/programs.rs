@@ -83,6 +83,8 @@ fn fate(program: &str) -> Fate {
     match program {
         "cgroup_mkdir" | "block_rq_complete" if !copies => Fate::Refused,
         "cgroup_mkdir_pathless" | "block_rq_complete_by_bio" if copies => Fate::NotNeeded,
+        // Its family is off unless asked for.
+        "sched_switch_turns" => Fate::NotNeeded,
         "network_ingress"
         | "network_egress"
         | "inet_sock_set_state"
