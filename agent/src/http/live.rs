@@ -23,7 +23,7 @@
 //! | key | value |
 //! |---|---|
 //! | `cgroup` | which entry |
-//! | `throttled` | seconds its tasks were throttled, per second; in the ticks in which its files were read |
+//! | `throttled` | seconds its tasks were throttled, per second; in the ticks in which its files were read; not of the whole host |
 //! | `cpu_limit` | CPUs it may use |
 //! | `memory`, `working_set`, `memory_limit` | bytes |
 //! | `disk` | `[read, written]` in bytes per second |

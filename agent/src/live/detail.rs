@@ -18,7 +18,7 @@ pub const WHOLE_HOST: CgroupId = CgroupId(0);
 /// One entry, or the whole host, over one tick. What is not known is `None`, never zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detail {
-    /// Which entry, or [`WHOLE_HOST`]: rates and counts of all entries added up, and the host's memory.
+    /// Which entry, or [`WHOLE_HOST`]: rates and counts of all entries added up, and the memory it has.
     pub cgroup: CgroupId,
     /// Seconds its tasks were throttled, per second, since its files were read before; at the ticks that read them.
     pub throttled: Option<f32>,
@@ -83,9 +83,9 @@ impl Detail {
         }
     }
 
-    /// Adds what another entry did. What entries hold may be within one another, and limits are each one's own.
+    /// Adds what another entry did. What entries hold may be within one another, limits are each one's own, and their
+    /// files are not read at one time.
     fn add(&mut self, more: &Self) {
-        add_known(&mut self.throttled, more.throttled);
         add_known(&mut self.disk, more.disk);
         if let Some(more) = more.network {
             let sum = self.network.get_or_insert_default();
@@ -448,7 +448,6 @@ mod tests {
         assert_eq!(all[2], born);
         counts[5] *= 3;
         let host = Detail {
-            throttled: Some(0.5),
             disk: Some(flow(600, 1_200)),
             network: Some([flow(300, 600), flow(3_000, 6_000), flow(30_000, 60_000)]),
             wait: wait.map(|it| it.map(|count| 3 * count)),
