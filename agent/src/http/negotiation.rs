@@ -1,4 +1,5 @@
-//! In which format `/metrics` is told: what the `Accept` header likes best (RFC 9110, section 12.5.1).
+//! What a client takes: in which format `/metrics` is told, by what the `Accept` header likes best (RFC 9110, section
+//! 12.5.1), and whether the page may be packed.
 //!
 //! OpenMetrics goes to whom asks for it by name; a wildcard, as browsers and `curl` send it, means text. Who takes
 //! neither gets text, as the section allows.
@@ -36,7 +37,27 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
     }
 }
 
-/// One media range of the header.
+/// Whether an answer may be packed by gzip: the `Accept-Encoding` header (RFC 9110, section 12.5.3) names it, or anything,
+/// and not to say that it is not wanted.
+pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter();
+    let codings: Vec<Range<'_>> = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(Range::parse)
+        .collect();
+    let quality = |name: &str| {
+        let mut named = codings
+            .iter()
+            .filter(|it| it.media_type.eq_ignore_ascii_case(name));
+        named.next().map(|it| it.thousandths)
+    };
+    quality("gzip")
+        .or_else(|| quality("*"))
+        .is_some_and(|it| it > 0)
+}
+
+/// One media range of the header, or one coding.
 struct Range<'a> {
     media_type: &'a str,
     version: Option<&'a str>,
@@ -104,6 +125,26 @@ mod tests {
             assert_eq!(of(&[accept]), Format::Text, "{accept}");
         }
         assert_eq!(of(&[]), Format::Text);
+    }
+
+    #[test]
+    fn gzip_goes_to_who_takes_it() {
+        for (accept, takes) in [
+            ("gzip, deflate, br, zstd", true),
+            ("br, GZIP;q=0.1", true),
+            ("*", true),
+            ("gzip;q=0, *", false),
+            ("*;q=0", false),
+            ("br", false),
+            ("identity", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            let accept_value = HeaderValue::from_str(accept).unwrap();
+            headers.append(header::ACCEPT_ENCODING, accept_value);
+            assert_eq!(takes_gzip(&headers), takes, "{accept}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
     }
 
     #[test]

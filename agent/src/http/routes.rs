@@ -10,7 +10,7 @@
 //! | `/api/v1/events` | view | what happened last | `api.rs` |
 //! | `/api/v1/status` | view | how delivery stands | `api.rs` |
 //! | `/api/v1/live` | view | a server-sent event each tick | `live.rs` |
-//! | `/`, `/assets/…` | view | the live page and its parts | `page.rs` |
+//! | `/`, `/assets/…` | view | the live page and its parts | `page/` |
 
 use std::sync::Arc;
 
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(of(SCRAPE), ["/readyz", "/metrics"]);
         for path in [
             "/",
-            "/assets/live.js",
+            "/assets/main.js",
             "/nothing",
             "/healthz/",
             "/metrics/x",

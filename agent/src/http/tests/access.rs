@@ -57,7 +57,7 @@ async fn each_role_gets_its_routes_and_a_stranger_is_told_how_to_ask() {
         ("/readyz", [401, 401, unready, unready]),
         ("/metrics", [401, 401, 200, 200]),
         ("/", [401, 401, 403, 200]),
-        ("/assets/live.js", [401, 401, 403, 200]),
+        ("/assets/main.js", [401, 401, 403, 200]),
         ("/api/v1/containers", [401, 401, 403, 200]),
         ("/api/v1/containers/web", [401, 401, 403, 200]),
         ("/nothing", [401, 401, 403, 404]),
@@ -157,7 +157,7 @@ async fn a_prefix_is_before_everything() {
     let server = Running::with_ticks(settings, 1).await;
     for (path, status) in [
         ("/cgflux/", 200),
-        ("/cgflux/assets/live.js", 200),
+        ("/cgflux/assets/main.js", 200),
         ("/cgflux/metrics", 200),
         ("/cgflux/api/v1/containers/web", 200),
         ("/cgflux/healthz", 200),

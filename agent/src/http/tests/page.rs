@@ -1,11 +1,18 @@
 //! The live page, as served and in a real browser.
 
-use serde_json::Value as Json;
+use std::io::Write as _;
+
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value as Json, json};
 
 use super::{Running, browser::Browser};
 use crate::{
-    encode::fixture::{HOSTILE, container, rates, subject_of, tick_of},
+    encode::{
+        self,
+        fixture::{HOSTILE, container, rates, subject_of, tick_of},
+    },
     http::Settings,
+    live::{Limits, Live},
     loss::LossReason,
     metrics::{Metric, Sample, Value, catalog},
     self_stats::{Failing, Waiting},
@@ -41,7 +48,6 @@ async fn the_page_is_whole_and_has_nothing_inline() {
         .split('"')
         .filter(|it| it.starts_with("assets/"))
         .collect();
-    assert_eq!(parts.len(), 5, "{parts:?}");
     for part in parts {
         let asset = server.get(&format!("/{part}")).await;
         assert_eq!(asset.status, 200, "{part}");
@@ -49,8 +55,32 @@ async fn the_page_is_whole_and_has_nothing_inline() {
         let again = format!("GET /{part} HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {tag}\r\n");
         let again = server.send(&again).await;
         assert_eq!((again.status, again.body.as_str()), (304, ""), "{part}");
+        let packed =
+            format!("GET /{part} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n");
+        let packed = server.send(&packed).await;
+        assert_eq!(packed.header("content-encoding"), Some("gzip"), "{part}");
+        assert_eq!(packed.header("vary"), Some("accept-encoding"), "{part}");
+        assert_eq!(asset.header("content-encoding"), None, "{part}");
     }
     assert_eq!(server.get("/assets/../Cargo.toml").await.status, 404);
+}
+
+#[tokio::test]
+async fn the_page_is_at_the_addresses_of_cadvisors_pages_too() {
+    let server = Running::with_ticks(Settings::default(), 1).await;
+    for (path, base) in [
+        ("/containers/web", "../"),
+        ("/docker/web/", "../../"),
+        ("/containers/docker/%22%3E%3Cscript%3E", "../../"),
+    ] {
+        let page = server.get(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        let head = format!("<head>\n<base href=\"{base}\">\n");
+        assert!(page.body.contains(&head), "{path}: {}", page.body);
+        assert_eq!(page.body.matches("<base").count(), 1, "{path}");
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains("base-uri 'self'"), "{policy}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,9 +93,10 @@ async fn a_real_browser_shows_hostile_names_as_text_and_follows_the_ticks() {
     let named = |name: &&str, cgroup| {
         let mut container = container(cgroup, name);
         container.image = Some((*name).to_owned());
-        container
-            .labels
-            .insert((*name).to_owned(), (*name).to_owned());
+        for label in [*name, "com.docker.compose.project"] {
+            let label = label.to_owned();
+            container.labels.insert(label, (*name).to_owned());
+        }
         subject_of(container, rates(0.5, 0.25))
     };
     let publish = |second, names: &[&str]| {
@@ -107,12 +138,41 @@ async fn a_real_browser_shows_hostile_names_as_text_and_follows_the_ticks() {
             format!("{} · cgflux", HOSTILE[0])
         );
 
-        page.evaluate("document.querySelector('.name').click()");
+        let open = |name: &str| {
+            let name = Json::from(name);
+            format!(
+                "[...document.querySelectorAll('a.name')].find((it) => it.textContent === {name}).click()"
+            )
+        };
+        page.evaluate(&open(HOSTILE[0]));
         page.wait_until("document.getElementById('facts').textContent.startsWith('docker')");
-        assert_eq!(
-            page.evaluate("document.querySelectorAll('#detail canvas').length"),
-            2
+        let shown = "document.getElementById('detail-name').textContent";
+        assert_eq!(page.evaluate(shown), HOSTILE[0]);
+        page.wait_until("document.querySelectorAll('#detail canvas').length === 1");
+        let labels = "[...document.querySelectorAll('#labels dd')].map((it) => it.textContent)";
+        assert_eq!(page.evaluate(labels), json!([HOSTILE[0], HOSTILE[0]]));
+        // Its link opens it again.
+        page.evaluate("document.getElementById('deselect').click()");
+        page.evaluate("history.back()");
+        page.wait_until(&format!("{shown} === {}", Json::from(HOSTILE[0])));
+        page.evaluate("document.getElementById('deselect').click()");
+        page.evaluate(
+            "window.choose = (name, value) => {
+                const field = document.getElementById('shown')[name];
+                field.value = value;
+                field.dispatchEvent(new Event('input', { bubbles: true }));
+            };
+            choose('group', 'project')",
         );
+        page.wait_until(&format!(
+            "document.querySelectorAll('#rows .group').length === {}",
+            HOSTILE.len()
+        ));
+        page.evaluate("choose('group', ''); choose('filter', '<img')");
+        page.wait_until("document.querySelectorAll('#rows tr').length === 1");
+        page.evaluate("choose('filter', '')");
+        page.wait_until(&rows);
+
         page.evaluate(
             "window.first = [...document.querySelectorAll('#rows tr')].find((it) => it.textContent.includes('<img'));
             window.line = () => first.querySelector('.line').getAttribute('d');
@@ -129,6 +189,91 @@ async fn a_real_browser_shows_hostile_names_as_text_and_follows_the_ticks() {
         ));
         page.set_width(360);
         page.wait_until("innerWidth === 360 && document.documentElement.scrollWidth <= 360");
+        assert_eq!(page.complaints(), [""; 0]);
+    });
+}
+
+/// A recording of two seconds, in each of which every entry of a hostile name did something else, and its last line is cut.
+fn recording() -> Vec<u8> {
+    let live = Live::new(Limits::default());
+    let mut lines = vec![
+        json!({"recording": 1, "hello": {"host": HOSTILE[1], "cpus": 2, "interval_ms": 1000}})
+            .to_string(),
+    ];
+    let mut told = Vec::new();
+    for second in 1..=2 {
+        let subject = |(cgroup, name): (u64, &&str)| {
+            let rates = rates(f64::from(second) / 4.0, 0.0);
+            subject_of(container(cgroup, name), rates)
+        };
+        live.publish(tick_of(second, (100..).zip(HOSTILE).map(subject).collect()));
+        let tick = live
+            .tick_after(i64::from(second) * 1_000_000_000 - 1)
+            .unwrap();
+        let text = encode::json::tick(&tick, &told, None, Some(&[]));
+        lines.push(format!("{{\"tick\":{text}}}"));
+        told = tick.entries;
+    }
+    let events = json!([{"taken": 1_000_000_000, "event": "start", "cgroup": 100, "kind": "container", "name": HOSTILE[0]}]);
+    lines.push(json!({ "events": events }).to_string());
+    lines.push("{\"tick\":{\"t\":3000,".to_owned());
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(lines.join("\n").as_bytes()).unwrap();
+    packed.finish().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_from_disk_is_looked_at_second_by_second_without_the_agent() {
+    let server = Running::with_ticks(Settings::default(), 1).await;
+    let file = tempfile::NamedTempFile::with_suffix(".gz").unwrap();
+    std::fs::write(&file, recording()).unwrap();
+    let address = format!("http://{}/", server.address);
+    let Some(mut page) = tokio::task::block_in_place(|| Browser::open(&address)) else {
+        println!("SKIP chromium is not installed");
+        return;
+    };
+    tokio::task::block_in_place(|| {
+        page.wait_until("document.getElementById('state').dataset.state === 'live'");
+        let state = "document.getElementById('state').textContent";
+        page.choose_file("#file", file.path());
+        // What could be read is shown, and that there was more.
+        let problem = "document.getElementById('problem').textContent";
+        page.wait_until(&format!("{state}.startsWith('recording ')"));
+        page.wait_until(&format!("{problem}.endsWith('line 5 is not understood')"));
+        page.wait_until(&format!(
+            "document.querySelectorAll('#rows tr').length === {}",
+            HOSTILE.len()
+        ));
+        assert_eq!(
+            page.evaluate("document.title"),
+            format!("{} · cgflux", HOSTILE[1])
+        );
+        let all_use = |cpus: &str| {
+            format!(
+                "[...document.querySelectorAll('#rows .cpu')].every((it) => it.textContent === '{cpus}')"
+            )
+        };
+        page.wait_until(&all_use("0.500"));
+        page.evaluate(
+            "const at = document.getElementById('at');
+            at.value = at.min;
+            at.dispatchEvent(new Event('input'))",
+        );
+        page.wait_until(&all_use("0.250"));
+        assert_eq!(
+            page.evaluate("new URLSearchParams(location.search).get('at')"),
+            "1"
+        );
+        page.wait_until("document.querySelector('#charts .chart').dataset.marks === '1'");
+        page.evaluate("document.getElementById('live').click()");
+        page.wait_until(&format!("{state} === 'live'"));
+        page.wait_until("document.querySelectorAll('#rows tr').length === 2");
+
+        std::fs::write(&file, "{\"something\":\"else\"}\n").unwrap();
+        page.choose_file("#file", file.path());
+        page.wait_until(&format!("{problem}.includes('no recording of cgflux')"));
+        page.wait_until(&format!("{state} === 'live'"));
+        assert_eq!(page.evaluate("document.querySelectorAll('img').length"), 0);
         assert_eq!(page.complaints(), [""; 0]);
     });
 }
