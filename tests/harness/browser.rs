@@ -3,6 +3,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
+    path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
@@ -110,6 +111,16 @@ impl Browser {
         let size =
             json!({ "width": pixels, "height": 800, "deviceScaleFactor": 1, "mobile": false });
         self.call("Emulation.setDeviceMetricsOverride", &size);
+    }
+
+    /// Chooses a file in a field of the page, as a person would.
+    pub(crate) fn choose_file(&mut self, field: &str, file: &Path) {
+        let document = self.call("DOM.getDocument", &json!({}));
+        let document = &document["root"]["nodeId"];
+        let field = json!({ "nodeId": document, "selector": field });
+        let field = self.call("DOM.querySelector", &field);
+        let chosen = json!({ "nodeId": field["nodeId"], "files": [file] });
+        self.call("DOM.setFileInputFiles", &chosen);
     }
 
     /// What has gone wrong in the page so far: errors and warnings on its console, exceptions, requests that failed,

@@ -1,11 +1,7 @@
-//! The live page of the running agent in a real browser, beside real containers.
+//! Who starts is on the page at once.
 
-use std::fs;
-
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use serde_json::json;
-
-use crate::harness::{Browser, Docker, Home, cgroup, run_folder, skip};
+use super::picture;
+use crate::harness::{Browser, Docker, Home, cgroup, skip};
 
 /// Up and down within a few seconds, each shell at a pace of its own.
 const WAVES: &str = "while :; do for i in 1 2 3 4 5 6; do \
@@ -27,7 +23,7 @@ fn a_container_that_starts_stands_on_the_page_by_name_and_its_chart_moves() {
         window.row = (name) => [...document.querySelectorAll('#rows tr')]
             .find((it) => it.querySelector('.name').textContent === name);
         window.cpu = (name) => row(name).querySelector('.cpu').textContent;
-        window.picture = () => document.querySelector('#cpu-chart canvas').toDataURL();
+        window.picture = () => document.querySelector('.chart canvas').toDataURL();
         new MutationObserver(() => {
             for (const it of document.querySelectorAll('.name')) seen[it.textContent] ??= Date.now();
         }).observe(document.getElementById('rows'), { childList: true, subtree: true });",
@@ -50,47 +46,27 @@ fn a_container_that_starts_stands_on_the_page_by_name_and_its_chart_moves() {
     page.wait_until(&format!(
         "cpu('{web}') !== before[0] && picture() !== before[1]"
     ));
+    for column in ["memory", "disk", "net"] {
+        page.wait_until(&format!(
+            "/^[0-9]/.test(row('{web}').querySelector('.{column}').textContent)"
+        ));
+    }
+    // Something to look at: a picture with a quarter of a minute in it.
+    page.wait_until(&format!(
+        "row('{web}').querySelector('.line').getAttribute('d').split('L').length > 15"
+    ));
+    picture(&mut page, "page.png");
+
     page.evaluate(&format!("row('{web}').querySelector('.name').click()"));
     page.wait_until("document.getElementById('facts').textContent.startsWith('docker')");
     page.evaluate("window.before = picture()");
     page.wait_until("picture() !== before");
-
-    page.wait_until(&format!(
-        "Number(row('{web}').querySelector('.memory').textContent) > 0"
-    ));
-    page.wait_until(&format!(
-        "row('{web}').querySelector('.disk').textContent !== '–'"
-    ));
-    page.wait_until(&format!(
-        "row('{web}').querySelector('.network').textContent !== '–'"
-    ));
-
     // Its start is marked in its chart.
-    page.wait_until("document.getElementById('cpu-chart').dataset.marks === '1'");
-
-    // Something to look at: a picture with a quarter of a minute in it, wide and narrow.
-    page.wait_until(&format!(
-        "row('{web}').querySelector('.line').getAttribute('d').split('L').length > 15"
-    ));
-    keep("page.png", &screenshot(&mut page));
-    page.set_width(400);
-    page.wait_until("innerWidth === 400 && document.documentElement.scrollWidth <= 400");
-    keep("page-narrow.png", &screenshot(&mut page));
+    page.wait_until("document.querySelector('[data-panel=CPU] .chart').dataset.marks === '1'");
+    page.wait_until("document.querySelector('#happened li').dataset.event === 'start'");
+    page.evaluate("document.getElementById('deselect').click()");
 
     drop(container);
     page.wait_until(&format!("cpu('{web}') === 'ended'"));
     assert_eq!(page.complaints(), [""; 0]);
-}
-
-fn screenshot(page: &mut Browser) -> Vec<u8> {
-    let answer = page.call("Page.captureScreenshot", &json!({ "format": "png" }));
-    BASE64.decode(answer["data"].as_str().unwrap()).unwrap()
-}
-
-/// Keeps a file for people to look at.
-fn keep(name: &str, content: &[u8]) {
-    let folder = run_folder();
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(name), content).unwrap();
-    println!("see {}", folder.join(name).display());
 }
