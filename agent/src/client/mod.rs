@@ -1,6 +1,7 @@
 //! One HTTP GET, bounded in time and size, over TCP, TLS or a Unix socket. What an answer means is left to the caller.
 
 pub mod daemon;
+pub mod events;
 mod way;
 
 use std::{error::Error, fmt, io, path::PathBuf, sync::Arc, time::Duration};
@@ -11,6 +12,7 @@ use hyper::{
     HeaderMap, Request,
     client::conn::http1,
     header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, USER_AGENT},
+    http::request,
 };
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, pki_types::ServerName};
@@ -98,36 +100,7 @@ pub enum GetError {
 
 /// Asks `server` for `path` (which starts with `/`) on a connection of its own; `patience` is for all of it.
 pub async fn get(server: &Server, path: &str, patience: Duration) -> Result<Answer, GetError> {
-    let asked = async {
-        let connect = |source| GetError::Connect {
-            server: server.clone(),
-            source,
-        };
-        match &server.0.url {
-            ServerUrl::Tcp { host, port, .. } => {
-                let address = (host.as_str(), *port);
-                let stream = TcpStream::connect(address).await.map_err(connect)?;
-                match &server.0.tls {
-                    None => exchange(server, stream, path).await,
-                    Some(tls) => {
-                        let name = ServerName::try_from(host.clone());
-                        let name = name.map_err(|error| connect(io::Error::other(error)))?;
-                        let connector = TlsConnector::from(Arc::clone(tls));
-                        let stream = connector.connect(name, stream).await;
-                        let stream = stream.map_err(|source| GetError::Tls {
-                            server: server.clone(),
-                            source,
-                        })?;
-                        exchange(server, stream, path).await
-                    }
-                }
-            }
-            ServerUrl::Unix(socket) => {
-                let stream = UnixStream::connect(socket).await.map_err(connect)?;
-                exchange(server, stream, path).await
-            }
-        }
-    };
+    let asked = async { exchange(server, connect(server).await?, path).await };
     match timeout(patience, asked).await {
         Ok(answer) => answer,
         Err(_elapsed) => Err(GetError::Timeout {
@@ -137,9 +110,59 @@ pub async fn get(server: &Server, path: &str, patience: Duration) -> Result<Answ
     }
 }
 
+/// A connection, by TCP, TLS or a Unix socket.
+trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+async fn connect(server: &Server) -> Result<Box<dyn Connection>, GetError> {
+    let failed = |source| GetError::Connect {
+        server: server.clone(),
+        source,
+    };
+    let (host, port) = match &server.0.url {
+        ServerUrl::Tcp { host, port, .. } => (host, *port),
+        ServerUrl::Unix(socket) => {
+            let stream = UnixStream::connect(socket).await.map_err(failed)?;
+            return Ok(Box::new(stream));
+        }
+    };
+    let address = (host.as_str(), port);
+    let stream = TcpStream::connect(address).await.map_err(failed)?;
+    let Some(tls) = &server.0.tls else {
+        return Ok(Box::new(stream));
+    };
+    let name = ServerName::try_from(host.clone());
+    let name = name.map_err(|error| failed(io::Error::other(error)))?;
+    let connector = TlsConnector::from(Arc::clone(tls));
+    let stream = connector.connect(name, stream).await;
+    let stream = stream.map_err(|source| GetError::Tls {
+        server: server.clone(),
+        source,
+    })?;
+    Ok(Box::new(stream))
+}
+
+/// A request for `path`, with all that `server` wants to know of who asks.
+fn request(server: &Server, path: &str) -> Result<request::Builder, GetError> {
+    let request = Request::get(format!("{}{path}", server.0.prefix))
+        .header(HOST, server.0.url.authority())
+        .header(USER_AGENT, concat!("cgflux/", env!("CARGO_PKG_VERSION")));
+    let Some(token) = &server.0.token else {
+        return Ok(request);
+    };
+    let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()));
+    let mut bearer = bearer.map_err(|error| GetError::Protocol {
+        server: server.clone(),
+        source: error.into(),
+    })?;
+    bearer.set_sensitive(true);
+    Ok(request.header(AUTHORIZATION, bearer))
+}
+
 async fn exchange(
     server: &Server,
-    stream: impl AsyncRead + AsyncWrite + Unpin,
+    stream: Box<dyn Connection>,
     path: &str,
 ) -> Result<Answer, GetError> {
     let protocol = |source| GetError::Protocol {
@@ -150,17 +173,8 @@ async fn exchange(
     let (mut sender, connection) = http1::handshake(io)
         .await
         .map_err(|error| protocol(error.into()))?;
-    let mut request = Request::get(format!("{}{path}", server.0.prefix))
-        .header(HOST, server.0.url.authority())
-        .header(USER_AGENT, concat!("cgflux/", env!("CARGO_PKG_VERSION")))
-        .header(CONNECTION, "close");
-    if let Some(token) = &server.0.token {
-        let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()));
-        let mut bearer = bearer.map_err(|error| protocol(error.into()))?;
-        bearer.set_sensitive(true);
-        request = request.header(AUTHORIZATION, bearer);
-    }
-    let request = request
+    let request = request(server, path)?
+        .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| protocol(error.into()))?;
     let answer = async {
