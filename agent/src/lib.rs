@@ -34,6 +34,7 @@ pub mod loss;
 pub mod encode;
 
 pub mod live;
+pub mod stream;
 
 pub mod budget;
 pub mod measured;
@@ -52,6 +53,7 @@ pub mod http;
 pub mod kernel;
 pub mod logging;
 pub mod notify;
+pub mod recording;
 pub mod sink;
 pub mod state;
 pub mod surroundings;
