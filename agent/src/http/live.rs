@@ -94,10 +94,12 @@ pub(super) fn stream(
         return refusal;
     };
     let watcher = Watcher {
-        hello: Some(hello(context)),
-        sent_ns: start(&context.live, last_seen(request)),
-        sent: Vec::new(),
-        detail,
+        hello: Some(greeting(context)),
+        telling: Telling {
+            sent_ns: start(&context.live, last_seen(request)),
+            sent: Vec::new(),
+            detail,
+        },
         batches: context.live.subscribe(),
         live: Arc::clone(&context.live),
         stop,
@@ -108,11 +110,7 @@ pub(super) fn stream(
 
 struct Watcher {
     hello: Option<String>,
-    /// The time of the last tick sent, or where to start.
-    sent_ns: i64,
-    /// The entries of the last tick sent.
-    sent: Vec<TickEntry>,
-    detail: Asked,
+    telling: Telling,
     live: Arc<Live>,
     batches: watch::Receiver<Option<Arc<Batch>>>,
     stop: watch::Receiver<bool>,
@@ -131,7 +129,8 @@ impl Watcher {
             }
             // Marked as seen before looking, so that a tick published in between wakes us again.
             self.batches.mark_unchanged();
-            if let Some(event) = self.tick() {
+            if let Some((wall_ns, data)) = self.telling.next(&self.live) {
+                let event = format!("id: {wall_ns}\nevent: tick\ndata: {data}\n\n");
                 return Some((event.into(), self));
             }
             tokio::select! {
@@ -141,10 +140,31 @@ impl Watcher {
             }
         }
     }
+}
 
-    fn tick(&mut self) -> Option<String> {
-        let tick = self.live.tick_after(self.sent_ns)?;
-        let latest = self.live.latest();
+/// What one watcher was told, whoever that is.
+pub(crate) struct Telling {
+    /// The time of the last tick told, or where to start.
+    sent_ns: i64,
+    /// The entries of the last tick told.
+    sent: Vec<TickEntry>,
+    detail: Asked,
+}
+
+impl Telling {
+    /// Of all that is kept, with all details.
+    pub(crate) fn of_everything() -> Self {
+        Self {
+            sent_ns: i64::MIN,
+            sent: Vec::new(),
+            detail: Asked::All,
+        }
+    }
+
+    /// The next tick, with its time in nanoseconds; `None` until there is one.
+    pub(crate) fn next(&mut self, live: &Live) -> Option<(i64, String)> {
+        let tick = live.tick_after(self.sent_ns)?;
+        let latest = live.latest();
         let latest = latest.filter(|batch| batch.taken.wall_ns == tick.wall_ns);
         let machine = latest.as_ref().map_or_else(Vec::new, |batch| {
             let is_shown = |it: &&Sample| OF_HOST.iter().any(|shown| *it.metric == **shown);
@@ -155,12 +175,11 @@ impl Watcher {
             machine: &machine,
             agent: batch.agent_but_hourly(),
         });
-        let details = self.detail.details(&self.live, tick.wall_ns);
+        let details = self.detail.details(live, tick.wall_ns);
         let data = json::tick(&tick, &self.sent, now.as_ref(), details.as_deref());
-        let event = format!("id: {}\nevent: tick\ndata: {data}\n\n", tick.wall_ns);
         self.sent_ns = tick.wall_ns;
         self.sent = tick.entries;
-        Some(event)
+        Some((tick.wall_ns, data))
     }
 }
 
@@ -203,17 +222,28 @@ impl Asked {
     }
 }
 
-/// What does not change while the agent runs, and how soon to come back.
-fn hello(context: &Context) -> String {
+/// `hello`, and how soon to come back.
+fn greeting(context: &Context) -> String {
     let settings = &context.settings;
+    let data = hello(
+        &settings.host,
+        settings.cpus,
+        settings.interval,
+        context.live.ticks(),
+    );
+    format!("retry: 2000\nevent: hello\ndata: {data}\n\n")
+}
+
+/// What does not change while the agent runs.
+pub(crate) fn hello(host: &str, cpus: usize, interval: Duration, ticks: usize) -> String {
     let data = serde_json::json!({
-        "host": settings.host,
-        "cpus": settings.cpus,
-        "interval_ms": settings.interval.as_millis(),
-        "ticks": context.live.ticks(),
+        "host": host,
+        "cpus": cpus,
+        "interval_ms": interval.as_millis(),
+        "ticks": ticks,
         "version": env!("CARGO_PKG_VERSION"),
     });
-    format!("retry: 2000\nevent: hello\ndata: {data}\n\n")
+    data.to_string()
 }
 
 /// The last tick the watcher has, as it says.

@@ -12,7 +12,7 @@ mod attempts;
 mod doors;
 mod guard;
 mod health;
-mod live;
+pub(crate) mod live;
 mod negotiation;
 mod page;
 pub mod points;
