@@ -1,4 +1,4 @@
-//! The commands that end by themselves: `check`, `stat`, `sink`, `query`, `dashboards`, `config`, `completions`, `version`. A part of
+//! The commands that end by themselves: `check`, `stat`, `top`, `sink`, `query`, `dashboards`, `config`, `completions`, `version`. A part of
 //! `main`.
 
 use std::{
@@ -14,7 +14,7 @@ use cgflux::{
     check::{Facts, Look, Report, judge},
     cli::{
         Asked, CadvisorArgs, CheckArgs, Cli, ConfigCommand, DashboardsCheckArgs, DashboardsCommand,
-        Global, Meant, QueryArgs, RunArgs, SinkCommand, StatArgs, TelemetryArgs,
+        Global, Meant, QueryArgs, RunArgs, SinkCommand, StatArgs, TelemetryArgs, TopArgs,
     },
     clock,
     config::{self, Given, Predecessor, Resolved},
@@ -27,6 +27,7 @@ use cgflux::{
     query, stat, surroundings,
     telemetry::{self, Telemetry},
     text::printable,
+    top,
 };
 use clap::CommandFactory as _;
 
@@ -126,6 +127,15 @@ pub(crate) fn stat(global: &Global, arguments: &StatArgs) -> anyhow::Result<Exit
     let tagging = Tagging::of(&resolved)?;
     start_log(global, &resolved)?;
     waited_for(stat::run(&resolved.config, tagging, arguments))??;
+    Ok(Exit::Ok)
+}
+
+/// `cgflux top`
+pub(crate) fn top(global: &Global, arguments: &TopArgs) -> anyhow::Result<Exit> {
+    let resolved = resolve(global, &RunArgs::default())?;
+    start_log(global, &resolved)?;
+    let colours = logging::colours(global.color.choice(), io::stdout().is_terminal());
+    waited_for(top::run(&resolved.config, arguments, colours))??;
     Ok(Exit::Ok)
 }
 

@@ -13,6 +13,7 @@ use crate::{
     kernel::{KernelError, Obstacle},
     load::LoadError,
     query::QueryError,
+    top::TopError,
     web::SettingsError,
 };
 
@@ -58,6 +59,9 @@ impl Exit {
             _ => {}
         }
         if let Some(ExportError::Variable { .. }) = cause.downcast_ref() {
+            return Some((Self::Usage, None));
+        }
+        if let Some(TopError::Usage { .. } | TopError::Time(_)) = cause.downcast_ref() {
             return Some((Self::Usage, None));
         }
         if let Some(SettingsError::Address(_)) = cause.downcast_ref() {
@@ -146,7 +150,9 @@ mod tests {
             target: "http://127.0.0.1:1/".to_owned(),
             source: io::ErrorKind::ConnectionRefused.into(),
         };
-        let cases: [(Box<dyn Error>, Exit, bool); 13] = [
+        let time = TopError::Time("never".to_owned());
+        let cases: [(Box<dyn Error>, Exit, bool); 14] = [
+            (Box::new(time), Exit::Usage, false),
             (Box::new(away), Exit::Unreachable, false),
             (
                 Box::new(LoadError::Usage("no".to_owned())),

@@ -78,4 +78,5 @@ pub mod query;
 pub mod source;
 pub mod stat;
 pub mod telemetry;
+pub mod top;
 pub mod web;

@@ -27,6 +27,7 @@ fn main() -> Exit {
         Command::Cadvisor(arguments) => commands::cadvisor(&global, arguments),
         Command::Check(arguments) => commands::check(&global, arguments),
         Command::Stat(arguments) => commands::stat(&global, arguments),
+        Command::Top(arguments) => commands::top(&global, arguments),
         Command::Sink(command) => commands::sink(&global, command),
         Command::Auth(command) => auth::auth(command),
         Command::Query(arguments) => commands::query(&global, arguments),

@@ -8,6 +8,7 @@ mod load;
 mod settings;
 mod spelling;
 mod telemetry;
+mod top;
 mod web;
 
 use std::{path::PathBuf, time::Duration};
@@ -23,6 +24,7 @@ pub use load::{LoadArgs, LoadVerb};
 pub use settings::RunArgs;
 pub use spelling::in_our_words;
 pub use telemetry::{PointsTo, TelemetryArgs};
+pub use top::TopArgs;
 pub use web::{RedisAddress, WebArgs};
 
 const EXAMPLES: &str = "\
@@ -35,6 +37,8 @@ Examples:
       What this kernel and these privileges allow, and how to get the rest.
   cgflux stat web --once
       The numbers of the container `web`, now.
+  cgflux top
+      All containers, live on this terminal.
   cgflux query cpu web --since 6h --watch
       A chart of the CPU that `web` used, from InfluxDB, drawn again and again.
   cgflux config check --containers 200
@@ -139,6 +143,13 @@ pub enum Command {
     /// used lately. READ/s and WRITE/s are bytes from and to all disks, RX/s and TX/s bytes of its sockets from and to
     /// all peers. - is what is not given here. Columns that find no room are left out.
     Stat(StatArgs),
+    /// Watch all containers on the terminal: tree, filter, detail with charts; record it, and look at it later
+    ///
+    /// Shows what the running daemon tells, else measures here, which takes root or the rights that `check` tells of. Names
+    /// are made safe, and the terminal is left as it was found. Needs 60 columns and 12 lines; 80 by 24 have all numbers, wider
+    /// ones more.
+    #[command(after_help = top::EXAMPLES)]
+    Top(TopArgs),
     /// Test sinks, and make what they are written to
     #[command(subcommand)]
     Sink(SinkCommand),

@@ -10,6 +10,10 @@ use super::{Answer, GetError, Server, get};
 /// How long a daemon on this machine may take; its answer lies ready in memory.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What to do about a daemon that asks who we are.
+pub const TOKEN: &str =
+    "--token-file names a file that holds one; a socket in http.listen asks root for none";
+
 /// What was said.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reply {
@@ -38,9 +42,7 @@ fn understand(answer: &Answer) -> Reply {
     let reason = body.as_ref().and_then(|it| it.get("error")?.as_str());
     match (answer.status, reason) {
         (503, Some(_)) => Reply::Starting,
-        (401, Some(reason)) => Reply::Refused(format!(
-            "{reason}. --token-file names a file that holds one; a socket in http.listen asks root for none"
-        )),
+        (401, Some(reason)) => Reply::Refused(format!("{reason}. {TOKEN}")),
         (403 | 429, Some(reason)) => Reply::Refused(reason.to_owned()),
         (status, _) => {
             let server = answer
