@@ -22,6 +22,7 @@ mod served;
 mod sink_commands;
 mod socket;
 mod spool;
+mod top;
 mod units;
 
 use std::time::Duration;

@@ -165,6 +165,12 @@ pub(crate) const TABLE: &[Package] = &[
         Some("faketime"),
     ),
     package(
+        "tmux",
+        Need::Tests,
+        "a real terminal to test `top` in",
+        Some("tmux"),
+    ),
+    package(
         "iproute2",
         Need::Tests,
         "network namespaces to test in",
