@@ -19,9 +19,10 @@ Examples:
   cgflux top --once
       A table, once.
 
-Filter:
-  Words that must all be found in a name or image, or label:value for a part of what a label says; besides labels there are
-  name, id, kind, runtime, image, pod, namespace, project, service, unit, slice and path.";
+Filter, as on the page:
+  Words that must all fit: text in a name, image, id, namespace, pod, project or service; label:value for text in a label, or
+  in what goes by name, id, kind, runtime, image, namespace, pod, project, service, unit, slice or path; -word for what must
+  not fit; \"words with spaces\".";
 
 /// What `top` takes.
 #[derive(Args, Clone, Debug)]

@@ -1,8 +1,10 @@
-//! Which entries are shown: words that a person types, which all have to be found. Pure.
+//! Which entries are shown: words that a person types, which must all fit. Their meaning is that of the page's filter
+//! (`http/page/script/filter.js`). Pure.
 
 use crate::stream::Who;
 
-/// Words, each text that is somewhere in the name, or `label:value`, a part of what has that name. Case does not matter.
+/// Words: text that is somewhere in what an entry is called, or `label:value`, text in one thing that is told of it; with `-`
+/// before it what must not be, and in quotes with spaces. Case does not matter.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Filter {
     text: String,
@@ -10,26 +12,33 @@ pub(super) struct Filter {
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum Word {
-    Text(String),
-    Of { what: String, value: String },
+struct Word {
+    /// Whether it must not fit.
+    is_not: bool,
+    /// Where it is looked for; `None`: in all that people call things by.
+    label: Option<String>,
+    value: String,
 }
 
 impl Filter {
     pub(super) fn new(text: &str) -> Self {
-        let words = text.split_whitespace().map(|word| {
-            let word = word.to_lowercase();
-            match word.split_once(':') {
-                Some((what, value)) if !what.is_empty() => Word::Of {
-                    what: what.to_owned(),
-                    value: value.to_owned(),
-                },
-                _ => Word::Text(word),
+        let lower = text.to_lowercase();
+        let mut rest = lower.as_str();
+        let mut words = Vec::new();
+        loop {
+            rest = rest.trim_start();
+            if rest.is_empty() {
+                break;
             }
-        });
+            let (word, behind) = word(rest);
+            if word.label.is_some() || !word.value.is_empty() {
+                words.push(word);
+            }
+            rest = behind;
+        }
         Self {
             text: text.to_owned(),
-            words: words.collect(),
+            words,
         }
     }
 
@@ -43,55 +52,79 @@ impl Filter {
     }
 
     pub(super) fn fits(&self, who: &Who) -> bool {
-        self.words.iter().all(|word| word.fits(who))
+        self.words.iter().all(|word| word.is_not != word.fits(who))
     }
+}
+
+/// The first word of a text that begins with one, and what is behind it.
+fn word(text: &str) -> (Word, &str) {
+    let (is_not, text) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let is_end = |char: char| char.is_whitespace() || matches!(char, '"' | ':');
+    let label = text.split_once(is_end).map(|(label, _)| label);
+    let label = label.filter(|label| !label.is_empty() && text[label.len()..].starts_with(':'));
+    let text = label.map_or(text, |label| &text[label.len() + 1..]);
+    let (value, behind) = match text.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+        None => text.split_at(text.find(char::is_whitespace).unwrap_or(text.len())),
+    };
+    let word = Word {
+        is_not,
+        label: label.map(str::to_owned),
+        value: value.to_owned(),
+    };
+    (word, behind)
 }
 
 impl Word {
     fn fits(&self, who: &Who) -> bool {
-        match self {
-            Self::Text(text) => has(&who.name, text) || is_told(who.image.as_ref(), text),
-            Self::Of { what, value } => of(who, what, value),
-        }
+        let has = |text: &str| text.to_lowercase().contains(&self.value);
+        let Some(label) = &self.label else {
+            let told = [
+                &who.image,
+                &who.id,
+                &who.namespace,
+                &who.pod,
+                &who.project,
+                &who.service,
+            ];
+            return has(&who.name) || told.into_iter().flatten().any(|text| has(text));
+        };
+        let told = match label.as_str() {
+            "name" => return has(&who.name),
+            "kind" => return has(&who.kind),
+            "runtime" => return has(&who.runtime),
+            "short_id" => {
+                return who
+                    .id
+                    .as_ref()
+                    .is_some_and(|id| has(id.get(..12).unwrap_or(id)));
+            }
+            "id" => &who.id,
+            "image" => &who.image,
+            "namespace" => &who.namespace,
+            "pod" => &who.pod,
+            "project" => &who.project,
+            "service" => &who.service,
+            "unit" => &who.unit,
+            "slice" => &who.slice,
+            "path" => &who.path,
+            label => {
+                let mut labels = who.labels.iter();
+                return labels
+                    .any(|(key, text)| is_called(&key.to_lowercase(), label) && has(text));
+            }
+        };
+        told.as_ref().is_some_and(|text| has(text))
     }
 }
 
-/// A word about who it is, else a label of that name. What has a colon and is neither, as an image with its tag, is text.
-fn of(who: &Who, what: &str, value: &str) -> bool {
-    let fixed = match what {
-        "name" => Some(&who.name),
-        "kind" => Some(&who.kind),
-        "runtime" => Some(&who.runtime),
-        _ => None,
-    };
-    if let Some(text) = fixed {
-        return has(text, value);
-    }
-    let told = match what {
-        "id" => &who.id,
-        "image" => &who.image,
-        "namespace" => &who.namespace,
-        "pod" => &who.pod,
-        "project" => &who.project,
-        "service" => &who.service,
-        "unit" => &who.unit,
-        "slice" => &who.slice,
-        "path" => &who.path,
-        label => {
-            let mut labels = who.labels.iter();
-            return labels.any(|(key, text)| key.to_lowercase() == label && has(text, value));
-        }
-    };
-    is_told(told.as_ref(), value)
-}
-
-fn is_told(text: Option<&String>, part: &str) -> bool {
-    text.is_some_and(|text| has(text, part))
-}
-
-/// Whether `part`, which is in lower case, is somewhere in `text`.
-fn has(text: &str, part: &str) -> bool {
-    text.to_lowercase().contains(part)
+/// Whether `label` is a label's name or the last part of it: `tier` is also `com.example.tier`.
+fn is_called(name: &str, label: &str) -> bool {
+    let before = name.strip_suffix(label);
+    before.is_some_and(|before| before.is_empty() || before.ends_with(['.', '/']))
 }
 
 #[cfg(test)]
@@ -99,28 +132,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_words_have_to_be_found() {
+    fn all_words_have_to_fit() {
         let who = Who {
             name: "Web-1".to_owned(),
             kind: "container".to_owned(),
+            id: Some("0123456789abcdef".to_owned()),
             image: Some("nginx:1.27".to_owned()),
             project: Some("shop".to_owned()),
-            labels: [("Tier".to_owned(), "front".to_owned())].into(),
+            labels: [
+                ("Tier".to_owned(), "front".to_owned()),
+                ("com.example.team".to_owned(), "Blue Team".to_owned()),
+            ]
+            .into(),
             ..Who::default()
         };
         for (text, fits) in [
             ("", true),
             ("web", true),
             ("WEB nginx", true),
+            ("shop", true),
+            ("89abcd", true),
             ("web db", false),
             ("tier:front", true),
             ("tier:FR", true),
             ("tier:", true),
+            ("none:", false),
             ("tier:back", false),
+            ("-tier:back", true),
+            ("-web", false),
+            ("web -db", true),
+            ("team:\"blue team\"", true),
+            ("team:\"blue", true),
+            ("\"blue team\"", false),
+            ("eam:blue", false),
             ("project:shop name:1", true),
             ("pod:x", false),
+            ("short_id:abc", false),
+            ("id:abc", true),
             ("image:nginx:1", true),
-            ("::", false),
+            ("-", true),
+            ("kind:container runtime:docker", false),
         ] {
             assert_eq!(Filter::new(text).fits(&who), fits, "{text:?}");
         }

@@ -15,13 +15,16 @@ const KEYS: [(&str, &str); 19] = [
     ),
     (
         "/",
-        "filter: words that must all be found in name or image;",
+        "filter: words that must all fit name, image, id, pod, project …;",
     ),
     (
         "",
-        "label:value in the label, or in name, id, kind, runtime, image, pod,",
+        "label:value a label, or name, id, kind, runtime, image, namespace,",
     ),
-    ("", "namespace, project, service, unit, slice, path"),
+    (
+        "",
+        "pod, project, service, unit, slice, path; -word what is not",
+    ),
     ("< > s S", "sort by another column"),
     ("r", "lowest first"),
     (
