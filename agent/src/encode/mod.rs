@@ -2,7 +2,7 @@
 //!
 //! Pure and infallible: whatever a name contains, the lines are valid. Writing them anywhere is left to `sink`.
 
-mod cadvisor;
+pub mod cadvisor;
 mod encoder;
 mod escape;
 #[cfg(test)]

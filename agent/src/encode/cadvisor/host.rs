@@ -61,24 +61,35 @@ pub(super) fn swap(readings: Readings<'_>) -> Option<u64> {
 
 /// The sum over its interfaces but for those that are left out.
 pub(super) fn on_interfaces(readings: Readings<'_>, metric: &Metric) -> Option<u64> {
-    let is_counted = |labels: &Extra| {
-        let name = label(labels, "interface").unwrap_or_default();
-        !IGNORED_INTERFACES.iter().any(|it| name.starts_with(it))
-    };
+    let is_counted =
+        |labels: &Extra| shows_interface(label(labels, "interface").unwrap_or_default());
     let counted = readings
         .each(metric)
         .filter(|(labels, _)| is_counted(labels));
     counted.map(|(_, value)| value).reduce(u64::saturating_add)
 }
 
+/// Whether an interface of that name is not left out.
+pub(super) fn shows_interface(name: &str) -> bool {
+    !IGNORED_INTERFACES.iter().any(|it| name.starts_with(it))
+}
+
 /// One of its filesystems.
 pub(super) struct Filesystem<'a> {
     /// The device, or the mount point of what is in memory: cAdvisor's name for it.
     pub(super) device: &'a str,
+    /// Where it is mounted.
+    pub(super) mount: &'a str,
     /// Its size in bytes.
     pub(super) limit_bytes: u64,
     /// Bytes that are not free.
     pub(super) usage_bytes: Option<u64>,
+    /// Bytes that may still be written.
+    pub(super) available_bytes: Option<u64>,
+    /// Inodes there may be.
+    pub(super) inodes: Option<u64>,
+    /// Inodes that are left.
+    pub(super) inodes_free: Option<u64>,
 }
 
 /// Its filesystems; of one that is mounted in several places the first mount.
@@ -98,27 +109,11 @@ fn filesystem(samples: &[Sample]) -> Option<Filesystem<'_>> {
     let is_in_memory = label(labels, "fstype") == Some("tmpfs");
     Some(Filesystem {
         device: label(labels, if is_in_memory { "mount" } else { "device" })?,
+        mount: label(labels, "mount")?,
         limit_bytes,
         usage_bytes: free_bytes.map(|free_bytes| limit_bytes.saturating_sub(free_bytes)),
+        available_bytes: readings.integer(&catalog::HOST_FS_AVAILABLE),
+        inodes: readings.integer(&catalog::HOST_FS_INODES),
+        inodes_free: readings.integer(&catalog::HOST_FS_INODES_FREE),
     })
-}
-
-/// What it has one number of, by the names of the driver.
-pub(super) fn values(readings: Readings<'_>) -> [(&'static str, Option<u64>); 11] {
-    [
-        ("cpu_usage_total", readings.sum_of(&CPU_USED)),
-        ("cpu_usage_user", readings.sum_of(&CPU_USER)),
-        ("cpu_usage_system", readings.sum_of(&CPU_SYSTEM)),
-        ("memory_usage", memory(readings)),
-        ("memory_cache", readings.sum_of(&CACHE)),
-        ("memory_rss", readings.integer(&catalog::HOST_MEM_ANON)),
-        ("memory_swap", swap(readings)),
-        (
-            "memory_mapped_file",
-            readings.integer(&catalog::HOST_MEM_MAPPED),
-        ),
-        ("memory_limit", readings.integer(&catalog::HOST_MEM_TOTAL)),
-        ("oom_events", readings.integer(&catalog::HOST_OOM_KILLS)),
-        ("threads", readings.integer(&catalog::HOST_TASKS)),
-    ]
 }

@@ -22,6 +22,7 @@ use std::borrow::Cow;
 use super::{
     host::{self, Filesystem},
     named,
+    numbers::Number,
 };
 use crate::{
     config::Schema,
@@ -51,25 +52,26 @@ pub(in crate::encode) const TAGS: [&str; 7] = [
 /// The one field of every point.
 pub(in crate::encode) const FIELD: &str = "value";
 
-/// What a container has one number of.
-const VALUES: [(&str, &Metric); 17] = [
-    ("cpu_usage_total", &catalog::CPU_USAGE),
-    ("cpu_usage_user", &catalog::CPU_USER),
-    ("cpu_usage_system", &catalog::CPU_SYSTEM),
-    ("cpu_cfs_periods", &catalog::CPU_PERIODS),
-    ("cpu_cfs_throttled_periods", &catalog::CPU_THROTTLED_PERIODS),
-    ("cpu_cfs_throttled_time", &catalog::CPU_THROTTLED),
-    ("memory_usage", &catalog::MEMORY_USAGE),
-    ("memory_max_usage", &catalog::MEMORY_PEAK),
-    ("memory_cache", &catalog::FILE),
-    ("memory_rss", &catalog::ANON),
-    ("memory_swap", &catalog::SWAP),
-    ("memory_working_set", &catalog::WORKING_SET),
-    ("memory_limit", &catalog::MEMORY_LIMIT),
-    ("memory_failcnt", &catalog::LIMIT_EVENTS),
-    ("oom_events", &catalog::OOM_KILLS),
-    ("threads", &catalog::PIDS),
-    ("threads_max", &catalog::PIDS_LIMIT),
+/// What a container or the host as a whole has one number of.
+const VALUES: [(&str, Number); 18] = [
+    ("cpu_usage_total", Number::CpuTotal),
+    ("cpu_usage_user", Number::CpuUser),
+    ("cpu_usage_system", Number::CpuSystem),
+    ("cpu_cfs_periods", Number::CfsPeriods),
+    ("cpu_cfs_throttled_periods", Number::CfsThrottledPeriods),
+    ("cpu_cfs_throttled_time", Number::CfsThrottledTime),
+    ("memory_usage", Number::MemoryUsage),
+    ("memory_max_usage", Number::MemoryMaxUsage),
+    ("memory_cache", Number::MemoryCache),
+    ("memory_rss", Number::MemoryRss),
+    ("memory_swap", Number::MemorySwap),
+    ("memory_mapped_file", Number::MemoryMappedFile),
+    ("memory_working_set", Number::MemoryWorkingSet),
+    ("memory_limit", Number::MemoryLimit),
+    ("memory_failcnt", Number::MemoryFailcnt),
+    ("oom_events", Number::OomEvents),
+    ("threads", Number::Threads),
+    ("threads_max", Number::ThreadsMax),
 ];
 
 /// What is summed over a container's peers.
@@ -149,8 +151,8 @@ impl CadvisorEncoder {
                 write_value(&mut self.page, measurement, tags, value, point.wall_ns);
             }
         };
-        for (measurement, metric) in VALUES {
-            write(measurement, &[], readings.integer(metric));
+        for (measurement, number) in VALUES {
+            write(measurement, &[], number.of_entry(readings));
         }
         for (measurement, metric) in TRAFFIC {
             write(measurement, &[], readings.on_networks(metric));
@@ -176,8 +178,8 @@ impl CadvisorEncoder {
                 write_value(&mut self.page, measurement, &tags, value, shipment.wall_ns);
             }
         };
-        for (measurement, value) in host::values(readings) {
-            write(measurement, &[], value);
+        for (measurement, number) in VALUES {
+            write(measurement, &[], number.of_host(readings));
         }
         for (measurement, metric) in HOST_TRAFFIC {
             write(measurement, &[], host::on_interfaces(readings, metric));
@@ -194,6 +196,7 @@ impl CadvisorEncoder {
             device,
             limit_bytes,
             usage_bytes,
+            ..
         } in host::filesystems(shipment.host)
         {
             let extra = |what| {

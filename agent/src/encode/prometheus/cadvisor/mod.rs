@@ -8,7 +8,6 @@ mod table;
 mod tests;
 
 use crate::{
-    container::{Container, Kind as EntryKind, Share},
     metrics::{
         Metric, Sample, Value,
         catalog::{self, Families, Family, Kind, Unit},
@@ -17,6 +16,7 @@ use crate::{
     snapshot::Timestamp,
 };
 pub(super) use table::RULES;
+pub(super) use crate::encode::cadvisor::{ROOT, shows};
 
 /// Interfaces of the host that cAdvisor leaves out, by how their names begin: what they carry passes another one, too.
 const INNER_INTERFACES: [&str; 4] = ["lo", "veth", "docker", "nerdctl"];
@@ -101,16 +101,6 @@ pub(super) struct Series<'a> {
     pub(super) by: Option<(&'static str, [&'a str; 2])>,
     pub(super) value: u64,
     pub(super) unit: Unit,
-}
-
-/// `/` is cAdvisor's name for the host as a whole.
-pub(super) const ROOT: &str = "/";
-
-/// Whether an entry stands under cAdvisor's names. `_host` does not: cAdvisor's `/` is everything, that is what is in no
-/// other entry. Nor does `_other`, which is no cgroup.
-pub(super) fn shows(container: &Container) -> bool {
-    !matches!(container.kind(), EntryKind::Host | EntryKind::Other)
-        && container.share() != Share::Other
 }
 
 impl Rule {

@@ -4,7 +4,10 @@
 //! Left out is what cAdvisor copies from the host's disks into every container, and what we do not measure.
 
 use super::{By, Part, Rule, Term};
-use crate::metrics::{Metric, catalog};
+use crate::{
+    encode::cadvisor,
+    metrics::{Metric, catalog},
+};
 
 /// CPU time of the root cgroup, as the kernel adds it up (`root_cgroup_cputime` in kernel/cgroup/rstat.c, Linux 6.12).
 const HOST_CPU: &[&Metric] = &[
@@ -33,10 +36,7 @@ const HOST_PAGE_CACHE: &[&Metric] = &[
 /// interfaces are not told apart.
 const ALL_INTERFACES: &[(&str, &str)] = &[("interface", "_all")];
 
-const VERSION: &[(&str, &str)] = &[(
-    "cadvisorVersion",
-    concat!("cgflux-", env!("CARGO_PKG_VERSION")),
-)];
+const VERSION: &[(&str, &str)] = &[("cadvisorVersion", cadvisor::VERSION)];
 
 /// In the order of publication.
 pub(in super::super) static RULES: &[Rule] = &[
