@@ -6,11 +6,14 @@
 pub mod bandwidth_files;
 pub mod block_devices;
 pub mod block_files;
+pub mod census;
 mod cgroup_file;
 pub mod cgroup_tree;
 pub mod cpu_files;
 pub mod docker_api;
+pub mod inventory;
 pub mod layer_space;
+pub mod limits;
 pub mod machine;
 pub mod machine_id;
 pub mod memory_files;

@@ -39,6 +39,20 @@ pub fn interfaces(pid: u32) -> io::Result<(Interfaces, Names)> {
     parse_interfaces(&table).ok_or_else(|| io::Error::other("not in its documented form"))
 }
 
+/// What one interface counted since it was made: bytes, packets, errors and drops received, and the same sent.
+pub type Counters = [u64; 8];
+
+/// The interfaces of a process's namespace by name, the loopback left out.
+pub fn each_interface(pid: u32) -> io::Result<Vec<(String, Counters)>> {
+    let table = read(pid, "dev")?;
+    let rows: Option<Vec<_>> = rows(&table).collect();
+    let rows = rows.ok_or_else(|| io::Error::other("not in its documented form"))?;
+    let others = rows.into_iter().filter(|(name, _)| *name != "lo");
+    Ok(others
+        .map(|(name, counters)| (name.to_owned(), counters))
+        .collect())
+}
+
 /// The addresses of a process's namespace, but those of its loopback interface.
 pub fn addresses(pid: u32) -> io::Result<Vec<IpAddr>> {
     let mut addresses = parse_fib_trie(&read(pid, "fib_trie")?);
@@ -59,29 +73,47 @@ fn read(pid: u32, file: &str) -> io::Result<String> {
     Ok(text)
 }
 
-/// `/proc/net/dev`: two lines of heads, then for each interface eight numbers received and eight sent
-/// (`dev_seq_printf_stats` in net/core/net-procfs.c, Linux 6.12).
 fn parse_interfaces(table: &str) -> Option<(Interfaces, Names)> {
     let mut interfaces = Interfaces::default();
     let mut names = DefaultHasher::new();
-    for line in table.lines().skip(2) {
-        // A name may have colons of its own: an alias.
-        let (name, counters) = line.rsplit_once(':')?;
-        let mut numbers = counters.split_ascii_whitespace().map(str::parse);
-        let mut number = |skipped| numbers.nth(skipped)?.ok();
+    for row in rows(table) {
+        let (name, [rx_bytes, rx_packets, _, _, tx_bytes, tx_packets, _, _]) = row?;
         let traffic = Traffic {
-            rx_bytes: number(0)?,
-            rx_packets: number(0)?,
-            tx_bytes: number(6)?,
-            tx_packets: number(0)?,
+            rx_bytes,
+            rx_packets,
+            tx_bytes,
+            tx_packets,
         };
         name.hash(&mut names);
-        match name.trim() {
+        match name {
             "lo" => interfaces.loopback += &traffic,
             _ => interfaces.others += &traffic,
         }
     }
     Some((interfaces, Names(names.finish())))
+}
+
+/// `/proc/net/dev`: two lines of heads, then for each interface eight numbers received and eight sent
+/// (`dev_seq_printf_stats` in net/core/net-procfs.c, Linux 6.12), of which the first four are bytes, packets, errors and
+/// drops. `None` for a line that is none of these.
+fn rows(table: &str) -> impl Iterator<Item = Option<(&str, Counters)>> {
+    table.lines().skip(2).map(|line| {
+        // A name may have colons of its own: an alias.
+        let (name, counters) = line.rsplit_once(':')?;
+        let mut numbers = counters.split_ascii_whitespace().map(str::parse);
+        let mut number = |skipped| numbers.nth(skipped)?.ok();
+        let counters = [
+            number(0)?,
+            number(0)?,
+            number(0)?,
+            number(0)?,
+            number(4)?,
+            number(0)?,
+            number(0)?,
+            number(0)?,
+        ];
+        Some((name.trim(), counters))
+    })
 }
 
 /// `/proc/net/fib_trie`: leaves `|-- address`, each followed by what it is good for, as `/32 host LOCAL`
