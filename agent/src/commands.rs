@@ -45,7 +45,9 @@ pub(crate) fn resolve(global: &Global, run: &RunArgs) -> anyhow::Result<Resolved
 fn resolve_cadvisor(global: &Global, meant: &Meant) -> anyhow::Result<Resolved> {
     let mut flags = global.settings();
     flags.extend(meant.flags.iter().cloned());
-    settle(global, flags, meant.predecessor.clone())
+    let mut resolved = settle(global, flags, meant.predecessor.clone())?;
+    resolved.config.stands_in = true;
+    Ok(resolved)
 }
 
 fn settle(

@@ -34,6 +34,7 @@ pub mod loss;
 pub mod encode;
 
 pub mod live;
+pub mod recent;
 pub mod stream;
 
 pub mod budget;

@@ -7,7 +7,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::{BuildError, DRAIN, Points};
+use super::{BuildError, DRAIN, Points, around::Surroundings};
 use crate::{
     accounts::Accounts,
     clock,
@@ -15,8 +15,13 @@ use crate::{
     encode::{Tagging, intake::Intake},
     handover,
     host::process,
-    http::{self, Certificate, Door, Server, SettingNames, SocketFile, Wanted, points},
+    http::{
+        self, Certificate, Door, Server, SettingNames, SocketFile, Wanted,
+        cadvisor::{Recorder, around::Around},
+        points,
+    },
     live::{Limits, Live},
+    recent::Recent,
     self_stats::SelfStats,
     sink::Sink,
     tls,
@@ -26,6 +31,8 @@ use crate::{
 pub(super) struct Page {
     pub(super) doors: Vec<Door>,
     pub(super) server: Server,
+    /// Keeps what cAdvisor's clients ask for.
+    pub(super) recorder: Recorder,
     pub(super) keys: Keys,
     /// What all its paths begin with.
     pub(super) prefix: String,
@@ -125,9 +132,18 @@ pub(super) fn page(
         Arc::clone(stats),
         Arc::new(clock::boot_ns),
     );
+    let recent = Arc::new(Recent::new(config.stands_in));
+    let around: Arc<dyn Around> = Arc::new(Surroundings::new());
+    let recorder = Recorder::new(
+        Arc::clone(live),
+        Arc::clone(&recent),
+        Arc::clone(&around),
+        Arc::new(clock::boot_ns),
+    );
     Ok(Page {
         doors,
-        server,
+        server: server.with_cadvisor(recent, around),
+        recorder,
         keys: Keys {
             certificate,
             allowed: allow,

@@ -1,5 +1,6 @@
 //! The daemon: build it, then run it. Building can fail, running ends only by a signal or a fault.
 
+mod around;
 mod listeners;
 
 use std::{
@@ -281,6 +282,8 @@ impl App {
             let until = stopping.clone();
             keys = Some(page.keys);
             let (server, doors) = (page.server, page.doors);
+            // What it keeps is nothing to finish.
+            idle.spawn(page.recorder.run(stopping.clone()));
             tasks.spawn(async move {
                 let cut = server.run(doors, until).await;
                 ("http".to_owned(), format!("{cut} connections were cut off"))

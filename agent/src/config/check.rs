@@ -53,6 +53,7 @@ pub fn resolve(around: &Surroundings<'_>) -> Result<Resolved, Complaints> {
                 sinks,
                 log,
                 state_dir,
+                stands_in: false,
             },
             settings: reader.settings,
             warnings,

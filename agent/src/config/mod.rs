@@ -125,6 +125,8 @@ pub struct Config {
     pub log: Log,
     /// Folder for what must survive a restart; absolute.
     pub state_dir: PathBuf,
+    /// Whether it runs by cAdvisor's command line, and will be asked for what cAdvisor keeps.
+    pub stands_in: bool,
 }
 
 /// What is measured, how often, and from where.

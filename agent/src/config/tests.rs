@@ -78,6 +78,7 @@ fn an_empty_configuration_is_the_built_in_one() {
             sinks: Vec::new(),
             log: Log::default(),
             state_dir: PathBuf::from("/var/lib/cgflux"),
+            stands_in: false,
         }
     );
 }

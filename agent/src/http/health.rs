@@ -9,9 +9,9 @@ use super::{
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Alive: this was answered.
+/// Alive: this was answered. In cAdvisor's two letters, which some compare with.
 pub(super) fn alive() -> Response<Body> {
-    reply::whole(StatusCode::OK, TEXT, "ok\n")
+    reply::whole(StatusCode::OK, TEXT, "ok")
 }
 
 /// Ready: there is a batch, and it is younger than three intervals.

@@ -9,6 +9,7 @@
 mod access;
 mod api;
 mod attempts;
+pub mod cadvisor;
 mod doors;
 mod guard;
 mod health;
@@ -37,6 +38,7 @@ use tokio::sync::{Semaphore, watch};
 
 use access::Verdict;
 use attempts::Attempts;
+use cadvisor::around::{Around, Nothing};
 pub use doors::{Certificate, Door, Place};
 use doors::{Doors, Peer};
 use reply::Body;
@@ -49,6 +51,7 @@ use crate::{
     encode::prometheus::AllowedLabels,
     live::Live,
     metrics::choice::Choice,
+    recent::Recent,
     self_stats::{Denied, HttpStats, SelfStats},
 };
 
@@ -114,7 +117,7 @@ pub type Allowed = watch::Receiver<Option<Arc<Accounts>>>;
 
 /// The server, ready to run.
 pub struct Server {
-    context: Arc<Context>,
+    context: Context,
 }
 
 /// What a request is answered from.
@@ -130,10 +133,12 @@ struct Context {
     attempts: Attempts,
     /// One permit a live watcher.
     watchers: Arc<Semaphore>,
+    cadvisor: cadvisor::State,
 }
 
 impl Server {
-    /// A server that answers from `live` and `stats` whoever is `allowed` to ask.
+    /// A server that answers from `live` and `stats` whoever is `allowed` to ask, and knows nothing of the machine around
+    /// it.
     pub fn new(
         settings: Settings,
         allowed: Allowed,
@@ -142,7 +147,7 @@ impl Server {
         clock: BootClock,
     ) -> Self {
         Self {
-            context: Arc::new(Context {
+            context: Context {
                 labels: AllowedLabels::new(&settings.labels),
                 guard: guard::Guard::new(&settings.hosts),
                 watchers: Arc::new(Semaphore::new(settings.watchers)),
@@ -153,59 +158,87 @@ impl Server {
                 live,
                 stats,
                 clock,
-            }),
+                cadvisor: cadvisor::State::new(Arc::new(Recent::new(false)), Arc::new(Nothing)),
+            },
         }
+    }
+
+    /// The same that tells by cAdvisor's API what is around it, and what `recent` has of the last minutes.
+    #[must_use]
+    pub fn with_cadvisor(mut self, recent: Arc<Recent>, around: Arc<dyn Around>) -> Self {
+        self.context.cadvisor = cadvisor::State::new(recent, around);
+        self
     }
 
     /// Serves whoever comes in by `doors` until `stop` says true or its sender is gone, then lets answers under way finish
     /// within [`Limits::drain`]. Returns how many connections had to be cut.
     pub async fn run(self, doors: Vec<Door>, stop: watch::Receiver<bool>) -> usize {
-        let context = self.context;
+        let context = Arc::new(self.context);
         let limits = context.settings.limits;
         let stopping = stop.clone();
         let doors = Doors::new(doors, Arc::clone(&context.http_stats));
         let answer = move |request: Request<Incoming>, peer| {
-            let answer = answer(&context, &request, peer, &stopping);
-            async move { answer }
+            answer(Arc::clone(&context), request, peer, stopping.clone())
         };
         serving::run(doors, limits, Bodies::Large, stop, answer).await
     }
 }
 
-/// Answers, or says why not. It takes no await: all there is to say is in memory.
-fn answer(
-    context: &Arc<Context>,
-    request: &Request<Incoming>,
+/// Answers, or says why not. It takes no await but for cAdvisor's API: all else there is to say is in memory.
+async fn answer(
+    context: Arc<Context>,
+    request: Request<Incoming>,
     peer: Peer,
-    stop: &watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> Response<Body> {
+    let (route, path) = match passed(&context, &request, peer) {
+        Ok(passed) => passed,
+        Err(refusal) => return refusal,
+    };
+    let answer = route.answer(&routes::Asked {
+        context: &context,
+        request: &request,
+        path,
+        stop: &stop,
+    });
+    match answer {
+        Some(answer) => answer,
+        None => {
+            let path = path.to_owned();
+            cadvisor::answer(context, &path, request, stop).await
+        }
+    }
+}
+
+/// The route of a request that may be answered, and its path without the prefix.
+#[expect(
+    clippy::result_large_err,
+    reason = "the refusal is the answer and moves on as it is"
+)]
+fn passed<'r>(
+    context: &Context,
+    request: &'r Request<Incoming>,
+    peer: Peer,
+) -> Result<(&'static routes::Route, &'r str), Response<Body>> {
     let local = match peer {
         Peer::Tcp { local, .. } if context.allowed.borrow().is_none() => Some(local),
         Peer::Tcp { .. } | Peer::Unix => None,
     };
-    if let Err(refusal) = context.guard.check(request, local) {
+    context.guard.check(request, local).inspect_err(|_| {
         context.http_stats.denied(Denied::Host).add(1);
-        return refusal;
-    }
+    })?;
     let Some(path) = request.uri().path().strip_prefix(&context.settings.prefix) else {
-        return routes::nowhere(&context.settings.prefix);
+        return Err(routes::nowhere(&context.settings.prefix));
     };
     if path.is_empty() {
-        return reply::moved(&format!("{}/", context.settings.prefix));
+        return Err(reply::moved(&format!("{}/", context.settings.prefix)));
     }
     if !path.starts_with('/') {
-        return routes::nowhere(&context.settings.prefix);
+        return Err(routes::nowhere(&context.settings.prefix));
     }
     let route = routes::find(path);
-    if let Err(refusal) = admit(context, route, request, peer) {
-        return refusal;
-    }
-    route.answer(&routes::Asked {
-        context,
-        request,
-        path,
-        stop,
-    })
+    admit(context, route, request, peer)?;
+    Ok((route, path))
 }
 
 /// Lets a request pass by who asks, or says why not.

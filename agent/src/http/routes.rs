@@ -10,6 +10,7 @@
 //! | `/api/v1/events` | view | what happened last | `api.rs` |
 //! | `/api/v1/status` | view | how delivery stands | `api.rs` |
 //! | `/api/v1/live` | view | a server-sent event each tick | `live.rs` |
+//! | `/api/v1.0/…` to `/api/v2.1/…`, `/validate/`, `/containers/…`, `/docker/…` | view | as cAdvisor | `cadvisor/` |
 //! | `/`, `/assets/…` | view | the live page and its parts | `page/` |
 
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use tokio::sync::watch;
 use super::{
     Context,
     access::Need,
-    api, health, live, page,
+    api, cadvisor, health, live, page,
     reply::{self, Body},
 };
 use crate::accounts::Role;
@@ -45,7 +46,8 @@ pub(super) struct Route {
     path: &'static str,
     methods: Methods,
     need: Need,
-    answer: fn(&Asked<'_>) -> Response<Body>,
+    /// `None` where cAdvisor's API answers.
+    answer: Option<fn(&Asked<'_>) -> Response<Body>>,
 }
 
 /// What a route may be asked by.
@@ -53,13 +55,15 @@ pub(super) struct Route {
 enum Methods {
     /// GET and HEAD.
     Get,
+    /// And POST, where cAdvisor's clients send what they ask for in a body. It changes nothing.
+    Cadvisors,
 }
 
 const SCRAPE: Need = Need::Role(Role::Scrape);
 const VIEW: Need = Need::Role(Role::View);
 
 /// The first one that fits answers.
-static ROUTES: [Route; 8] = [
+static ROUTES: [Route; 20] = [
     Route::get("/healthz", Need::Nothing, |_| health::alive()),
     Route::get("/readyz", SCRAPE, |it| health::ready(it.context)),
     Route::get("/metrics", SCRAPE, |it| {
@@ -77,6 +81,19 @@ static ROUTES: [Route; 8] = [
     Route::get("/api/v1/live", VIEW, |it| {
         live::stream(it.context, it.request, it.stop.clone())
     }),
+    // Without a point the version is ours.
+    Route::get("/api/v1", VIEW, |it| page::asset(it.path, it.request)),
+    Route::get("/api/v1/", VIEW, |it| page::asset(it.path, it.request)),
+    Route::cadvisors("/api"),
+    Route::cadvisors("/api/"),
+    Route::cadvisors("/validate"),
+    Route::cadvisors("/validate/"),
+    Route::cadvisors("/containers"),
+    Route::cadvisors("/containers/"),
+    Route::cadvisors("/docker"),
+    Route::cadvisors("/docker/"),
+    Route::cadvisors("/podman"),
+    Route::cadvisors("/podman/"),
 ];
 
 /// Everything else: the page, or nothing. Strangers are not told which.
@@ -99,7 +116,16 @@ impl Route {
             path,
             methods: Methods::Get,
             need,
-            answer,
+            answer: Some(answer),
+        }
+    }
+
+    const fn cadvisors(path: &'static str) -> Self {
+        Self {
+            path,
+            methods: Methods::Cadvisors,
+            need: VIEW,
+            answer: None,
         }
     }
 
@@ -108,18 +134,19 @@ impl Route {
         self.need
     }
 
-    /// Answers, or says by what method it may be asked.
-    pub(super) fn answer(&self, asked: &Asked<'_>) -> Response<Body> {
-        if self.methods.have(asked.request.method()) {
-            return (self.answer)(asked);
+    /// Answers, or says by what method it may be asked; `None` where cAdvisor's API is to answer.
+    pub(super) fn answer(&self, asked: &Asked<'_>) -> Option<Response<Body>> {
+        let methods = self.methods.of(asked.path);
+        if methods.contains(asked.request.method()) {
+            return self.answer.map(|answer| answer(asked));
         }
-        let (allowed, reason) = match self.methods {
-            Methods::Get => ("GET, HEAD", "only GET and HEAD are answered"),
-        };
-        let mut refusal = reply::refusal(StatusCode::METHOD_NOT_ALLOWED, reason);
-        let allowed = HeaderValue::from_static(allowed);
-        refusal.headers_mut().insert(header::ALLOW, allowed);
-        refusal
+        let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        let reason = format!("only {} are answered", names.join(" and "));
+        let mut refusal = reply::refusal(StatusCode::METHOD_NOT_ALLOWED, &reason);
+        if let Ok(allowed) = HeaderValue::from_str(&names.join(", ")) {
+            refusal.headers_mut().insert(header::ALLOW, allowed);
+        }
+        Some(refusal)
     }
 
     fn fits(&self, path: &str) -> bool {
@@ -132,9 +159,12 @@ impl Route {
 }
 
 impl Methods {
-    fn have(self, method: &Method) -> bool {
+    /// By which methods a path of the route may be asked.
+    fn of(self, path: &str) -> &'static [Method] {
+        const ALL: [Method; 3] = [Method::GET, Method::HEAD, Method::POST];
         match self {
-            Self::Get => matches!(*method, Method::GET | Method::HEAD),
+            Self::Cadvisors if cadvisor::takes_body(path) => &ALL,
+            Self::Get | Self::Cadvisors => &ALL[..2],
         }
     }
 }
@@ -170,6 +200,10 @@ mod tests {
             ("/api/v1/containers/web", "/api/v1/containers/"),
             ("/api/v1/containersweb", "/"),
             ("/api/v1/live", "/api/v1/live"),
+            ("/api/v1/lives", "/api/v1/"),
+            ("/api/v1.0/containers", "/api/"),
+            ("/docker/web", "/docker/"),
+            ("/dockers", "/"),
         ] {
             assert_eq!(find(path).path, route, "{path}");
         }

@@ -16,8 +16,6 @@ use super::{
 };
 use assets::{Asset, Served};
 
-/// Where cAdvisor's pages of containers are.
-const BELOW: [&str; 2] = ["/containers/", "/docker/"];
 /// Names in a path; a longer one is nobody's.
 const DEEPEST: usize = 64;
 
@@ -25,14 +23,13 @@ const DEEPEST: usize = 64;
 pub(super) fn asset(path: &str, request: &Request<Incoming>) -> Response<Body> {
     match assets::all().find(|(asset, _)| asset.path == path) {
         Some((asset, served)) => sent(asset, served, request),
-        None if BELOW.iter().any(|it| path.starts_with(it)) => below(path, request),
         None => reply::refusal(StatusCode::NOT_FOUND, "there is no such page"),
     }
 }
 
 /// The page at a path below the root, as cAdvisor's own pages are: its parts and the API are found from there by a base.
 /// Nothing of the path but its depth gets into the text; the script reads it from the address.
-fn below(path: &str, request: &Request<Incoming>) -> Response<Body> {
+pub(super) fn below(path: &str, request: &Request<Incoming>) -> Response<Body> {
     const HEAD: &str = "<head>\n";
     let mut response = asset(assets::PAGE.path, request);
     if response.status() == StatusCode::OK {

@@ -13,7 +13,7 @@ use crate::{
 #[tokio::test]
 async fn ready_means_a_batch_younger_than_three_intervals() {
     let server = Running::start(Settings::default()).await;
-    assert_eq!(server.get("/healthz").await.body, "ok\n");
+    assert_eq!(server.get("/healthz").await.body, "ok");
     for path in [
         "/readyz",
         "/metrics",
