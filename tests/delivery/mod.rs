@@ -3,6 +3,7 @@
 mod arrival;
 mod asked;
 mod cadvisor;
+mod cadvisor_api;
 mod command_line;
 mod ending;
 mod gaps;

@@ -9,6 +9,7 @@ mod ask;
 mod bench;
 mod build;
 mod build_ebpf;
+mod cadvisor;
 mod cargo;
 mod cgroup;
 mod check;

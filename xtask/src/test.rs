@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    build_ebpf,
+    build_ebpf, cadvisor,
     cargo::{self, Executable},
     command, containers, dashboards, dist, elevate, guard,
     guest::{self, Guest},
@@ -52,6 +52,7 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
     build_ebpf::build(session)?;
     influxd::offer(session, full);
     containers::offer(session, filter)?;
+    cadvisor::offer(session, filter);
     session.output.step("Tests");
     let mut built = cargo::build(session, &["test", "--workspace", "--tests", "--no-run"])?;
     // Cargo names them in the order in which they happened to be ready.

@@ -13,7 +13,12 @@ use crate::{
         Part, PartKind,
         api::{Disks, Limits, Machine, Process, System},
     },
-    host::{census, cgroup_tree::{Layout, Mode}, inventory::Inventory, limits, netns},
+    host::{
+        census,
+        cgroup_tree::{Layout, Mode},
+        inventory::Inventory,
+        limits, netns,
+    },
     http::cadvisor::around::Around,
 };
 
@@ -97,7 +102,9 @@ impl Around for Surroundings {
 
     fn device_of(&self, uuid: &str) -> Option<String> {
         // It becomes the name of a file.
-        let is_id = uuid.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-');
+        let is_id = uuid
+            .bytes()
+            .all(|it| it.is_ascii_alphanumeric() || it == b'-');
         let link = fs::canonicalize(Path::new(BY_UUID).join(uuid)).ok();
         link.filter(|_| is_id && !uuid.is_empty())
             .map(|device| device.display().to_string())

@@ -11,7 +11,7 @@ use std::{
 use procfs::process::{Process as ProcProcess, Stat};
 
 use super::cgroup_tree::{Layout, first_process};
-use crate::{container::CgroupId, encode::cadvisor::api::Process};
+use crate::encode::cadvisor::api::Process;
 
 /// Processes that are told of one cgroup; of more the first by their numbers.
 const MOST_PROCESSES: usize = 4_096;
@@ -49,9 +49,10 @@ pub fn processes(layout: &Layout, path: &str, now: SystemTime) -> io::Result<Vec
             virtual_size: stat.vsize,
             status: status(&stat),
             running_time: running_time(machine.cpu_time(&stat)),
-            cgroup_path: match is_all {
-                true => cgroup_of(layout, pid).unwrap_or_default(),
-                false => String::new(),
+            cgroup_path: if is_all {
+                cgroup_of(layout, pid).unwrap_or_default()
+            } else {
+                String::new()
             },
             fd_count: open_files(pid),
             psr: stat.processor.unwrap_or(0),
@@ -74,14 +75,6 @@ pub fn started_ns(layout: &Layout, path: &str) -> Option<i64> {
 /// A process of an entry, for what is to be read through one.
 pub fn process_of(layout: &Layout, path: &str) -> Option<u32> {
     first_process(&layout.accounting().folder(path), true)
-}
-
-/// Whether the cgroup at `path` still is that one.
-pub fn is_there(layout: &Layout, path: &str, cgroup: CgroupId) -> bool {
-    layout
-        .accounting()
-        .id_of(path)
-        .is_ok_and(|found| found == cgroup)
 }
 
 fn of(layout: &Layout, path: &str) -> io::Result<Vec<u32>> {
@@ -276,6 +269,9 @@ mod tests {
         assert!(own.rss > 0 && own.virtual_size > own.rss, "{own:?}");
         assert!(own.fd_count.is_some_and(|count| count > 2), "{own:?}");
         assert!(own.cgroup_path.starts_with('/'), "{own:?}");
-        assert!(own.status.contains('l') || own.status.starts_with('R'), "{own:?}");
+        assert!(
+            own.status.contains('l') || own.status.starts_with('R'),
+            "{own:?}"
+        );
     }
 }

@@ -48,7 +48,9 @@ impl Inventory {
         let of_cpus = |key: &str| {
             let lines = cpuinfo.lines().filter_map(|line| line.split_once(':'));
             let key = key.to_owned();
-            lines.filter_map(move |(name, value)| (name.trim() == key).then(|| value.trim()))
+            lines
+                .filter(move |(name, _)| name.trim() == key)
+                .map(|(_, value)| value.trim())
         };
         let topology = self.topology();
         let cores = || topology.iter().flat_map(|node| &node.cores);
@@ -119,7 +121,9 @@ impl Inventory {
                 continue;
             };
             let socket = number(&folder.join("topology/physical_package_id")).unwrap_or(0);
-            let at = numbered(&folder, "node").first().map_or(0, |(node, _)| *node);
+            let at = numbered(&folder, "node")
+                .first()
+                .map_or(0, |(node, _)| *node);
             let node: &mut Node = known.entry(at).or_default();
             node.node_id = at;
             let (core_id, socket_id) = (small(core_id), small(socket));
@@ -301,9 +305,15 @@ mod tests {
         for cpu in ["0", "1"] {
             let cpu_folder = format!("sys/devices/system/cpu/cpu{cpu}");
             put(&format!("{cpu_folder}/node0/x"), "");
-            put(&format!("{cpu_folder}/topology/core_id"), &format!("{cpu}\n"));
+            put(
+                &format!("{cpu_folder}/topology/core_id"),
+                &format!("{cpu}\n"),
+            );
             put(&format!("{cpu_folder}/topology/physical_package_id"), "0\n");
-            put(&format!("{cpu_folder}/topology/thread_siblings_list"), &format!("{cpu}\n"));
+            put(
+                &format!("{cpu_folder}/topology/thread_siblings_list"),
+                &format!("{cpu}\n"),
+            );
             for (index, kind, size, level, shared) in [
                 ("0", "Data", "32K", "1", cpu),
                 ("1", "Unified", "32768K", "3", "0-1"),
@@ -315,14 +325,23 @@ mod tests {
                 put(&format!("{cache}/shared_cpu_list"), shared);
             }
         }
-        put("sys/devices/system/node/node0/meminfo", "Node 0 MemTotal:  1000 kB\n");
+        put(
+            "sys/devices/system/node/node0/meminfo",
+            "Node 0 MemTotal:  1000 kB\n",
+        );
         put("sys/devices/system/node/node0/distance", "10\n");
         put("sys/block/vda/dev", "254:0\n");
         put("sys/block/vda/size", "2048\n");
         put("sys/block/vda/queue/scheduler", "none [mq-deadline] bfq\n");
         put("sys/block/loop0/dev", "7:0\n");
-        put("proc/cpuinfo", "vendor_id\t: GenuineIntel\ncpu MHz\t\t: 2445.430\n");
-        put("etc/os-release", "NAME=x\nPRETTY_NAME=\"Debian GNU/Linux 12\"\n");
+        put(
+            "proc/cpuinfo",
+            "vendor_id\t: GenuineIntel\ncpu MHz\t\t: 2445.430\n",
+        );
+        put(
+            "etc/os-release",
+            "NAME=x\nPRETTY_NAME=\"Debian GNU/Linux 12\"\n",
+        );
         let inventory = Inventory {
             sys: folder.path().join("sys"),
             proc: folder.path().join("proc"),

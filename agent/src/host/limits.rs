@@ -78,7 +78,10 @@ mod tests {
     #[test]
     fn no_limit_is_the_greatest_number() {
         assert_eq!(bytes("max"), Some(UNLIMITED));
-        assert_eq!(bytes("9223372036854771712"), Some(9_223_372_036_854_771_712));
+        assert_eq!(
+            bytes("9223372036854771712"),
+            Some(9_223_372_036_854_771_712)
+        );
         assert_eq!(bytes(""), None);
     }
 

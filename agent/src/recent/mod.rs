@@ -3,9 +3,9 @@
 //!
 //! A store and nothing else: `http::cadvisor` records each tick into it and reads from it.
 //!
-//! Memory: a moment is kept as what changed since the one before, some 20 bytes of an entry that is idle and 70 to 100 of
-//! one that is busy, instead of 500. All of it together is held within [`BUDGET_BYTES`], by giving up the oldest moments of
-//! all entries; with 200 entries that leaves the full two minutes, with 1,000 at least 40 s.
+//! Memory: a moment is kept as what changed since the one before, some 10 bytes of an entry that is idle and 60 of one that
+//! is busy, instead of 500. All of it together is held within [`BUDGET_BYTES`], by giving up the oldest moments of all
+//! entries.
 
 mod strip;
 
@@ -64,13 +64,14 @@ impl Recent {
         let mut kept = self.kept();
         let newest_ns = moments.first().map(|(_, moment)| moment.wall_ns);
         for (cgroup, moment) in moments {
-            kept.entry(*cgroup)
-                .or_default()
-                .push(moment, MOST_MOMENTS);
+            kept.entry(*cgroup).or_default().push(moment, MOST_MOMENTS);
         }
         kept.retain(|_, strip| strip.newest_ns() == newest_ns);
         while kept.values().map(Strip::bytes).sum::<usize>() > BUDGET_BYTES {
-            kept.values_mut().for_each(Strip::forget_oldest);
+            for strip in kept.values_mut() {
+                strip.forget_oldest();
+                strip.shrink();
+            }
             kept.retain(|_, strip| strip.newest_ns().is_some());
         }
     }
@@ -82,7 +83,9 @@ impl Recent {
 
     /// What is kept of one entry, oldest first.
     pub fn of(&self, cgroup: CgroupId) -> Vec<Moment> {
-        self.kept().get(&cgroup).map_or_else(Vec::new, Strip::moments)
+        self.kept()
+            .get(&cgroup)
+            .map_or_else(Vec::new, Strip::moments)
     }
 
     /// Bytes that the moments take.

@@ -15,6 +15,9 @@ const UNKNOWN: u64 = u64::MAX;
 /// Disks, interfaces and filesystems of one entry; what appears later is left out.
 const MOST_PARTS: usize = 64;
 
+/// Bytes that there is room for beside what is used: some rows.
+const ROOM: usize = 512;
+
 /// The time and the numbers.
 const FIXED: usize = 1 + Number::ALL.len();
 
@@ -33,7 +36,9 @@ pub(super) struct Strip {
 impl Strip {
     /// Appends a moment, and forgets the oldest ones beyond `most`. One that is not later than the newest is no news.
     pub(super) fn push(&mut self, moment: &Moment, most: usize) {
-        let is_later = self.newest_ns().is_none_or(|newest| moment.wall_ns > newest);
+        let is_later = self
+            .newest_ns()
+            .is_none_or(|newest| moment.wall_ns > newest);
         if !is_later {
             return;
         }
@@ -41,6 +46,7 @@ impl Strip {
         if self.length == 0 {
             self.oldest.clone_from(&row);
         } else {
+            self.make_room();
             pack(&mut self.differences, &self.newest, &row);
         }
         self.newest = row;
@@ -62,6 +68,20 @@ impl Strip {
         drop(self.differences.drain(..taken));
         self.oldest = next;
         self.length -= 1;
+    }
+
+    /// Gives back what it has room for and does not use.
+    pub(super) fn shrink(&mut self) {
+        let used = self.differences.len();
+        self.differences.shrink_to(used + ROOM);
+    }
+
+    /// Grows little by little: doubling would leave half of the room unused.
+    fn make_room(&mut self) {
+        let used = self.differences.len();
+        if self.differences.capacity() - used < ROOM / 2 {
+            self.differences.reserve_exact(ROOM.max(used / 8));
+        }
     }
 
     /// When the newest was; `None` of none.

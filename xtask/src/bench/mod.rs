@@ -1,7 +1,6 @@
 //! `cargo xtask bench`: a benchmark of the agent, optimized and as root.
 
 mod baseline;
-mod cadvisor;
 #[path = "../../../agent/examples/bench_daemon/options.rs"]
 pub(crate) mod daemon;
 #[path = "../../../agent/examples/shared/flags.rs"]
@@ -19,7 +18,8 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::{
-    build_ebpf, cargo, cli::Benchmark, elevate, guard, session::Session, setup, setup::Purpose,
+    build_ebpf, cadvisor, cargo, cli::Benchmark, elevate, guard, session::Session, setup,
+    setup::Purpose,
 };
 
 /// Builds, runs and gives the benchmark's exit code.

@@ -109,7 +109,7 @@ fn filesystem(samples: &[Sample]) -> Option<Filesystem<'_>> {
     let is_in_memory = label(labels, "fstype") == Some("tmpfs");
     Some(Filesystem {
         device: label(labels, if is_in_memory { "mount" } else { "device" })?,
-        mount: label(labels, "mount")?,
+        mount: label(labels, "mount").unwrap_or_default(),
         limit_bytes,
         usage_bytes: free_bytes.map(|free_bytes| limit_bytes.saturating_sub(free_bytes)),
         available_bytes: readings.integer(&catalog::HOST_FS_AVAILABLE),

@@ -13,9 +13,9 @@ mod numbers;
 
 pub use influxdb08::Influxdb08Encoder;
 pub use lines::CadvisorEncoder;
+pub(super) use lines::{FIELD, TAGS};
 pub use moment::{Moment, Part, PartKind, has_own_network};
 pub use numbers::Number;
-pub(super) use lines::{FIELD, TAGS};
 
 use crate::container::{Container, Kind, Share};
 

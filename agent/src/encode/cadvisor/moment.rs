@@ -228,9 +228,7 @@ fn filesystem(readings: Readings<'_>, filesystem: &host::Filesystem<'_>) -> Part
         filesystem.inodes_free,
     ];
     let disk = filesystem.device.strip_prefix("/dev/");
-    values.extend(
-        HOST_FILESYSTEM_DISK.map(|metric| of_device(readings, metric, "device", disk?)),
-    );
+    values.extend(HOST_FILESYSTEM_DISK.map(|metric| of_device(readings, metric, "device", disk?)));
     Part {
         kind: PartKind::Filesystem,
         name: filesystem.device.into(),

@@ -171,11 +171,7 @@ impl Number {
     pub(super) fn is_counted_apart(self) -> bool {
         matches!(
             self,
-            Self::CpuTotal
-                | Self::CpuUser
-                | Self::CpuSystem
-                | Self::RunqueueTime
-                | Self::OomEvents
+            Self::CpuTotal | Self::CpuUser | Self::CpuSystem | Self::RunqueueTime | Self::OomEvents
         )
     }
 }

@@ -30,9 +30,9 @@ impl Span {
 
     /// Those of `moments` that are asked for.
     pub(super) fn of<'a>(&self, moments: &'a [Moment]) -> &'a [Moment] {
-        let begin = self.from.map_or(0, |from| {
-            moments.partition_point(|it| it.wall_ns < from.0)
-        });
+        let begin = self
+            .from
+            .map_or(0, |from| moments.partition_point(|it| it.wall_ns < from.0));
         let end = self.to.map_or(moments.len(), |to| {
             moments.partition_point(|it| it.wall_ns <= to.0)
         });
@@ -116,7 +116,10 @@ fn syntax(error: &serde_json::Error, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     match text.trim_start().chars().next() {
         Some(first) if error.line() == 1 && error.column() <= 1 => {
-            format!("invalid character '{}' looking for beginning of value", first.escape_debug())
+            format!(
+                "invalid character '{}' looking for beginning of value",
+                first.escape_debug()
+            )
         }
         _ => error.to_string(),
     }
@@ -239,7 +242,7 @@ impl EventQuery {
             let rest = name.strip_prefix(&self.container);
             self.container == "/" || rest.is_some_and(|rest| rest.starts_with('/'))
         };
-        self.types.contains(&event.event_type())
+        self.types.contains(&event.kind())
             && self.from.is_none_or(|from| event.time() >= from)
             && self.to.is_none_or(|to| event.time() <= to)
             && (name == self.container || (self.with_subcontainers && is_below()))
@@ -286,7 +289,14 @@ mod tests {
     // Bodies and answers of cAdvisor 0.38.7.
     #[test]
     fn a_body_says_which_moments_are_meant() {
-        for body in ["", " ", "null", r#"{"bogus":1}"#, r#"{"num_stats":null}"#, r#"{"start":"0001-01-01T00:00:00Z"}"#] {
+        for body in [
+            "",
+            " ",
+            "null",
+            r#"{"bogus":1}"#,
+            r#"{"num_stats":null}"#,
+            r#"{"start":"0001-01-01T00:00:00Z"}"#,
+        ] {
             assert_eq!(seconds(body).len(), 60, "{body}");
         }
         assert_eq!(seconds(r#"{"num_stats":2}"#), [99, 100]);
@@ -302,14 +312,32 @@ mod tests {
     #[test]
     fn a_body_that_makes_no_sense_is_refused_in_cadvisors_words() {
         for (body, error) in [
-            (r#"{"num_stats":"x"}"#, "json: cannot unmarshal string into Go struct field ContainerInfoRequest.num_stats of type int"),
-            (r#"{"num_stats":1.5}"#, "json: cannot unmarshal number 1.5 into Go struct field ContainerInfoRequest.num_stats of type int"),
-            ("[]", "json: cannot unmarshal array into Go value of type v1.ContainerInfoRequest"),
-            ("hello", "invalid character 'h' looking for beginning of value"),
+            (
+                r#"{"num_stats":"x"}"#,
+                "json: cannot unmarshal string into Go struct field ContainerInfoRequest.num_stats of type int",
+            ),
+            (
+                r#"{"num_stats":1.5}"#,
+                "json: cannot unmarshal number 1.5 into Go struct field ContainerInfoRequest.num_stats of type int",
+            ),
+            (
+                "[]",
+                "json: cannot unmarshal array into Go value of type v1.ContainerInfoRequest",
+            ),
+            (
+                "hello",
+                "invalid character 'h' looking for beginning of value",
+            ),
             (r#"{"num_stats":"#, "unexpected EOF"),
-            (r#"{"start":"yesterday"}"#, r#"parsing time "\"yesterday\"" as "2006-01-02T15:04:05Z07:00""#),
+            (
+                r#"{"start":"yesterday"}"#,
+                r#"parsing time "\"yesterday\"" as "2006-01-02T15:04:05Z07:00""#,
+            ),
         ] {
-            assert_eq!(span(body.as_bytes()), Err(format!("unable to decode the json value: {error}")));
+            assert_eq!(
+                span(body.as_bytes()),
+                Err(format!("unable to decode the json value: {error}"))
+            );
         }
     }
 
@@ -327,8 +355,14 @@ mod tests {
         for (query, error) in [
             ("type=bogus", "unknown 'type' \"bogus\""),
             ("count=x", "failed to parse 'count' option: x"),
-            ("count=-2", "invalid 'count' option: only -1 and larger values allowed, not -2"),
-            ("max_age=5", "failed to parse 'max_age' option: time: missing unit in duration \"5\""),
+            (
+                "count=-2",
+                "invalid 'count' option: only -1 and larger values allowed, not -2",
+            ),
+            (
+                "max_age=5",
+                "failed to parse 'max_age' option: time: missing unit in duration \"5\"",
+            ),
         ] {
             assert_eq!(options(query), Err(error.to_owned()));
         }
@@ -340,7 +374,10 @@ mod tests {
         let odd = "all_events=banana&max_events=x&start_time=y&stream=maybe";
         assert_eq!(query(odd), query(""));
         assert_eq!(query("all_events=1").types.len(), 4);
-        assert_eq!(query("oom_events=t&deletion_events=0").types, [EventType::Oom]);
+        assert_eq!(
+            query("oom_events=t&deletion_events=0").types,
+            [EventType::Oom]
+        );
         assert!(query("end_time=2026-11-29T00:00:00%2B01:00").has_times());
     }
 

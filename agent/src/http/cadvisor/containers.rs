@@ -116,12 +116,12 @@ pub(super) fn stats_2_1(
 }
 
 /// `machinestats` of 2.1.
-pub(super) fn machine(context: &Arc<Context>, tree: Tree, options: &Options) -> Answer {
+pub(super) fn machine(context: &Arc<Context>, tree: Tree, options: &Options) -> Response<Body> {
     let maker = Maker::new(context, tree, options.span.clone());
     let stats = maker.view(ROOT, |view| {
         MachineStats::all_of(view.moments, &*maker.context.cadvisor.around)
     });
-    Ok(json(&stats))
+    json(&stats)
 }
 
 /// `spec` of v2.
@@ -251,6 +251,11 @@ impl Maker {
         } else {
             Vec::new()
         };
-        Moment::of_entry(subject, wall_ns, interfaces, self.tree.is_above_others(path))
+        Moment::of_entry(
+            subject,
+            wall_ns,
+            interfaces,
+            self.tree.is_above_others(path),
+        )
     }
 }

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::stream;
-use hyper::{StatusCode, body::Bytes, header::{self, HeaderValue}};
+use hyper::{
+    StatusCode,
+    body::Bytes,
+    header::{self, HeaderValue},
+};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::{
@@ -55,13 +59,12 @@ fn stream(context: &Arc<Context>, query: EventQuery, stop: watch::Receiver<bool>
         stop,
         _permit: permit,
     };
-    let mut answer = reply::streamed(
-        "application/json",
-        stream::unfold(watcher, Watcher::next),
-    );
+    let mut answer = reply::streamed("application/json", stream::unfold(watcher, Watcher::next));
     // A proxy that waits for more would keep back what happened.
     let unbuffered = HeaderValue::from_static("no-store, no-transform");
-    answer.headers_mut().insert(header::CACHE_CONTROL, unbuffered);
+    answer
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, unbuffered);
     Ok(answer)
 }
 

@@ -1,6 +1,6 @@
 //! Answers that take a look at the machine: what it has, its filesystems, its processes, what the agent makes of it.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use hyper::StatusCode;
 
@@ -16,7 +16,7 @@ use crate::{
         api::{Attributes, FsInfo, Identity, Machine, MachineFilesystem, Time},
     },
     http::reply,
-    metrics::{catalog, integer},
+    metrics::{Metric, catalog, integer},
     text::printable,
 };
 
@@ -54,12 +54,12 @@ pub(super) async fn storage(context: Arc<Context>, parameters: &Parameters) -> A
     let label = parameters.get("label").map(str::to_owned);
     let uuid = parameters.get("uuid").map(str::to_owned);
     let batch = tree(&context)?.batch;
-    let around = |context: &Context| {
-        let device = uuid.as_deref().map(|it| context.cadvisor.around.device_of(it));
-        (device, context.cadvisor.around.docker_root())
-    };
-    let uuid_device = around(&context);
-    let (device, docker_root) = uuid_device;
+    let looked_up = beside(&context, |context| {
+        let around = &context.cadvisor.around;
+        let device = uuid.map(|uuid| around.device_of(&uuid));
+        (device, around.docker_root())
+    });
+    let (device, docker_root) = looked_up.await?;
     let labelled: Vec<_> = docker_root
         .map(|root| ("docker-images", root))
         .into_iter()
@@ -86,9 +86,7 @@ pub(super) async fn storage(context: Arc<Context>, parameters: &Parameters) -> A
 
 /// `ps` of v2.
 pub(super) async fn processes(context: Arc<Context>, path: &str, options: &Options) -> Answer {
-    let failed = |Refusal(status, text)| {
-        Refusal(status, format!("process listing failed: {text}"))
-    };
+    let failed = |Refusal(status, text)| Refusal(status, format!("process listing failed: {text}"));
     // One container alone, whatever is asked for.
     let options = Options {
         is_recursive: false,
@@ -125,25 +123,27 @@ fn described(context: &Context) -> String {
         told.push_str("\nNothing has been collected yet.\n");
         return told;
     };
-    // Writing to a text cannot fail.
-    let _ = writeln!(told, "\nWhere the numbers come from:");
+    told.push_str("\nWhere the numbers come from:\n");
+    let sources: &Metric = &catalog::AGENT_METRIC_SOURCE;
     for sample in &tree.batch.agent {
-        if std::ptr::eq(sample.metric, &catalog::AGENT_METRIC_SOURCE) {
+        if std::ptr::eq(sample.metric, sources) {
             let labels = sample.labels.iter();
-            let labels: Vec<_> = labels.map(|(key, value)| format!("{key}: {value}")).collect();
-            let _ = writeln!(told, "\t{}", line(labels.join(", ")));
+            let labels: Vec<_> = labels
+                .map(|(key, value)| format!("{key}: {value}"))
+                .collect();
+            told.push_str(&format!("\t{}\n", line(labels.join(", "))));
         }
     }
-    let _ = writeln!(told, "\nManaged containers:");
+    told.push_str("\nManaged containers:\n");
     for path in tree.with_all_below(ROOT) {
-        let _ = writeln!(told, "\t{}", line(path.clone()));
+        told.push_str(&format!("\t{}\n", line(path.clone())));
         let identity = tree.entry(&path).map(|it| Identity::of(&it.container));
         let identity = identity.unwrap_or_default();
         if let Some(namespace) = identity.namespace {
-            let _ = writeln!(told, "\t\tNamespace: {namespace}\n\t\tAliases:");
+            told.push_str(&format!("\t\tNamespace: {namespace}\n\t\tAliases:\n"));
         }
         for alias in identity.aliases {
-            let _ = writeln!(told, "\t\t\t{}", line(alias));
+            told.push_str(&format!("\t\t\t{}\n", line(alias)));
         }
     }
     told

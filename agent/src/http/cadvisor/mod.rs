@@ -61,7 +61,10 @@ const HTML: &str = "text/html; charset=utf-8";
 const VERSIONS: [(&str, &[&str]); 6] = [
     ("v1.0", &["containers", "machine"]),
     ("v1.1", &["containers", "machine", "subcontainers"]),
-    ("v1.2", &["containers", "docker", "machine", "subcontainers"]),
+    (
+        "v1.2",
+        &["containers", "docker", "machine", "subcontainers"],
+    ),
     (
         "v1.3",
         &["containers", "docker", "events", "machine", "subcontainers"],
@@ -194,7 +197,16 @@ async fn answered(
         // Before what is asked for is looked at, as in cAdvisor.
         let options = ask::Options::of(&parameters).map_err(refused)?;
         if types.contains(&asked) {
-            return v2(context, version, asked, &arguments, &options, &parameters, stop).await;
+            return v2(
+                context,
+                version,
+                asked,
+                &arguments,
+                &options,
+                &parameters,
+                stop,
+            )
+            .await;
         }
     } else if types.contains(&asked) {
         return v1(context, asked, &arguments, &parameters, request, stop).await;
@@ -220,11 +232,10 @@ async fn v1(
         _ => {}
     }
     let body = Limited::new(request.into_body(), MOST_BODY_BYTES);
-    let body = body.collect().await.map_err(|_| {
-        refused(format!(
-            "unable to decode the json value: more than {MOST_BODY_BYTES} bytes"
-        ))
-    })?;
+    let body = body
+        .collect()
+        .await
+        .map_err(|error| refused(format!("unable to decode the json value: {error}")))?;
     let span = ask::span(&body.to_bytes()).map_err(refused)?;
     let tree = tree(&context)?;
     match asked {
@@ -251,7 +262,7 @@ async fn v2(
         "storage" => facts::storage(context, parameters).await,
         "events" => events::answer(&context, path, parameters, stop),
         "ps" => facts::processes(context, &path, options).await,
-        "machinestats" => containers::machine(&context, tree(&context)?, options),
+        "machinestats" => Ok(containers::machine(&context, tree(&context)?, options)),
         "summary" => containers::summary(&context, tree(&context)?, &path, options),
         "spec" => containers::spec(&context, tree(&context)?, &path, options),
         "appmetrics" => containers::custom(&tree(&context)?, &path, options),
@@ -307,7 +318,7 @@ async fn beside<T: Send + 'static>(
     let reading = tokio::task::spawn_blocking(move || read(&context));
     reading
         .await
-        .map_err(|_| refused("the machine cannot be read"))
+        .map_err(|error| refused(format!("the machine cannot be read: {error}")))
 }
 
 /// As Go's `ServeMux` sends to the same path with a slash. It is relative: a proxy may have taken something off its front.

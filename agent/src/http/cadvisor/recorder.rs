@@ -59,19 +59,21 @@ impl Recorder {
             let (recent, around) = (Arc::clone(&self.recent), Arc::clone(&self.around));
             // It reads a file of each container. A failure leaves out a tick.
             let recorded =
-                tokio::task::spawn_blocking(move || recent.record(&moments(batch, &*around)));
+                tokio::task::spawn_blocking(move || recent.record(&moments(&batch, &*around)));
             if recorded.await.is_err() {
-                tracing::warn!("a tick is missing in what cAdvisor's API tells of the last minutes");
+                tracing::warn!(
+                    "a tick is missing in what cAdvisor's API tells of the last minutes"
+                );
             }
         }
     }
 }
 
 /// All that a batch says, in cAdvisor's way: of each entry, and of the host as a whole.
-fn moments(batch: Arc<Batch>, around: &dyn Around) -> Vec<(CgroupId, Moment)> {
+fn moments(batch: &Arc<Batch>, around: &dyn Around) -> Vec<(CgroupId, Moment)> {
     let wall_ns = batch.taken.wall_ns;
-    let host = (host_key(&batch), Moment::of_host(&batch.host, wall_ns));
-    let tree = Tree::of(Arc::clone(&batch));
+    let host = (host_key(batch), Moment::of_host(&batch.host, wall_ns));
+    let tree = Tree::of(Arc::clone(batch));
     let shown = batch
         .subjects
         .iter()

@@ -40,23 +40,23 @@ impl Tree {
 
     /// `path` and all below it, as far as they are there.
     pub(super) fn with_all_below(&self, path: &str) -> Vec<String> {
-        let own = self.by_path.get_key_value(path).map(|(path, _)| path);
-        let below = self.below(path).map(|(path, _)| path);
-        own.into_iter().chain(below).cloned().collect()
+        let own = self
+            .by_path
+            .get_key_value(path)
+            .map(|(path, _)| path.as_str());
+        own.into_iter()
+            .chain(self.below(path))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Those right below `path`: with none of the others in between.
     pub(super) fn children(&self, path: &str) -> Vec<&str> {
-        let mut last: Option<&str> = None;
-        let mut children = Vec::new();
-        for (path, _) in self.below(path) {
-            let is_deeper = last.is_some_and(|last| is_below(path, last));
-            if !is_deeper {
-                children.push(path.as_str());
-                last = Some(path);
-            }
-        }
-        children
+        let is_right_below = |it: &&str| {
+            let inner = ancestors(it).take_while(|above| above.len() > path.len());
+            !inner.into_iter().any(|above| self.has(above))
+        };
+        self.below(path).filter(is_right_below).collect()
     }
 
     /// Whether others are below it.
@@ -111,7 +111,7 @@ impl Tree {
     }
 
     fn names_in(&self, namespace: &str) -> impl Iterator<Item = (&str, String)> {
-        self.by_path.iter().flat_map(move |(path, _)| {
+        self.by_path.keys().flat_map(move |path| {
             let identity = self.entry(path).map(|it| Identity::of(&it.container));
             let identity = identity.filter(|it| it.namespace == Some(namespace));
             let aliases = identity.map_or_else(Vec::new, |it| it.aliases);
@@ -119,11 +119,12 @@ impl Tree {
         })
     }
 
-    fn below(&self, path: &str) -> impl Iterator<Item = (&String, &Option<usize>)> {
+    fn below(&self, path: &str) -> impl Iterator<Item = &str> {
         let folder = format!("{}/", path.trim_end_matches('/'));
         let from = self.by_path.range(folder.clone()..);
-        from.take_while(move |(path, _)| path.starts_with(&folder))
-            .filter(|(path, _)| *path != ROOT)
+        from.map(|(path, _)| path.as_str())
+            .take_while(move |path| path.starts_with(&folder))
+            .filter(|path| *path != ROOT)
     }
 }
 
@@ -134,9 +135,14 @@ pub(super) fn host_key(batch: &Batch) -> CgroupId {
     host.map_or(CgroupId(0), |it| it.container.cgroup)
 }
 
-fn is_below(path: &str, folder: &str) -> bool {
-    let rest = path.strip_prefix(folder);
-    rest.is_some_and(|rest| rest.starts_with('/'))
+/// The paths above one, the nearest first, without the root.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(above(path), |it| above(it))
+}
+
+fn above(path: &str) -> Option<&str> {
+    let (above, _) = path.rsplit_once('/')?;
+    (!above.is_empty()).then_some(above)
 }
 
 #[cfg(test)]
@@ -187,7 +193,7 @@ mod tests {
     #[test]
     fn a_container_goes_by_name_id_and_the_start_of_either() {
         let tree = tree();
-        let found = |name| tree.in_namespace("docker", name);
+        let found = |name: &str| tree.in_namespace("docker", name);
         let web = format!("/docker/{:064x}", 0xaaaa);
         assert_eq!(found("web"), Ok(web.clone()));
         assert_eq!(found(&format!("{:064x}", 0xaaaa)), Ok(web));

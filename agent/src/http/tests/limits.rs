@@ -255,7 +255,7 @@ async fn stopping_ends_streams_and_idle_connections_and_cuts_none() {
     let mut idle = server.connect().await;
     idle.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await;
-    idle.until("ok\n").await;
+    idle.until("\r\n\r\nok").await;
     assert_eq!(server.stop().await, 0);
     assert!(
         watcher.rest().await.ends_with("0\r\n\r\n"),

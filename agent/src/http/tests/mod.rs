@@ -4,6 +4,7 @@ mod access;
 mod answers;
 #[path = "../../../../tests/harness/browser.rs"]
 mod browser;
+mod cadvisor;
 mod limits;
 mod page;
 mod watching;

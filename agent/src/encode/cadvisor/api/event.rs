@@ -13,8 +13,10 @@ use crate::{
 pub struct Event {
     container_name: String,
     timestamp: Time,
-    event_type: EventType,
-    event_data: EventData,
+    #[serde(rename = "event_type")]
+    kind: EventType,
+    #[serde(rename = "event_data")]
+    data: EventData,
 }
 
 /// The kinds of events.
@@ -56,11 +58,11 @@ struct DeletionData {
 impl Event {
     /// What cAdvisor tells of one of ours: of a kill two events.
     pub fn all_of(event: &live::Event) -> Vec<Self> {
-        let of = |event_type, event_data| Self {
+        let of = |kind, data| Self {
             container_name: event.container.path.clone(),
             timestamp: Time(event.wall_ns),
-            event_type,
-            event_data,
+            kind,
+            data,
         };
         match &event.kind {
             EventKind::Start => vec![of(EventType::Creation, EventData::default())],
@@ -91,8 +93,8 @@ impl Event {
     }
 
     /// Its kind.
-    pub fn event_type(&self) -> EventType {
-        self.event_type
+    pub fn kind(&self) -> EventType {
+        self.kind
     }
 
     /// When it was.

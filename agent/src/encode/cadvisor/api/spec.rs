@@ -181,7 +181,11 @@ impl Spec {
             has_cpu,
             cpu: if has_cpu { cpu } else { CpuSpec::default() },
             has_memory,
-            memory: if has_memory { memory } else { MemorySpec::default() },
+            memory: if has_memory {
+                memory
+            } else {
+                MemorySpec::default()
+            },
             has_hugetlb: false,
             has_network: has(PartKind::Interface),
             has_processes: moment.number(Number::Threads).is_some(),

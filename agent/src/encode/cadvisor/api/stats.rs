@@ -182,9 +182,7 @@ impl CpuInst {
     pub(super) fn between(before: &Moment, after: &Moment) -> Option<Self> {
         let elapsed_ns = u64::try_from(after.wall_ns.checked_sub(before.wall_ns)?).ok()?;
         let rate = |number| {
-            let used_ns = after
-                .number(number)?
-                .checked_sub(before.number(number)?)?;
+            let used_ns = after.number(number)?.checked_sub(before.number(number)?)?;
             let rate = u128::from(used_ns) * 1_000_000_000 / u128::from(elapsed_ns).max(1);
             u64::try_from(rate).ok()
         };
@@ -250,9 +248,10 @@ impl PerDisk {
             Some((major, minor)) => major.parse().ok().zip(minor.parse().ok()),
             None => disks.number(&disk.name),
         };
-        let device = match disk.name.contains(':') {
-            true => disk.name.to_string(),
-            false => format!("/dev/{}", disk.name),
+        let device = if disk.name.contains(':') {
+            disk.name.to_string()
+        } else {
+            format!("/dev/{}", disk.name)
         };
         let total = read.saturating_add(write);
         Some(Self {

@@ -162,7 +162,10 @@ mod tests {
     #[test]
     fn a_minute_is_whole_after_a_minute() {
         let json = |count| serde_json::to_value(DerivedStats::of(&moments(count))).unwrap();
-        assert_eq!(json(1)["minute_usage"]["cpu"], serde_json::json!({"present": false}));
+        assert_eq!(
+            json(1)["minute_usage"]["cpu"],
+            serde_json::json!({"present": false})
+        );
         assert_eq!(json(31)["minute_usage"]["percent_complete"], 50);
         let minute = &json(100)["minute_usage"];
         assert_eq!(minute["percent_complete"], 100);

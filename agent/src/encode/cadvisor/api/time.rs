@@ -1,6 +1,6 @@
 //! Times as Go's programs write and read them in JSON (RFC 3339).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
@@ -25,16 +25,24 @@ impl Time {
 
     /// Reads one; `None` for what is none.
     pub fn parse(text: &str) -> Option<Self> {
-        let (local, offset_s) = match text.strip_suffix('Z') {
-            Some(local) => (local, 0),
-            None => {
-                let at = text.len().checked_sub("+00:00".len())?;
-                let (local, offset) = text.split_at_checked(at)?;
-                (local, offset_seconds(offset)?)
-            }
+        let (local, offset_s) = if let Some(local) = text.strip_suffix('Z') {
+            (local, 0)
+        } else {
+            let at = text.len().checked_sub("+00:00".len())?;
+            let (local, offset) = text.split_at_checked(at)?;
+            (local, offset_seconds(offset)?)
         };
+        let year: u32 = local.get(..4)?.parse().ok()?;
+        if year < 1970 {
+            // Go knows of such times, which its own zero is among. Here nothing was before 1970.
+            let later = local.replacen(local.get(..4)?, "1972", 1);
+            humantime::parse_rfc3339(&format!("{later}Z")).ok()?;
+            return Some(Self(0));
+        }
         let time = humantime::parse_rfc3339(&format!("{local}Z")).ok()?;
-        let utc = nanoseconds(time)?.checked_sub(offset_s.checked_mul(1_000_000_000)?)?;
+        let since = time.duration_since(UNIX_EPOCH).ok()?;
+        let local_ns = i64::try_from(since.as_nanos()).ok()?;
+        let utc = local_ns.checked_sub(offset_s.checked_mul(1_000_000_000)?)?;
         Some(Self(utc))
     }
 }
@@ -53,14 +61,6 @@ fn offset_seconds(text: &str) -> Option<i64> {
         (number < below).then_some(number)
     };
     Some(sign * (two_digits(hours, 24)? * 3_600 + two_digits(minutes, 60)? * 60))
-}
-
-/// Go knows of times before 1970, which the zero of its own is among: there is nothing then.
-fn nanoseconds(time: SystemTime) -> Option<i64> {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_nanos()).ok(),
-        Err(_) => Some(0),
-    }
 }
 
 #[cfg(test)]
@@ -91,7 +91,17 @@ mod tests {
         ] {
             assert_eq!(Time::parse(text), noon, "{text}");
         }
-        for text in ["", "Z", "+01:00", "yesterday", "1970-01-01T12:00:00", "1970-01-01T12:00:00+0100", "é+01:00"] {
+        assert_eq!(Time::parse("0001-01-01T00:00:00Z"), Some(Time(0)));
+        for text in [
+            "",
+            "0001-01-01",
+            "Z",
+            "+01:00",
+            "yesterday",
+            "1970-01-01T12:00:00",
+            "1970-01-01T12:00:00+0100",
+            "é+01:00",
+        ] {
             assert_eq!(Time::parse(text), None, "{text}");
         }
     }

@@ -7,6 +7,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(super) use crate::encode::cadvisor::{ROOT, shows};
 use crate::{
     metrics::{
         Metric, Sample, Value,
@@ -16,7 +17,6 @@ use crate::{
     snapshot::Timestamp,
 };
 pub(super) use table::RULES;
-pub(super) use crate::encode::cadvisor::{ROOT, shows};
 
 /// Interfaces of the host that cAdvisor leaves out, by how their names begin: what they carry passes another one, too.
 const INNER_INTERFACES: [&str; 4] = ["lo", "veth", "docker", "nerdctl"];

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::{
-    container::CgroupId,
+    container::{CgroupId, Container},
     encode::{
         fixture::{alive_or_not, container, subject_of, tick_of},
         prometheus::{
