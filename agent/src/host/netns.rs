@@ -198,6 +198,8 @@ fd000000000000000000000000000002 04 40 00 82     eth0
         assert_eq!(names_of(&later), Some(names));
         assert_ne!(names_of(&renamed), Some(names));
         assert!(parse_interfaces("a\nb\nlo: 1 2 x").is_none());
+        let each: Vec<_> = rows(DEV).flatten().collect();
+        assert_eq!(each[1], ("eth0", [1216, 14, 1, 0, 126, 3, 0, 0]));
     }
 
     #[test]
