@@ -14,7 +14,7 @@ use crate::{
         api::{Disks, Limits, Machine, Process, System},
     },
     host::{
-        census,
+        census::{self, Times},
         cgroup_tree::{Layout, Mode},
         inventory::Inventory,
         limits, netns,
@@ -77,7 +77,7 @@ impl Around for Surroundings {
     }
 
     fn started_ns(&self, path: &str) -> Option<i64> {
-        census::started_ns(self.layout.as_ref()?, path)
+        census::started_ns(self.layout.as_ref()?, path, times())
     }
 
     fn interfaces(&self, container: &Container) -> Vec<Part> {
@@ -95,9 +95,7 @@ impl Around for Surroundings {
     }
 
     fn processes(&self, path: &str) -> Option<Vec<Process>> {
-        let now_ns = clock::now().wall_ns.max(0).unsigned_abs();
-        let now = UNIX_EPOCH + Duration::from_nanos(now_ns);
-        census::processes(self.layout.as_ref()?, path, now).ok()
+        census::processes(self.layout.as_ref()?, path, times()).ok()
     }
 
     fn device_of(&self, uuid: &str) -> Option<String> {
@@ -114,5 +112,15 @@ impl Around for Surroundings {
         Path::new(DOCKER_ROOT)
             .is_dir()
             .then(|| DOCKER_ROOT.to_owned())
+    }
+}
+
+fn times() -> Times {
+    let taken = clock::now();
+    let now = UNIX_EPOCH + Duration::from_nanos(taken.wall_ns.max(0).unsigned_abs());
+    let since_boot = Duration::from_nanos(taken.boot_ns);
+    Times {
+        now,
+        booted: now.checked_sub(since_boot).unwrap_or(UNIX_EPOCH),
     }
 }

@@ -24,15 +24,24 @@ const MOST_FILES: usize = 10_000;
 
 const DAY: Duration = Duration::from_hours(24);
 
+/// What times are reckoned by.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Now.
+    pub now: SystemTime,
+    /// When the machine started, by the clocks of now: the kernel tells it in whole seconds only.
+    pub booted: SystemTime,
+}
+
 /// The processes in the cgroup at `path`, those below it left out; of `/` all of the machine, each with its cgroup. What
 /// this process may not read is absent. Those that end meanwhile are not told.
-pub fn processes(layout: &Layout, path: &str, now: SystemTime) -> io::Result<Vec<Process>> {
+pub fn processes(layout: &Layout, path: &str, now: Times) -> io::Result<Vec<Process>> {
     let is_all = path == "/";
     let mut pids = if is_all { all()? } else { of(layout, path)? };
     pids.sort_unstable();
     pids.truncate(MOST_PROCESSES);
     let users = users();
-    let machine = Machine::now(now);
+    let machine = Machine::at(now);
     let told = pids.into_iter().filter_map(|pid| {
         let process = ProcProcess::new(pid.cast_signed()).ok()?;
         let stat = process.stat().ok()?;
@@ -63,13 +72,13 @@ pub fn processes(layout: &Layout, path: &str, now: SystemTime) -> io::Result<Vec
 }
 
 /// When the first process of the cgroup at `path` or of one below it started, in nanoseconds since the Unix epoch.
-pub fn started_ns(layout: &Layout, path: &str) -> Option<i64> {
+pub fn started_ns(layout: &Layout, path: &str, now: Times) -> Option<i64> {
     let folder = layout.accounting().folder(path);
     let pid = first_process(&folder, true)?;
     let stat = ProcProcess::new(pid.cast_signed()).ok()?.stat().ok()?;
-    let booted_s = procfs::boot_time_secs().ok()?;
-    let since_boot_ns = ticks(stat.starttime).as_nanos();
-    i64::try_from(u128::from(booted_s) * 1_000_000_000 + since_boot_ns).ok()
+    let started = now.booted + ticks(stat.starttime);
+    let since = started.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_nanos()).ok()
 }
 
 /// A process of an entry, for what is to be read through one.
@@ -133,26 +142,23 @@ fn open_files(pid: u32) -> Option<usize> {
 
 /// What all processes are reckoned by.
 struct Machine {
-    now: SystemTime,
-    booted: SystemTime,
+    times: Times,
     memory_bytes: u64,
     page_bytes: u64,
 }
 
 impl Machine {
-    fn now(now: SystemTime) -> Self {
-        let booted_s = procfs::boot_time_secs().unwrap_or(0);
+    fn at(times: Times) -> Self {
         let memory = <procfs::Meminfo as procfs::Current>::current();
         Self {
-            now,
-            booted: SystemTime::UNIX_EPOCH + Duration::from_secs(booted_s),
+            times,
             memory_bytes: memory.map_or(0, |it| it.mem_total),
             page_bytes: procfs::page_size(),
         }
     }
 
     fn started(&self, stat: &Stat) -> SystemTime {
-        self.booted + ticks(stat.starttime)
+        self.times.booted + ticks(stat.starttime)
     }
 
     #[expect(clippy::unused_self, reason = "it stands among those that need it")]
@@ -164,7 +170,7 @@ impl Machine {
     fn start_time(&self, stat: &Stat) -> String {
         let started = self.started(stat);
         let date = humantime::format_rfc3339_seconds(started).to_string();
-        let age = self.now.duration_since(started).unwrap_or_default();
+        let age = self.times.now.duration_since(started).unwrap_or_default();
         let (day, time) = date.split_once('T').unwrap_or((&date, ""));
         if age < DAY {
             return time.get(..5).unwrap_or_default().to_owned();
@@ -176,7 +182,7 @@ impl Machine {
     }
 
     fn percent_cpu(&self, stat: &Stat) -> f64 {
-        let age = self.now.duration_since(self.started(stat));
+        let age = self.times.now.duration_since(self.started(stat));
         let age_s = age.unwrap_or_default().as_secs_f64();
         if age_s <= 0.0 {
             return 0.0;
@@ -261,7 +267,9 @@ mod tests {
     #[test]
     fn this_process_is_among_all() {
         let Ok(layout) = Layout::find() else { return };
-        let processes = processes(&layout, "/", SystemTime::now()).unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
+        let times = Times { now, booted: now };
+        let processes = processes(&layout, "/", times).unwrap();
         let own = processes
             .iter()
             .find(|it| it.pid == std::process::id())
