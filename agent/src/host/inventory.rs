@@ -171,7 +171,10 @@ impl Inventory {
                     major,
                     minor,
                     size: number(&folder.join("size"))?.saturating_mul(512),
-                    scheduler: scheduler(&text(&folder.join("queue/scheduler"))?),
+                    // Where requests are in no queue there is no such file.
+                    scheduler: scheduler(
+                        &text(&folder.join("queue/scheduler")).unwrap_or_else(|| "none".to_owned()),
+                    ),
                 };
                 Some((number_text, info))
             })
