@@ -201,13 +201,11 @@ async fn answer(
         path,
         stop: &stop,
     });
-    match answer {
-        Some(answer) => answer,
-        None => {
-            let path = path.to_owned();
-            cadvisor::answer(context, &path, request, stop).await
-        }
+    if let Some(answer) = answer {
+        return answer;
     }
+    let path = path.to_owned();
+    cadvisor::answer(context, &path, request, stop).await
 }
 
 /// The route of a request that may be answered, and its path without the prefix.

@@ -198,7 +198,7 @@ mod tests {
         for (path, route) in [
             ("/api/v1/containers", "/api/v1/containers"),
             ("/api/v1/containers/web", "/api/v1/containers/"),
-            ("/api/v1/containersweb", "/"),
+            ("/api/v1/containersweb", "/api/v1/"),
             ("/api/v1/live", "/api/v1/live"),
             ("/api/v1/lives", "/api/v1/"),
             ("/api/v1.0/containers", "/api/"),

@@ -131,19 +131,19 @@ fn described(context: &Context) -> String {
             let labels: Vec<_> = labels
                 .map(|(key, value)| format!("{key}: {value}"))
                 .collect();
-            told.push_str(&format!("\t{}\n", line(labels.join(", "))));
+            told.extend(["\t", &line(labels.join(", ")), "\n"]);
         }
     }
     told.push_str("\nManaged containers:\n");
     for path in tree.with_all_below(ROOT) {
-        told.push_str(&format!("\t{}\n", line(path.clone())));
+        told.extend(["\t", &line(path.clone()), "\n"]);
         let identity = tree.entry(&path).map(|it| Identity::of(&it.container));
         let identity = identity.unwrap_or_default();
         if let Some(namespace) = identity.namespace {
-            told.push_str(&format!("\t\tNamespace: {namespace}\n\t\tAliases:\n"));
+            told.extend(["\t\tNamespace: ", namespace, "\n\t\tAliases:\n"]);
         }
         for alias in identity.aliases {
-            told.push_str(&format!("\t\t\t{}\n", line(alias)));
+            told.extend(["\t\t\t", &line(alias), "\n"]);
         }
     }
     told

@@ -15,11 +15,11 @@ pub(super) fn quoted(text: &str) -> String {
             '\t' => quoted.push_str("\\t"),
             '\u{b}' => quoted.push_str("\\v"),
             char if char < ' ' || char == '\u{7f}' => {
-                quoted.push_str(&format!("\\x{:02x}", char as u32));
+                quoted.extend([format!("\\x{:02x}", char as u32)]);
             }
             char if !crate::text::is_unprintable(char) => quoted.push(char),
-            char if char <= '\u{ffff}' => quoted.push_str(&format!("\\u{:04x}", char as u32)),
-            char => quoted.push_str(&format!("\\U{:08x}", char as u32)),
+            char if char <= '\u{ffff}' => quoted.extend([format!("\\u{:04x}", char as u32)]),
+            char => quoted.extend([format!("\\U{:08x}", char as u32)]),
         }
     }
     quoted.push('"');

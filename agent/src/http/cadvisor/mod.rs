@@ -29,7 +29,7 @@ mod go;
 mod recorder;
 mod tree;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{
@@ -38,7 +38,10 @@ use hyper::{
     header::{self, HeaderValue},
 };
 use serde::Serialize;
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 
 use self::{around::Around, ask::Parameters, tree::Tree};
 use super::{
@@ -231,18 +234,25 @@ async fn v1(
         "events" => return events::answer(&context, path, parameters, stop),
         _ => {}
     }
-    let body = Limited::new(request.into_body(), MOST_BODY_BYTES);
-    let body = body
-        .collect()
-        .await
-        .map_err(|error| refused(format!("unable to decode the json value: {error}")))?;
-    let span = ask::span(&body.to_bytes()).map_err(refused)?;
+    let body = body(request, context.settings.limits.silence.headers).await?;
+    let span = ask::span(&body).map_err(refused)?;
     let tree = tree(&context)?;
     match asked {
         "containers" => containers::one(&context, tree, &path, span),
         "subcontainers" => containers::all_below(&context, tree, &path, span),
         _ => containers::of_docker(&context, tree, arguments, span),
     }
+}
+
+/// What a question says in its body; one that does not come within `longest` is no question.
+async fn body(request: Request<Incoming>, longest: Duration) -> Result<Bytes, Refusal> {
+    let body = Limited::new(request.into_body(), MOST_BODY_BYTES).collect();
+    let Ok(body) = timeout(longest, body).await else {
+        let reason = "the body of the request did not come in time";
+        return Err(Refusal(StatusCode::REQUEST_TIMEOUT, reason.to_owned()));
+    };
+    let unread = |error| refused(format!("unable to decode the json value: {error}"));
+    Ok(body.map_err(unread)?.to_bytes())
 }
 
 async fn v2(

@@ -1,11 +1,13 @@
 //! cAdvisor's API: what is answered to which question.
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 
 use super::{Answer, Running, two};
 use crate::{
     encode::fixture::{HOSTILE, container, subject_of, tick_of},
-    http::Settings,
+    http::{Limits, Settings, Silence},
     metrics::{Sample, Value, catalog},
 };
 
@@ -329,4 +331,24 @@ fn unchunked(answer: &Answer) -> String {
         whole.extend_from_slice(&rest[..size]);
         rest = &rest[size + 2..];
     }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_holds_nobody_for_long() {
+    let defaults = Settings::default();
+    let settings = Settings {
+        limits: Limits {
+            silence: Silence::of(Duration::from_millis(50)),
+            ..defaults.limits
+        },
+        ..defaults
+    };
+    let running = Running::with_ticks(settings, 3).await;
+    let mut client = running.connect().await;
+    client
+        .write(
+            "POST /api/v1.0/containers HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+        )
+        .await;
+    assert_eq!(Answer::parse(&client.rest().await).status, 408);
 }

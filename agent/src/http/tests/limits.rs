@@ -146,14 +146,14 @@ async fn who_is_waited_for_the_longest_makes_room_and_who_is_answered_stays() {
     let mut idle = server.connect().await;
     idle.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await;
-    idle.until("ok\n").await;
+    idle.until("\r\n\r\nok").await;
     assert_eq!(server.get("/healthz").await.status, 200);
     assert_eq!(slow.rest().await, "");
     // Its own connection has ended: there is room, and nobody goes for the next one.
     assert_eq!(server.get("/healthz").await.status, 200);
     idle.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await;
-    idle.until("ok\n").await;
+    idle.until("\r\n\r\nok").await;
     server.live.publish(tick_of(2, super::two()));
     watcher.tick().await;
     assert_eq!(server.stats.http().cut(Cut::Room).get(), 1);
@@ -181,7 +181,7 @@ async fn a_client_with_too_many_connections_is_told_so_and_keeps_those_it_has() 
     first
         .write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await;
-    first.until("ok\n").await;
+    first.until("\r\n\r\nok").await;
     assert_eq!(server.stats.http().cut(Cut::Client).get(), 1);
     assert_eq!(server.stats.http().open(), 2);
 }
