@@ -48,6 +48,9 @@ fn what_a_busy_container_waited_for_another_is_what_that_one_used() {
         cgroup.kill();
     }
     let batch = settled(&agent, &[a, b, c]);
+    for waiting in [&*a, b, c] {
+        assert_dealt_out(&batch, waiting);
+    }
     for (waiting, taker) in [(&*a, &*b), (b, a), (a, c), (b, c)] {
         let waited_us = waited_for(&batch, waiting, taker) / 1_000;
         let used_us = taker.usage_us();
@@ -95,6 +98,7 @@ fn tasks_of_one_container_that_wait_for_each_other_blame_nobody_else() {
     uses_enough(&cgroup, 0);
     cgroup.kill();
     let batch = settled(&agent, &[&cgroup]);
+    assert_dealt_out(&batch, &cgroup);
     let entry = entry(&batch, &cgroup);
     let own_ns = entry.waited_for("_own").expect("it is told");
     // Whenever one of them runs, the other waits.
@@ -133,6 +137,7 @@ fn who_ended_is_not_taken_for_who_has_its_place_now() {
     next.kill();
     waiting.kill();
     let batch = settled(&agent, &[&waiting, &next]);
+    assert_dealt_out(&batch, &waiting);
     let of_former = entry(&batch, &waiting)
         .waited_for(&former_path)
         .expect("it is still told");
@@ -228,15 +233,23 @@ fn settled(agent: &AgentProcess, cgroups: &[&Cgroup]) -> Batch {
         let entry = entry(&batch, cgroup);
         let dealt = entry.waited_by_taker().expect("it is told");
         println!("{}: {dealt:?}", cgroup.path());
-        // What somebody took who is not told any more is not among them.
-        let sum: u64 = dealt.iter().map(|(_, ns)| ns).sum();
-        let all_ns = entry.expect("runq_wait_ns");
-        assert!(
-            sum <= all_ns && sum as f64 >= all_ns as f64 * RIGHT,
-            "{sum} of {all_ns}"
-        );
+        let (sum, all_ns) = (sum(&dealt), entry.expect("runq_wait_ns"));
+        assert!(sum <= all_ns, "{sum} of {all_ns}");
     }
     batch
+}
+
+/// All that a cgroup waited is somebody's who is told, or nobody's. Not so once somebody took of it who is not told any
+/// more, as who has rested since a restart.
+fn assert_dealt_out(batch: &Batch, cgroup: &Cgroup) {
+    let entry = entry(batch, cgroup);
+    let sum = sum(&entry.waited_by_taker().expect("it is told"));
+    let all_ns = entry.expect("runq_wait_ns");
+    assert!(sum as f64 >= all_ns as f64 * RIGHT, "{sum} of {all_ns}");
+}
+
+fn sum<T>(dealt: &[(T, u64)]) -> u64 {
+    dealt.iter().map(|(_, ns)| ns).sum()
 }
 
 fn entry<'a>(batch: &'a Batch, cgroup: &Cgroup) -> &'a Entry {
