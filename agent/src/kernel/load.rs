@@ -23,11 +23,11 @@ use super::{
     open,
     paths::Paths,
     plan::{Timing, not_needed},
+    preemption::TakerRecords,
     programs::{Hook, PROGRAMS, ProgramSpec, Role},
     records::{Arrays, Records},
     report::{ProgramReport, ProgramState, is_forbidden, is_loaded, refusal, require},
     slots::{Slots, StorageKind},
-    takers::TakerRecords,
 };
 use crate::metrics::catalog::{Family, Source};
 

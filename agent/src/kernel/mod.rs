@@ -23,11 +23,11 @@ mod object;
 mod options;
 mod paths;
 mod plan;
+mod preemption;
 mod programs;
 mod records;
 mod report;
 mod slots;
-mod takers;
 
 use std::{
     collections::HashSet,
@@ -63,9 +63,9 @@ use error::map_error;
 use network::Network;
 use paths::Paths;
 use plan::Timing;
+use preemption::TakerRecords;
 use records::Records;
 use slots::Slots;
-use takers::TakerRecords;
 
 /// The loaded programs and their maps. Dropping it takes all of them out of the kernel.
 pub struct Kernel {

@@ -39,12 +39,12 @@ pub struct Detail {
     /// Reads and writes that ended in the tick, by the time from their making to their end.
     pub block: Option<Counts>,
     /// Those told by name that ran while its tasks waited in the tick.
-    pub took: Option<Vec<Took>>,
+    pub preemptors: Option<Vec<Preemptor>>,
 }
 
 /// One that took the CPU from an entry.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Took {
+pub struct Preemptor {
     /// Its cgroup; the root's for the host.
     pub cgroup: CgroupId,
     /// Its name; empty where that is kept elsewhere.
@@ -79,7 +79,7 @@ impl Detail {
             network: None,
             wait: None,
             block: None,
-            took: None,
+            preemptors: None,
         }
     }
 
@@ -172,19 +172,19 @@ impl Step {
             network: self.network(then.map(|it| &it.network), &totals.network),
             wait: waits(then.map(|it| &it.cpu), &totals.cpu),
             block: self.has_disks.then(|| latencies(then, totals)).flatten(),
-            took: totals.preemption.as_deref().map(|it| self.took(it)),
+            preemptors: totals.preemption.as_deref().map(|it| self.preemptors(it)),
             ..memory(now.container.cgroup, &totals.memory)
         })
     }
 
-    fn took(&self, totals: &PreemptionTotals) -> Vec<Took> {
+    fn preemptors(&self, totals: &PreemptionTotals) -> Vec<Preemptor> {
         let takers = totals.takers.iter().filter(|it| it.waited.grown_ns > 0);
-        let took = takers.map(|taker| Took {
+        let preemptors = takers.map(|taker| Preemptor {
             cgroup: taker.cgroup,
             name: Arc::clone(&taker.name),
             waiting: narrow(taker.waited.grown_ns as f64 / 1e9 / self.seconds),
         });
-        took.collect()
+        preemptors.collect()
     }
 
     fn per_second(&self, growth: u64) -> u64 {
@@ -429,7 +429,7 @@ mod tests {
             network: Some([flow(100, 200), flow(1_000, 2_000), flow(10_000, 20_000)]),
             wait,
             block: Some(counts),
-            took: Some(vec![Took {
+            preemptors: Some(vec![Preemptor {
                 cgroup: CgroupId(3),
                 name: "db".into(),
                 waiting: 0.5,

@@ -48,7 +48,7 @@ impl Details {
             let (packer, names) = (&mut self.packer, &mut self.names);
             detail::details(before, batch, |detail| {
                 packer.push(detail);
-                for taker in detail.took.iter().flatten() {
+                for taker in detail.preemptors.iter().flatten() {
                     names.insert(taker.cgroup, (Arc::clone(&taker.name), wall_ns));
                 }
             });
@@ -92,7 +92,7 @@ impl Details {
 
     /// Gives those that took the CPU their names.
     fn name(&self, detail: &mut Detail) {
-        for taker in detail.took.iter_mut().flatten() {
+        for taker in detail.preemptors.iter_mut().flatten() {
             if let Some((name, _)) = self.names.get(&taker.cgroup) {
                 taker.name = Arc::clone(name);
             }

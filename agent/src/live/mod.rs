@@ -24,7 +24,7 @@ use crate::{
     metrics::{Batch, Subject},
 };
 
-pub use detail::{Counts, Detail, Flow, Took, WHOLE_HOST};
+pub use detail::{Counts, Detail, Flow, Preemptor, WHOLE_HOST};
 use details::Details;
 use events::Events;
 pub use events::{Event, EventKind};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use agent_ebpf::network::PEERS;
 
-use super::detail::{Counts, Detail, Flow, Took, WHOLE_HOST};
+use super::detail::{Counts, Detail, Flow, Preemptor, WHOLE_HOST};
 use crate::container::CgroupId;
 
 /// The details of one tick.
@@ -88,7 +88,7 @@ fn write_values(bytes: &mut Vec<u8>, detail: &Detail) {
         network,
         wait,
         block,
-        took,
+        preemptors,
     } = detail;
     let known = [
         throttled.is_some(),
@@ -100,7 +100,7 @@ fn write_values(bytes: &mut Vec<u8>, detail: &Detail) {
         network.is_some(),
         wait.is_some(),
         block.is_some(),
-        took.is_some(),
+        preemptors.is_some(),
     ];
     let bits = known
         .iter()
@@ -128,9 +128,9 @@ fn write_values(bytes: &mut Vec<u8>, detail: &Detail) {
             write(bytes, *count);
         }
     }
-    if let Some(took) = took {
-        write(bytes, took.len() as u64);
-        for taker in took {
+    if let Some(preemptors) = preemptors {
+        write(bytes, preemptors.len() as u64);
+        for taker in preemptors {
             write(bytes, taker.cgroup.0);
             bytes.extend(taker.waiting.to_le_bytes());
         }
@@ -213,7 +213,11 @@ impl<'a> Reader<'a> {
             } else {
                 None
             },
-            took: if is_known() { Some(self.took()?) } else { None },
+            preemptors: if is_known() {
+                Some(self.preemptors()?)
+            } else {
+                None
+            },
         })
     }
 
@@ -251,10 +255,10 @@ impl<'a> Reader<'a> {
         Some(flows)
     }
 
-    fn took(&mut self) -> Option<Vec<Took>> {
+    fn preemptors(&mut self) -> Option<Vec<Preemptor>> {
         let takers = self.integer()?;
         let one = |_| {
-            Some(Took {
+            Some(Preemptor {
                 cgroup: CgroupId(self.integer()?),
                 name: Arc::default(),
                 waiting: self.float()?,
@@ -300,26 +304,39 @@ pub(super) mod tests {
         let bytes = array::uniform3(option::of(any::<u64>()));
         let flows = (option::of(flow()), option::of(array::uniform3(flow())));
         let histograms = array::uniform2(option::of(counts()));
-        let took = option::of(vec((any::<u64>(), 0_u16..300).prop_map(took), 0..6));
-        (array::uniform2(shares), bytes, flows, histograms, took).prop_map(
-            move |([throttled, cpu_limit], bytes, (disk, network), [wait, block], took)| Detail {
-                cgroup: CgroupId(cgroup),
-                throttled,
-                cpu_limit,
-                memory_bytes: bytes[0],
-                working_set_bytes: bytes[1],
-                memory_limit_bytes: bytes[2],
-                disk,
-                network,
-                wait,
-                block,
-                took,
-            },
+        let preemptors = option::of(vec((any::<u64>(), 0_u16..300).prop_map(preemptors), 0..6));
+        (
+            array::uniform2(shares),
+            bytes,
+            flows,
+            histograms,
+            preemptors,
         )
+            .prop_map(
+                move |(
+                    [throttled, cpu_limit],
+                    bytes,
+                    (disk, network),
+                    [wait, block],
+                    preemptors,
+                )| Detail {
+                    cgroup: CgroupId(cgroup),
+                    throttled,
+                    cpu_limit,
+                    memory_bytes: bytes[0],
+                    working_set_bytes: bytes[1],
+                    memory_limit_bytes: bytes[2],
+                    disk,
+                    network,
+                    wait,
+                    block,
+                    preemptors,
+                },
+            )
     }
 
-    fn took((cgroup, waiting): (u64, u16)) -> Took {
-        Took {
+    fn preemptors((cgroup, waiting): (u64, u16)) -> Preemptor {
+        Preemptor {
             cgroup: CgroupId(cgroup),
             name: Arc::default(),
             waiting: f32::from(waiting) / 100.0,

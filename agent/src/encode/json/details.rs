@@ -6,7 +6,7 @@ use agent_ebpf::network::Peer;
 use serde::Serialize;
 
 use crate::{
-    live::{Counts, Detail, Flow, Point, Took},
+    live::{Counts, Detail, Flow, Point, Preemptor},
     metrics::network,
 };
 
@@ -33,12 +33,12 @@ pub(super) struct DetailText {
     #[serde(skip_serializing_if = "Option::is_none")]
     block: Option<Buckets>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    took: Option<Vec<TookText>>,
+    preemptors: Option<Vec<PreemptorText>>,
 }
 
 /// One that took the CPU.
 #[derive(Serialize)]
-struct TookText {
+struct PreemptorText {
     cgroup: u64,
     name: String,
     waiting: f32,
@@ -69,7 +69,7 @@ pub(super) struct HistoryText {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     block: Vec<Option<Buckets>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    took: Vec<Option<Vec<TookText>>>,
+    preemptors: Vec<Option<Vec<PreemptorText>>>,
 }
 
 /// Bytes per second read and written, or received and sent.
@@ -97,7 +97,7 @@ impl DetailText {
             }),
             wait: detail.wait.as_ref().map(buckets),
             block: detail.block.as_ref().map(buckets),
-            took: detail.took.as_deref().map(took),
+            preemptors: detail.preemptors.as_deref().map(preemptors),
         }
     }
 }
@@ -126,7 +126,7 @@ impl HistoryText {
             net: column(&mut rows, |it| it.net.take()),
             wait: column(&mut rows, |it| it.wait.take()),
             block: column(&mut rows, |it| it.block.take()),
-            took: column(&mut rows, |it| it.took.take()),
+            preemptors: column(&mut rows, |it| it.preemptors.take()),
         }
     }
 }
@@ -148,8 +148,8 @@ fn both_ways(flow: Flow) -> BothWays {
     (flow.inward, flow.outward)
 }
 
-fn took(takers: &[Took]) -> Vec<TookText> {
-    let one = |taker: &Took| TookText {
+fn preemptors(takers: &[Preemptor]) -> Vec<PreemptorText> {
+    let one = |taker: &Preemptor| PreemptorText {
         cgroup: taker.cgroup.0,
         name: taker.name.to_string(),
         waiting: taker.waiting,
@@ -191,7 +191,7 @@ pub(super) mod tests {
             network: Some([flow(10), flow(20), flow(30)]),
             wait: Some(wait),
             block: Some([0; BUCKETS]),
-            took: Some(vec![Took {
+            preemptors: Some(vec![Preemptor {
                 cgroup: CgroupId(9),
                 name: Arc::from("db"),
                 waiting: 0.25,
@@ -201,7 +201,7 @@ pub(super) mod tests {
             "cgroup": 7, "throttled": 0.5, "cpu_limit": 1.5, "memory": 30, "working_set": 20, "memory_limit": 40,
             "disk": [1, 2], "net": {"loopback": [10, 11], "host": [20, 21], "outside": [30, 31]},
             "wait": [[3, 7], [23, 1]], "block": [],
-            "took": [{"cgroup": 9, "name": "db", "waiting": 0.25}],
+            "preemptors": [{"cgroup": 9, "name": "db", "waiting": 0.25}],
         });
         (detail, told)
     }
