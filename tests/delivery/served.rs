@@ -77,7 +77,7 @@ fn no_more_watch_live_than_are_allowed() {
     let mut reason = String::new();
     rest.read_to_string(&mut reason).unwrap();
     assert!(
-        reason.contains("2 live watchers already (http.watchers)"),
+        reason.contains("2 watchers already (http.watchers)"),
         "{reason}"
     );
     // Others are still served, and a place that becomes free can be taken.

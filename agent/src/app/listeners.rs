@@ -7,7 +7,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::{BuildError, DRAIN, Points, around::Surroundings};
+use super::{BuildError, DRAIN, Points, around::ThisMachine};
 use crate::{
     accounts::Accounts,
     clock,
@@ -57,11 +57,15 @@ impl Keys {
         }
     }
 
-    /// Takes the accounts as their file has them now, for every request from now on.
+    /// Takes the accounts as their file has them now, for every request from now on; whoever watches has to ask again.
     pub(super) fn renew_accounts(&self, http: &Http) {
-        if let Some(accounts) = &http.accounts {
-            self.allowed.send_replace(Some(Arc::clone(accounts)));
-        }
+        self.allowed.send_if_modified(|allowed| {
+            let is_new = http.accounts.is_some() && *allowed != http.accounts;
+            if is_new {
+                allowed.clone_from(&http.accounts);
+            }
+            is_new
+        });
     }
 }
 
@@ -133,7 +137,7 @@ pub(super) fn page(
         Arc::new(clock::boot_ns),
     );
     let recent = Arc::new(Recent::new(config.stands_in));
-    let around: Arc<dyn Around> = Arc::new(Surroundings::new());
+    let around: Arc<dyn Around> = Arc::new(ThisMachine::new());
     let recorder = Recorder::new(
         Arc::clone(live),
         Arc::clone(&recent),

@@ -30,10 +30,11 @@
 //! | `net` | `{"loopback":[received, sent],"host":[…],"outside":[…]}` in bytes per second |
 //! | `wait` | run-queue waits that ended in the tick: `[bucket, count]` for each bucket of [`agent_ebpf::histogram`] that is not empty |
 //! | `block` | the same of reads and writes, by the time from their making to their end |
+//! | `preemptors` | who ran while its tasks waited, the one that took most first: `{"cgroup","name","waiting"}` of each, its tasks that waited on average while that one ran; with `families.preemption` |
 //!
 //! Details are kept for fewer ticks than the rest where there are many entries; of older ticks `d` is empty.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::stream;
 use hyper::{
@@ -41,20 +42,18 @@ use hyper::{
     body::{Bytes, Incoming},
     header::{self, HeaderValue},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
-    time::sleep,
-};
+use tokio::{sync::watch, time::timeout};
 
 use super::{
     Context,
     reply::{self, Body},
+    watcher::Watcher,
 };
 use crate::{
     container::CgroupId,
     encode::json,
     live::{Detail, Live, TickEntry},
-    metrics::{Batch, Metric, Sample, catalog},
+    metrics::{Metric, Sample, catalog},
 };
 
 /// What the page shows of the host as a whole; all of it would be more than the ticks themselves.
@@ -85,60 +84,50 @@ pub(super) fn stream(
         Ok(detail) => detail,
         Err(problem) => return reply::refusal(StatusCode::BAD_REQUEST, &problem),
     };
-    let Ok(permit) = Arc::clone(&context.watchers).try_acquire_owned() else {
-        let limit = context.settings.watchers;
-        let reason = format!("there are {limit} live watchers already (http.watchers)");
-        let mut refusal = reply::refusal(StatusCode::SERVICE_UNAVAILABLE, &reason);
-        let later = HeaderValue::from_static("10");
-        refusal.headers_mut().insert(header::RETRY_AFTER, later);
-        return refusal;
+    let watcher = match Watcher::admit(context, stop) {
+        Ok(watcher) => watcher,
+        Err(reason) => {
+            let mut refusal = reply::refusal(StatusCode::SERVICE_UNAVAILABLE, &reason);
+            let later = HeaderValue::from_static("10");
+            refusal.headers_mut().insert(header::RETRY_AFTER, later);
+            return refusal;
+        }
     };
-    let watcher = Watcher {
+    let told = Told {
         hello: Some(greeting(context)),
         telling: Telling {
             sent_ns: start(&context.live, last_seen(request)),
             sent: Vec::new(),
             detail,
         },
-        batches: context.live.subscribe(),
-        live: Arc::clone(&context.live),
-        stop,
-        _permit: permit,
+        watcher,
     };
-    reply::streamed(EVENT_STREAM, stream::unfold(watcher, Watcher::next))
+    reply::streamed(EVENT_STREAM, stream::unfold(told, Told::next))
 }
 
-struct Watcher {
+/// What the stream has told so far.
+struct Told {
     hello: Option<String>,
     telling: Telling,
-    live: Arc<Live>,
-    batches: watch::Receiver<Option<Arc<Batch>>>,
-    stop: watch::Receiver<bool>,
-    _permit: OwnedSemaphorePermit,
+    watcher: Watcher,
 }
 
-impl Watcher {
-    /// The next event; `None` when the server or the collector stops.
+impl Told {
+    /// The next event; `None` at the end.
     async fn next(mut self) -> Option<(Bytes, Self)> {
         if let Some(hello) = self.hello.take() {
             return Some((hello.into(), self));
         }
-        loop {
-            if *self.stop.borrow() {
-                return None;
+        let telling = &mut self.telling;
+        let next = self.watcher.next(|live| telling.next(live));
+        let event = match timeout(KEEP_ALIVE, next).await {
+            Ok(told) => {
+                let (wall_ns, data) = told?;
+                format!("id: {wall_ns}\nevent: tick\ndata: {data}\n\n").into()
             }
-            // Marked as seen before looking, so that a tick published in between wakes us again.
-            self.batches.mark_unchanged();
-            if let Some((wall_ns, data)) = self.telling.next(&self.live) {
-                let event = format!("id: {wall_ns}\nevent: tick\ndata: {data}\n\n");
-                return Some((event.into(), self));
-            }
-            tokio::select! {
-                changed = self.batches.changed() => changed.ok()?,
-                stopped = self.stop.changed() => stopped.ok()?,
-                () = sleep(KEEP_ALIVE) => return Some((Bytes::from_static(b":\n\n"), self)),
-            }
-        }
+            Err(_) => Bytes::from_static(b":\n\n"),
+        };
+        Some((event, self))
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) mod serving;
 mod socket_file;
 #[cfg(test)]
 mod tests;
+mod watcher;
 
 use std::{
     sync::Arc,

@@ -8,7 +8,7 @@ use hyper::{
     body::Bytes,
     header::{self, HeaderValue},
 };
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use super::{
     super::Context,
@@ -16,7 +16,10 @@ use super::{
     ask::{EventQuery, Parameters},
     json, refused, text,
 };
-use crate::{encode::cadvisor::api::Event, http::reply, live::Live, metrics::Batch};
+use crate::{
+    encode::cadvisor::api::Event,
+    http::{reply, watcher::Watcher},
+};
 
 /// `events` of v1.3 and v2.
 pub(super) fn answer(
@@ -42,24 +45,15 @@ fn stream(context: &Arc<Context>, query: EventQuery, stop: watch::Receiver<bool>
             "for a call to watch, request.StartTime and request.EndTime must be uninitialized",
         ));
     }
-    let Ok(permit) = Arc::clone(&context.watchers).try_acquire_owned() else {
-        let limit = context.settings.watchers;
-        return Err(Refusal(
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("there are {limit} watchers already (http.watchers)"),
-        ));
-    };
-    let batches = context.live.subscribe();
+    let full = |reason| Refusal(StatusCode::SERVICE_UNAVAILABLE, reason);
+    let watcher = Watcher::admit(context, stop).map_err(full)?;
     let latest = context.live.latest();
-    let watcher = Watcher {
+    let told = Told {
         query,
-        told_ns: latest.map_or(i64::MIN, |batch| batch.taken.wall_ns),
-        live: Arc::clone(&context.live),
-        batches,
-        stop,
-        _permit: permit,
+        until_ns: latest.map_or(i64::MIN, |batch| batch.taken.wall_ns),
+        watcher,
     };
-    let mut answer = reply::streamed("application/json", stream::unfold(watcher, Watcher::next));
+    let mut answer = reply::streamed("application/json", stream::unfold(told, Told::next));
     // A proxy that waits for more would keep back what happened.
     let unbuffered = HeaderValue::from_static("no-store, no-transform");
     answer
@@ -68,43 +62,27 @@ fn stream(context: &Arc<Context>, query: EventQuery, stop: watch::Receiver<bool>
     Ok(answer)
 }
 
-struct Watcher {
+/// What a stream has told so far.
+struct Told {
     query: EventQuery,
     /// The time of the last batch whose events were told.
-    told_ns: i64,
-    live: Arc<Live>,
-    batches: watch::Receiver<Option<Arc<Batch>>>,
-    stop: watch::Receiver<bool>,
-    _permit: OwnedSemaphorePermit,
+    until_ns: i64,
+    watcher: Watcher,
 }
 
-impl Watcher {
-    /// The next events, a line each; `None` when the server or the collector stops.
+impl Told {
+    /// The next events, a line each; `None` at the end.
     async fn next(mut self) -> Option<(Bytes, Self)> {
-        loop {
-            if *self.stop.borrow() {
-                return None;
-            }
-            // Marked as seen before looking, so that a tick published in between wakes us again.
-            self.batches.mark_unchanged();
-            let lines = self.lines();
-            if !lines.is_empty() {
-                return Some((lines.into(), self));
-            }
-            tokio::select! {
-                changed = self.batches.changed() => changed.ok()?,
-                stopped = self.stop.changed() => stopped.ok()?,
-            }
-        }
-    }
-
-    fn lines(&mut self) -> String {
-        let events = self.live.events_after(self.told_ns);
-        if let Some(last) = events.last() {
-            self.told_ns = last.wall_ns;
-        }
-        let events = events.iter().flat_map(Event::all_of);
-        let wanted = events.filter(|event| self.query.wants(event));
-        wanted.map(|event| text(&event) + "\n").collect()
+        let (query, until_ns) = (&self.query, &mut self.until_ns);
+        let lines = self.watcher.next(|live| {
+            let events = live.events_after(*until_ns);
+            *until_ns = events.last()?.wall_ns;
+            let events = events.iter().flat_map(Event::all_of);
+            let wanted = events.filter(|event| query.wants(event));
+            let lines: String = wanted.map(|event| text(&event) + "\n").collect();
+            (!lines.is_empty()).then_some(lines)
+        });
+        let lines = lines.await?;
+        Some((lines.into(), self))
     }
 }

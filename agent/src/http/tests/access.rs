@@ -117,6 +117,32 @@ async fn who_may_ask_changes_from_one_request_to_the_next_of_a_connection() {
 }
 
 #[tokio::test]
+async fn whoever_watches_asks_again_when_the_accounts_have_changed() {
+    let (accounts, [_, viewer]) = two_accounts();
+    let (server, allow) = asking(accounts).await;
+    let paths = ["/api/v1/live", "/api/v1.3/events?stream=true"];
+    let mut watchers = Vec::new();
+    for path in paths {
+        let mut watcher = server.connect().await;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {viewer}\r\nConnection: close\r\n\r\n"
+        );
+        watcher.write(&request).await;
+        assert!(watcher.until("\r\n\r\n").await.contains("200 OK"), "{path}");
+        watchers.push(watcher);
+    }
+    let other = Account::new("bob", Role::View, &token([9; 32])).unwrap();
+    allow.send_replace(Some(Arc::new(Accounts::parse(&other.to_string()).unwrap())));
+    for watcher in watchers {
+        watcher.rest().await;
+    }
+    for path in paths {
+        let again = ask(&server, path, &format!("Bearer {viewer}")).await;
+        assert_eq!(again.status, 401, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_socket_asks_nobody_and_takes_every_name() {
     let (accounts, _) = two_accounts();
     let (_allow, allowed): (_, Allowed) = watch::channel(Some(accounts));
