@@ -3,39 +3,40 @@
 
 use std::sync::Arc;
 
-use hyper::Response;
+use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use super::{
     super::Context,
     Answer, Refusal,
     ask::{Options, Span},
-    go, json, pieces, refused, text,
+    beside, go, json, pieces, refused, text,
     tree::Tree,
 };
 use crate::{
     encode::cadvisor::{
         Moment, ROOT,
         api::{
-            ContainerInfo, ContainerV2, DerivedStats, MachineStats, Reference, SpecV2, StatsV2_0,
-            Time, View, Viewed,
+            ContainerInfo, ContainerV2, DerivedStats, KnownDisks, MachineStats, Reference, SpecV2,
+            StatsV2_0, Time, View, Viewed,
         },
         has_own_network,
     },
-    http::reply::Body,
+    http::reply::{self, Body},
     metrics::{catalog, integer},
 };
 
 /// `containers` of v1.
-pub(super) fn one(context: &Arc<Context>, tree: Tree, path: &str, span: Span) -> Answer {
-    if !tree.has(path) {
-        let path = go::quoted(path);
+pub(super) async fn one(context: &Arc<Context>, tree: Tree, path: String, span: Span) -> Answer {
+    if !tree.has(&path) {
+        let path = go::quoted(&path);
         return Err(refused(format!(
             "failed to get container {path} with error: unknown container {path}"
         )));
     }
     let maker = Maker::new(context, tree, span);
-    Ok(json(&maker.info(path)))
+    let info = beside(context, move |_| text(&maker.info(&path))).await?;
+    Ok(reply::json(StatusCode::OK, info))
 }
 
 /// `subcontainers` of v1.
@@ -48,8 +49,8 @@ pub(super) fn all_below(context: &Arc<Context>, tree: Tree, path: &str, span: Sp
         )));
     }
     let maker = Maker::new(context, tree, span);
-    let each = paths.into_iter().map(move |path| text(&maker.info(&path)));
-    Ok(pieces("[", each, "]"))
+    let info = move |path: &str| text(&maker.info(path));
+    Ok(pieces(context, "[", paths, info, "]"))
 }
 
 /// `docker` of v1.
@@ -79,7 +80,7 @@ pub(super) fn of_docker(
         }
     };
     let maker = Maker::new(context, tree, span);
-    Ok(keyed(paths, move |path| maker.info(path)))
+    Ok(keyed(context, paths, move |path| maker.info(path)))
 }
 
 /// `stats` of 2.0.
@@ -91,10 +92,8 @@ pub(super) fn stats_2_0(
 ) -> Answer {
     let paths = chosen(&tree, path, options)?;
     let maker = Maker::new(context, tree, options.span.clone());
-    Ok(keyed(paths, move |path| {
-        maker.view(path, |view| {
-            StatsV2_0::all_of(view, &*maker.context.cadvisor.around)
-        })
+    Ok(keyed(context, paths, move |path| {
+        maker.view(path, |view| StatsV2_0::all_of(view, &maker.disks()))
     }))
 }
 
@@ -108,34 +107,36 @@ pub(super) fn stats_2_1(
     let mut paths = chosen(&tree, path, options)?;
     paths.retain(|path| path != ROOT);
     let maker = Maker::new(context, tree, options.span.clone());
-    Ok(keyed(paths, move |path| {
-        maker.view(path, |view| {
-            ContainerV2::of(view, &*maker.context.cadvisor.around)
-        })
+    Ok(keyed(context, paths, move |path| {
+        maker.view(path, |view| ContainerV2::of(view, &maker.disks()))
     }))
 }
 
 /// `machinestats` of 2.1.
-pub(super) fn machine(context: &Arc<Context>, tree: Tree, options: &Options) -> Response<Body> {
+pub(super) async fn machine(context: &Arc<Context>, tree: Tree, options: &Options) -> Answer {
     let maker = Maker::new(context, tree, options.span.clone());
-    let stats = maker.view(ROOT, |view| {
-        MachineStats::all_of(view.moments, &*maker.context.cadvisor.around)
-    });
-    json(&stats)
+    let stats = move |_: &_| {
+        maker.view(ROOT, |view| {
+            text(&MachineStats::all_of(view.moments, &maker.disks()))
+        })
+    };
+    Ok(reply::json(StatusCode::OK, beside(context, stats).await?))
 }
 
 /// `spec` of v2.
 pub(super) fn spec(context: &Arc<Context>, tree: Tree, path: &str, options: &Options) -> Answer {
     let paths = chosen(&tree, path, options)?;
     let maker = Maker::new(context, tree, Span::last(0));
-    Ok(keyed(paths, move |path| maker.view(path, SpecV2::of)))
+    Ok(keyed(context, paths, move |path| {
+        maker.view(path, SpecV2::of)
+    }))
 }
 
 /// `summary` of v2.
 pub(super) fn summary(context: &Arc<Context>, tree: Tree, path: &str, options: &Options) -> Answer {
     let paths = chosen(&tree, path, options)?;
     let maker = Maker::new(context, tree, Span::last(-1));
-    Ok(keyed(paths, move |path| {
+    Ok(keyed(context, paths, move |path| {
         maker.view(path, |view| DerivedStats::of(view.moments))
     }))
 }
@@ -174,13 +175,12 @@ pub(super) fn chosen(tree: &Tree, path: &str, options: &Options) -> Result<Vec<S
 
 /// An object with one value for each of the containers, by their paths.
 fn keyed<T: Serialize>(
+    context: &Arc<Context>,
     paths: Vec<String>,
-    value: impl Fn(&str) -> T + Send + 'static,
+    value: impl Fn(&str) -> T + Send + Sync + 'static,
 ) -> Response<Body> {
-    let each = paths
-        .into_iter()
-        .map(move |path| format!("{}:{}", text(&path), text(&value(&path))));
-    pieces("{", each, "}")
+    let entry = move |path: &str| format!("{}:{}", text(&path), text(&value(path)));
+    pieces(context, "{", paths, entry, "}")
 }
 
 /// Makes the answers about one container after the other.
@@ -203,8 +203,13 @@ impl Maker {
         let children = self.tree.children(path);
         let children = children.into_iter().map(Reference::to).collect();
         self.view(path, |view| {
-            ContainerInfo::of(view, children, &*self.context.cadvisor.around)
+            ContainerInfo::of(view, children, &self.disks())
         })
+    }
+
+    /// For one container: its moments name the same few disks again and again.
+    fn disks(&self) -> KnownDisks<'_> {
+        KnownDisks::by(&*self.context.cadvisor.around)
     }
 
     /// Shows what is known of the container at `path`, which is there.

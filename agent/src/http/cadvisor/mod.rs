@@ -12,7 +12,7 @@
 //! | `/api/v2.x/{stats,spec,summary,ps,appmetrics}/PATH` | 2.0 | containers | `containers.rs`, `facts.rs` |
 //! | `/api/v2.1/machinestats` | 2.1 | the host as a whole | `containers.rs` |
 //! | `/validate/` | | what the agent makes of the machine | `facts.rs` |
-//! | `/containers/…`, `/docker/…`, `/podman/…` | | the live page | `page.rs` |
+//! | `/containers/…`, `/docker/…`, `/podman/…` | | the live page | `page/` |
 //!
 //! Errors are those of cAdvisor: status 500 with a line of text, 400 for a question that is not whole. README, "cAdvisor's
 //! API", lists what differs and why. `/api/v1/…`, without a point, is our own.
@@ -31,6 +31,7 @@ mod tree;
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::{StreamExt as _, future, stream};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{
     Request, Response, StatusCode,
@@ -110,7 +111,7 @@ pub(super) struct State {
     pub(super) recent: Arc<Recent>,
     pub(super) around: Arc<dyn Around>,
     /// One permit a thread that reads files.
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
 }
 
 impl State {
@@ -118,7 +119,7 @@ impl State {
         Self {
             recent,
             around,
-            readers: Semaphore::new(READERS),
+            readers: Arc::new(Semaphore::new(READERS)),
         }
     }
 }
@@ -169,11 +170,13 @@ async fn answered(
     request: Request<Incoming>,
     stop: watch::Receiver<bool>,
 ) -> Answer {
+    if is_page(path) {
+        return Ok(page::below(path, &request));
+    }
     let path = ask::decoded(path);
     match path.as_str() {
         "/api" | "/validate" => return Ok(moved(&path)),
         "/validate/" => return facts::validation(context).await,
-        path if is_page(path) => return Ok(page::below(path, &request)),
         _ => {}
     }
     let bad = |text| Err(Refusal(StatusCode::BAD_REQUEST, text));
@@ -238,7 +241,7 @@ async fn v1(
     let span = ask::span(&body).map_err(refused)?;
     let tree = tree(&context)?;
     match asked {
-        "containers" => containers::one(&context, tree, &path, span),
+        "containers" => containers::one(&context, tree, path, span).await,
         "subcontainers" => containers::all_below(&context, tree, &path, span),
         _ => containers::of_docker(&context, tree, arguments, span),
     }
@@ -272,7 +275,7 @@ async fn v2(
         "storage" => facts::storage(context, parameters).await,
         "events" => events::answer(&context, path, parameters, stop),
         "ps" => facts::processes(context, &path, options).await,
-        "machinestats" => Ok(containers::machine(&context, tree(&context)?, options)),
+        "machinestats" => containers::machine(&context, tree(&context)?, options).await,
         "summary" => containers::summary(&context, tree(&context)?, &path, options),
         "spec" => containers::spec(&context, tree(&context)?, &path, options),
         "appmetrics" => containers::custom(&tree(&context)?, &path, options),
@@ -299,33 +302,46 @@ fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// An answer made piece by piece while it is sent, between `open` and `close`.
+/// An answer made while it is sent, between `open` and `close`: a piece for each of `paths`, on a thread beside. A client
+/// that takes its time holds no thread. What cannot be made to its end ends without `close`, so nobody takes it for whole.
 fn pieces(
+    context: &Arc<Context>,
     open: &'static str,
-    pieces: impl Iterator<Item = String> + Send + 'static,
+    paths: Vec<String>,
+    piece: impl Fn(&str) -> String + Send + Sync + 'static,
     close: &'static str,
 ) -> Response<Body> {
-    let mut separator = "";
-    let pieces = pieces.map(move |piece| {
-        let piece = format!("{separator}{piece}");
-        separator = ",";
-        Bytes::from(piece)
+    let (context, piece) = (Arc::clone(context), Arc::new(piece));
+    let each = stream::iter(paths.into_iter().enumerate()).then(move |(place, path)| {
+        let (context, piece) = (Arc::clone(&context), Arc::clone(&piece));
+        async move {
+            let separator = if place == 0 { "" } else { "," };
+            let made = beside(&context, move |_| format!("{separator}{}", piece(&path)));
+            made.await.ok().map(Bytes::from)
+        }
     });
-    let all = std::iter::once(Bytes::from_static(open.as_bytes()))
-        .chain(pieces)
-        .chain(std::iter::once(Bytes::from_static(close.as_bytes())));
-    reply::streamed("application/json", futures_util::stream::iter(all))
+    let end = |text: &'static str| stream::iter([Some(Bytes::from_static(text.as_bytes()))]);
+    let whole = end(open).chain(each).chain(end(close));
+    let made = whole
+        .take_while(|it| future::ready(it.is_some()))
+        .filter_map(future::ready);
+    reply::streamed("application/json", made)
 }
 
-/// Runs what reads files on a thread beside.
+/// Runs what reads files on a thread beside; of these there are a few, whatever becomes of those who asked.
 async fn beside<T: Send + 'static>(
     context: &Arc<Context>,
     read: impl FnOnce(&Context) -> T + Send + 'static,
 ) -> Result<T, Refusal> {
     let ended = |_| refused("the agent stops");
-    let _permit = context.cadvisor.readers.acquire().await.map_err(ended)?;
+    let readers = Arc::clone(&context.cadvisor.readers);
+    let permit = readers.acquire_owned().await.map_err(ended)?;
     let context = Arc::clone(context);
-    let reading = tokio::task::spawn_blocking(move || read(&context));
+    let reading = tokio::task::spawn_blocking(move || {
+        // With the thread, not with the question: a client that gives up does not end what was begun.
+        let _permit = permit;
+        read(&context)
+    });
     reading
         .await
         .map_err(|error| refused(format!("the machine cannot be read: {error}")))

@@ -17,6 +17,8 @@ mod tests;
 mod time;
 mod v2;
 
+use std::{cell::RefCell, collections::HashMap};
+
 pub use container::{ContainerInfo, Reference, View, Viewed};
 pub use event::{Event, EventType};
 pub use machine::{
@@ -34,6 +36,34 @@ pub use v2::{ContainerV2, MachineStats, SpecV2, StatsV2_0};
 pub trait Disks {
     /// Major and minor number of the disk called so.
     fn number(&self, name: &str) -> Option<(u32, u32)>;
+}
+
+/// Asks for each name once.
+pub struct KnownDisks<'a> {
+    disks: &'a dyn Disks,
+    known: RefCell<HashMap<String, Option<(u32, u32)>>>,
+}
+
+impl<'a> KnownDisks<'a> {
+    /// What these say.
+    pub fn by(disks: &'a dyn Disks) -> Self {
+        Self {
+            disks,
+            known: RefCell::default(),
+        }
+    }
+}
+
+impl Disks for KnownDisks<'_> {
+    fn number(&self, name: &str) -> Option<(u32, u32)> {
+        let mut known = self.known.borrow_mut();
+        match known.get(name) {
+            Some(number) => *number,
+            None => *known
+                .entry(name.to_owned())
+                .or_insert_with(|| self.disks.number(name)),
+        }
+    }
 }
 
 /// Stands for no limit, as Go's greatest number without a sign.
