@@ -14,10 +14,12 @@ use crate::{
         api::{Disks, Limits, Machine, Process, System},
     },
     host::{
+        Runtimes,
         census::{self, Times},
         cgroup_tree::{Layout, Mode},
         inventory::Inventory,
         limits, netns,
+        outside::machine_root,
     },
     http::cadvisor::around::Around,
 };
@@ -25,16 +27,13 @@ use crate::{
 /// Where udev links devices by the ids of their filesystems.
 const BY_UUID: &str = "/dev/disk/by-uuid";
 
-/// Where Docker keeps its images unless it is told otherwise.
-const DOCKER_ROOT: &str = "/var/lib/docker";
-
 /// The machine, and its hierarchies of cgroups as they were at the start.
-pub(super) struct Surroundings {
+pub(super) struct ThisMachine {
     inventory: Inventory,
     layout: Option<Layout>,
 }
 
-impl Surroundings {
+impl ThisMachine {
     pub(super) fn new() -> Self {
         Self {
             inventory: Inventory::default(),
@@ -43,13 +42,13 @@ impl Surroundings {
     }
 }
 
-impl Disks for Surroundings {
+impl Disks for ThisMachine {
     fn number(&self, name: &str) -> Option<(u32, u32)> {
         self.inventory.disk_number(name)
     }
 }
 
-impl Around for Surroundings {
+impl Around for ThisMachine {
     fn machine(&self) -> Machine {
         self.inventory.machine()
     }
@@ -99,19 +98,19 @@ impl Around for Surroundings {
     }
 
     fn device_of(&self, uuid: &str) -> Option<String> {
+        let mut bytes = uuid.bytes();
+        let is_id = bytes.all(|it| it.is_ascii_alphanumeric() || it == b'-');
         // It becomes the name of a file.
-        let is_id = uuid
-            .bytes()
-            .all(|it| it.is_ascii_alphanumeric() || it == b'-');
-        let link = fs::canonicalize(Path::new(BY_UUID).join(uuid)).ok();
-        link.filter(|_| is_id && !uuid.is_empty())
-            .map(|device| device.display().to_string())
+        if uuid.is_empty() || !is_id {
+            return None;
+        }
+        let device = fs::canonicalize(Path::new(BY_UUID).join(uuid)).ok()?;
+        Some(device.display().to_string())
     }
 
     fn docker_root(&self) -> Option<String> {
-        Path::new(DOCKER_ROOT)
-            .is_dir()
-            .then(|| DOCKER_ROOT.to_owned())
+        let root = Runtimes::new(machine_root()).docker_root()?;
+        Some(root.display().to_string())
     }
 }
 

@@ -88,6 +88,14 @@ impl Runtimes {
         docker.chain(containerd).chain(storage).collect()
     }
 
+    /// Where the machine's own Docker keeps everything, as the machine calls it, if it is there.
+    pub fn docker_root(&mut self) -> Option<PathBuf> {
+        let roots = self.places_of(0).docker;
+        let root = roots.into_iter().find(|root| root.is_dir())?;
+        let inside = root.strip_prefix(&self.root).unwrap_or(&root);
+        Some(Path::new("/").join(inside))
+    }
+
     /// How often a state file that is there could not be read or understood.
     pub fn failures(&self) -> u64 {
         self.files.failures()
