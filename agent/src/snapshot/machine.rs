@@ -159,6 +159,9 @@ pub struct Pressure {
     pub irq_full_ns: Option<u64>,
 }
 
+/// What the kernel counts disks in, whatever their own sectors are (include/linux/types.h, Linux 6.12).
+pub const SECTOR_BYTES: u64 = 512;
+
 /// One block device.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Disk {

@@ -30,7 +30,7 @@ pub use interval::{Interval, Span};
 pub use ledger::Ledger;
 pub use machine::{
     CpuTimes, Disk, Filesystem, Inodes, Interface, Load, Machine, Memory, Paging, Pressure,
-    Requests, Scheduler, Traffic,
+    Requests, SECTOR_BYTES, Scheduler, Traffic,
 };
 pub use memory::MemoryTotals;
 pub use network::{Interfaces, NetworkTotals};

@@ -15,7 +15,7 @@ pub(super) const NAME: &str = "/";
 
 /// What of its CPU time was used, and in which mode: as the kernel reckons the root cgroup's (`root_cgroup_cputime`,
 /// kernel/cgroup/rstat.c, Linux 6.12).
-pub(super) const CPU_USED: [&Metric; 6] = [
+pub(in crate::encode) const CPU_USED: [&Metric; 6] = [
     &catalog::HOST_CPU_USER,
     &catalog::HOST_CPU_NICE,
     &catalog::HOST_CPU_SYSTEM,
@@ -25,17 +25,19 @@ pub(super) const CPU_USED: [&Metric; 6] = [
 ];
 
 /// The part in user mode.
-pub(super) const CPU_USER: [&Metric; 2] = [&catalog::HOST_CPU_USER, &catalog::HOST_CPU_NICE];
+pub(in crate::encode) const CPU_USER: [&Metric; 2] =
+    [&catalog::HOST_CPU_USER, &catalog::HOST_CPU_NICE];
 
 /// The part in kernel mode.
-pub(super) const CPU_SYSTEM: [&Metric; 3] = [
+pub(in crate::encode) const CPU_SYSTEM: [&Metric; 3] = [
     &catalog::HOST_CPU_SYSTEM,
     &catalog::HOST_CPU_IRQ,
     &catalog::HOST_CPU_SOFTIRQ,
 ];
 
-/// Its page cache.
-pub(super) const CACHE: [&Metric; 3] = [
+/// Its page cache: what `file` in the root's `memory.stat` counts (`NR_FILE_PAGES`), of which `/proc/meminfo` tells three parts
+/// apart.
+pub(in crate::encode) const CACHE: [&Metric; 3] = [
     &catalog::HOST_MEM_CACHED,
     &catalog::HOST_MEM_BUFFERS,
     &catalog::HOST_SWAP_CACHED,
@@ -70,7 +72,7 @@ pub(super) fn on_interfaces(readings: Readings<'_>, metric: &Metric) -> Option<u
 }
 
 /// Whether an interface of that name is not left out.
-pub(super) fn shows_interface(name: &str) -> bool {
+pub(in crate::encode) fn shows_interface(name: &str) -> bool {
     !IGNORED_INTERFACES.iter().any(|it| name.starts_with(it))
 }
 

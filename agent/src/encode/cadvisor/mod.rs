@@ -11,9 +11,11 @@ mod lines;
 mod moment;
 mod numbers;
 
+pub(super) use host::{CACHE, CPU_SYSTEM, CPU_USED, CPU_USER, shows_interface};
 pub use influxdb08::Influxdb08Encoder;
 pub use lines::CadvisorEncoder;
 pub(super) use lines::{FIELD, TAGS};
+pub(super) use moment::ALL_INTERFACES;
 pub use moment::{Moment, Part, PartKind, has_own_network};
 pub use numbers::Number;
 

@@ -87,7 +87,7 @@ const HOST_FILESYSTEM_DISK: [&Metric; 11] = [
 ];
 
 /// The name that stands for all interfaces of an entry that has none of its own: what its sockets sent and received.
-pub(super) const ALL_INTERFACES: &str = "_all";
+pub(in crate::encode) const ALL_INTERFACES: &str = "_all";
 
 impl PartKind {
     /// How many values one has.

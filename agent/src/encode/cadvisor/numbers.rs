@@ -1,7 +1,8 @@
 //! The numbers that cAdvisor has of every cgroup, and what they are here: of an entry a metric of its own, of the host as
 //! a whole what the root cgroup would have.
 //!
-//! The one table behind the lines of its driver and the JSON of its API.
+//! The table behind the lines of its driver and the JSON of its API; that of its Prometheus metrics, which have other names,
+//! labels and sums, is `prometheus::cadvisor::table`.
 
 use super::host;
 use crate::{

@@ -12,10 +12,7 @@ use std::{
 use procfs::{DiskStat, DiskStats, FromBufRead as _};
 
 use super::{MOST, proc_file::ProcFile};
-use crate::snapshot::{Disk, Requests};
-
-/// What a sector is here, whatever the device's own are (include/linux/types.h, Linux 6.12).
-const SECTOR_BYTES: u64 = 512;
+use crate::snapshot::{Disk, Requests, SECTOR_BYTES};
 
 const MILLISECOND_NS: u64 = 1_000_000;
 

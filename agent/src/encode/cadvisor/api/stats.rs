@@ -15,8 +15,8 @@ use super::{
     Disks,
     time::Time,
 };
+use crate::snapshot::SECTOR_BYTES;
 
-const SECTOR_BYTES: u64 = 512;
 const MS_IN_NS: u64 = 1_000_000;
 const US_IN_NS: u64 = 1_000;
 

@@ -9,19 +9,15 @@ mod tests;
 
 pub(super) use crate::encode::cadvisor::{ROOT, shows};
 use crate::{
+    encode::cadvisor::shows_interface,
     metrics::{
         Metric, Sample, Value,
         catalog::{self, Families, Family, Kind, Unit},
         network,
     },
-    snapshot::Timestamp,
+    snapshot::{SECTOR_BYTES, Timestamp},
 };
 pub(super) use table::RULES;
-
-/// Interfaces of the host that cAdvisor leaves out, by how their names begin: what they carry passes another one, too.
-const INNER_INTERFACES: [&str; 4] = ["lo", "veth", "docker", "nerdctl"];
-
-const SECTOR_BYTES: u64 = 512;
 
 /// One metric of cAdvisor's.
 #[derive(Debug)]
@@ -218,9 +214,8 @@ impl Part {
 impl By {
     /// Whether a sample is to have a series.
     fn shows(self, sample: &Sample) -> bool {
-        let is_inner = |name: &str| INNER_INTERFACES.iter().any(|it| name.starts_with(it));
         match self {
-            Self::Interface => !label_of(sample, "interface").is_some_and(is_inner),
+            Self::Interface => label_of(sample, "interface").is_none_or(shows_interface),
             Self::Nothing | Self::Disk | Self::Filesystem => true,
         }
     }

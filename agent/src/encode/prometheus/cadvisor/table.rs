@@ -1,40 +1,14 @@
-//! The one table: each metric of cAdvisor's that we can tell, and what of ours it is made of.
+//! The table of cAdvisor's metrics on `/metrics`: each that we can tell, and what of ours it is made of.
 //!
 //! Names, types and labels are those of cAdvisor v0.60 (`metrics/prometheus.go`, `metrics/prometheus_machine.go`).
 //! Left out is what cAdvisor copies from the host's disks into every container, and what we do not measure.
 
 use super::{By, Part, Rule, Term};
-use crate::{
-    encode::cadvisor,
-    metrics::{Metric, catalog},
-};
-
-/// CPU time of the root cgroup, as the kernel adds it up (`root_cgroup_cputime` in kernel/cgroup/rstat.c, Linux 6.12).
-const HOST_CPU: &[&Metric] = &[
-    &catalog::HOST_CPU_USER,
-    &catalog::HOST_CPU_NICE,
-    &catalog::HOST_CPU_SYSTEM,
-    &catalog::HOST_CPU_IRQ,
-    &catalog::HOST_CPU_SOFTIRQ,
-    &catalog::HOST_CPU_STEAL,
-];
-const HOST_CPU_IN_USER: &[&Metric] = &[&catalog::HOST_CPU_USER, &catalog::HOST_CPU_NICE];
-const HOST_CPU_IN_KERNEL: &[&Metric] = &[
-    &catalog::HOST_CPU_SYSTEM,
-    &catalog::HOST_CPU_IRQ,
-    &catalog::HOST_CPU_SOFTIRQ,
-];
-
-/// What `file` in the root's `memory.stat` counts (`NR_FILE_PAGES`), of which `/proc/meminfo` tells three parts apart.
-const HOST_PAGE_CACHE: &[&Metric] = &[
-    &catalog::HOST_MEM_CACHED,
-    &catalog::HOST_MEM_BUFFERS,
-    &catalog::HOST_SWAP_CACHED,
-];
+use crate::{encode::cadvisor, metrics::catalog};
 
 /// The label of a fixed value of what a container's sockets sent and received. Packets are counted at the sockets, where
 /// interfaces are not told apart.
-const ALL_INTERFACES: &[(&str, &str)] = &[("interface", "_all")];
+const ALL_INTERFACES: &[(&str, &str)] = &[("interface", cadvisor::ALL_INTERFACES)];
 
 const VERSION: &[(&str, &str)] = &[("cadvisorVersion", cadvisor::VERSION)];
 
@@ -81,7 +55,7 @@ pub(in super::super) static RULES: &[Rule] = &[
         "CPU time used since the cgroup was made, as the kernel charged it; of the host by the clock tick.",
         &[
             Part::of(Term::Of(&catalog::CPU_USAGE)).labelled(&[("cpu", "total")]),
-            Part::of(Term::Sum(HOST_CPU)).labelled(&[("cpu", "total")]),
+            Part::of(Term::Sum(&cadvisor::CPU_USED)).labelled(&[("cpu", "total")]),
         ],
     ),
     Rule::counter(
@@ -89,7 +63,7 @@ pub(in super::super) static RULES: &[Rule] = &[
         "The part of the CPU time in user mode.",
         &[
             Part::of(Term::Of(&catalog::CPU_USER)),
-            Part::of(Term::Sum(HOST_CPU_IN_USER)),
+            Part::of(Term::Sum(&cadvisor::CPU_USER)),
         ],
     ),
     Rule::counter(
@@ -97,7 +71,7 @@ pub(in super::super) static RULES: &[Rule] = &[
         "The part of the CPU time in kernel mode.",
         &[
             Part::of(Term::Of(&catalog::CPU_SYSTEM)),
-            Part::of(Term::Sum(HOST_CPU_IN_KERNEL)),
+            Part::of(Term::Sum(&cadvisor::CPU_SYSTEM)),
         ],
     ),
     Rule::counter(
@@ -153,7 +127,7 @@ pub(in super::super) static RULES: &[Rule] = &[
         "Page cache in bytes, shared memory and tmpfs included.",
         &[
             Part::of(Term::Of(&catalog::FILE)),
-            Part::of(Term::Sum(HOST_PAGE_CACHE)),
+            Part::of(Term::Sum(&cadvisor::CACHE)),
         ],
     ),
     Rule::gauge(
