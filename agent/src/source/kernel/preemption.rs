@@ -17,6 +17,10 @@ use crate::{
     state::SavedPreemption,
 };
 
+/// Slots that may wait for the next reading. With more the reading does not wait for the next tick: those who make cgroups by
+/// the hundred would find no slot free.
+const LEAVING: usize = 256;
+
 /// The accounts of all entries.
 #[derive(Debug)]
 pub(super) struct Preemption {
@@ -158,13 +162,14 @@ impl KernelSource {
 
     /// A slot that nothing counts in any more: it is given back at once, or where takers are told after they were read.
     pub(super) fn leave(&mut self, cgroup: CgroupId, holding: Holding) -> Result<(), KernelError> {
-        match &mut self.preemption {
-            Some(preemption) => {
-                preemption.leaving.push(Leaving { cgroup, holding });
-                Ok(())
-            }
-            None => self.kernel.give_back(holding.slot, cgroup),
+        let Some(preemption) = &mut self.preemption else {
+            return self.kernel.give_back(holding.slot, cgroup);
+        };
+        preemption.leaving.push(Leaving { cgroup, holding });
+        if preemption.leaving.len() > LEAVING {
+            self.read_takers();
         }
+        Ok(())
     }
 
     /// Who ran while tasks of an entry waited, if that is told.
