@@ -10,7 +10,7 @@
 //! | `/api/v1/events` | view | what happened last | `api.rs` |
 //! | `/api/v1/status` | view | how delivery stands | `api.rs` |
 //! | `/api/v1/live` | view | a server-sent event each tick | `live.rs` |
-//! | `/api/v1.0/…` to `/api/v2.1/…`, `/validate/`, `/containers/…`, `/docker/…` | view | as cAdvisor | `cadvisor/` |
+//! | `/api/v1.0/…` to `/api/v2.1/…`, `/validate/`, `/containers/…`, `/docker/…`, `/podman/…` | view | as cAdvisor | `cadvisor/` |
 //! | `/`, `/assets/…` | view | the live page and its parts | `page/` |
 
 use std::sync::Arc;

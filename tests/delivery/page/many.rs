@@ -7,8 +7,8 @@ use std::{
 
 use serde_json::Value;
 
-use super::{hands::names, picture};
-use crate::harness::{Browser, Home, cgroup, skip};
+use super::{hands::names, opened, picture};
+use crate::harness::{Browser, cgroup};
 
 const MANY: usize = 500;
 
@@ -39,21 +39,16 @@ const WATCH: &str = "new Promise((resolve) => {
 
 #[test]
 fn five_hundred_containers_stand_on_the_page() {
-    let home = Home::new();
-    let agent = home.start::<&str>(&[]);
-    let address = format!("http://{}/", agent.address());
-    let Some(mut page) = Browser::open(&address).or_else(|| skip("no chromium")) else {
-        return;
-    };
-    page.set_width(1200);
+    let Some(mut opened) = opened() else { return };
+    let page = &mut opened.page;
     let crowd = Crowd::gather();
     page.wait_until(&format!(
         "Number(document.getElementById('total-containers').textContent) >= {MANY}"
     ));
-    assert!(names(&mut page).len() >= MANY);
-    let before = cost(&mut page);
+    assert!(names(page).len() >= MANY);
+    let before = cost(page);
     let frames = page.evaluate(WATCH);
-    let after = cost(&mut page);
+    let after = cost(page);
     println!("{MANY} containers, 8 s: frames in ms {frames}");
     for (name, spent) in ["script", "layout", "style", "all"].iter().zip(0..) {
         println!(
@@ -63,7 +58,7 @@ fn five_hundred_containers_stand_on_the_page() {
     }
     // All that is on the page moves on.
     page.wait_until("document.querySelectorAll('#rows tr').length >= 500");
-    picture(&mut page, "page-500.png");
+    picture(page, "page-500.png");
     assert_eq!(page.complaints(), [""; 0]);
     drop(crowd);
 }

@@ -1,7 +1,7 @@
 //! Who starts is on the page at once.
 
-use super::picture;
-use crate::harness::{Browser, Docker, Home, cgroup, skip};
+use super::{opened, picture};
+use crate::harness::{Docker, cgroup};
 
 /// Up and down within a few seconds, each shell at a pace of its own.
 const WAVES: &str = "while :; do for i in 1 2 3 4 5 6; do \
@@ -10,14 +10,8 @@ const WAVES: &str = "while :; do for i in 1 2 3 4 5 6; do \
 #[test]
 fn a_container_that_starts_stands_on_the_page_by_name_and_its_chart_moves() {
     let Some(docker) = Docker::here() else { return };
-    let home = Home::new();
-    let agent = home.start::<&str>(&[]);
-    let address = format!("http://{}/", agent.address());
-    let Some(mut page) = Browser::open(&address).or_else(|| skip("no chromium")) else {
-        return;
-    };
-    page.set_width(1200);
-    page.wait_until("document.getElementById('state').dataset.state === 'live'");
+    let Some(mut opened) = opened() else { return };
+    let page = &mut opened.page;
     page.evaluate(
         "window.seen = {};
         window.row = (name) => [...document.querySelectorAll('#rows tr')]
@@ -55,7 +49,7 @@ fn a_container_that_starts_stands_on_the_page_by_name_and_its_chart_moves() {
     page.wait_until(&format!(
         "row('{web}').querySelector('.line').getAttribute('d').split('L').length > 15"
     ));
-    picture(&mut page, "page.png");
+    picture(page, "page.png");
 
     page.evaluate(&format!("row('{web}').querySelector('.name').click()"));
     page.wait_until("document.getElementById('facts').textContent.startsWith('docker')");

@@ -6,10 +6,11 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
 use super::{
+    Opened,
     hands::{drag_over_chart, link, names, press, set_theme, type_text},
-    picture,
+    opened, picture,
 };
-use crate::harness::{Browser, Container, Docker, Home, cgroup, skip};
+use crate::harness::{Browser, Container, Docker, cgroup};
 
 /// Two projects of two services each.
 struct Shop {
@@ -21,19 +22,13 @@ struct Shop {
 fn the_page_is_worked_by_keys_and_keeps_its_state_in_links() {
     let Some(docker) = Docker::here() else { return };
     let shop = Shop::open(&docker);
-    let home = Home::new();
-    let agent = home.start::<&str>(&[]);
-    let address = format!("http://{}/", agent.address());
-    let Some(mut page) = Browser::open(&address).or_else(|| skip("no chromium")) else {
-        return;
-    };
-    page.set_width(1200);
-    page.wait_until("document.getElementById('state').dataset.state === 'live'");
-    it_filters_groups_and_sorts(&mut page, &shop);
-    it_opens_pauses_and_zooms(&mut page, &shop);
-    a_link_opens_the_same_view(&mut page, &address, &shop);
-    a_recording_is_opened_from_disk(&mut page, &shop);
-    it_is_readable_at_any_width_and_in_both_themes(&mut page);
+    let Some(mut opened) = opened() else { return };
+    let Opened { page, address, .. } = &mut opened;
+    it_filters_groups_and_sorts(page, &shop);
+    it_opens_pauses_and_zooms(page, &shop);
+    a_link_opens_the_same_view(page, address, &shop);
+    a_recording_is_opened_from_disk(page, &shop);
+    it_is_readable_at_any_width_and_in_both_themes(page);
     assert_eq!(page.complaints(), [""; 0]);
 }
 

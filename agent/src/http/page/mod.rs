@@ -28,7 +28,8 @@ pub(super) fn asset(path: &str, request: &Request<Incoming>) -> Response<Body> {
 }
 
 /// The page at a path below the root, as cAdvisor's own pages are: its parts and the API are found from there by a base.
-/// Nothing of the path but its depth gets into the text; the script reads it from the address.
+/// Nothing of the path but its depth gets into the text; the script reads it from the address. `path` is as it was sent:
+/// to a browser, too, an escaped slash parts nothing.
 pub(super) fn below(path: &str, request: &Request<Incoming>) -> Response<Body> {
     const HEAD: &str = "<head>\n";
     let mut response = asset(assets::PAGE.path, request);

@@ -71,6 +71,7 @@ async fn the_page_is_at_the_addresses_of_cadvisors_pages_too() {
     for (path, base) in [
         ("/containers/web", "../"),
         ("/docker/web/", "../../"),
+        ("/containers/system.slice%2Fdocker.service", "../"),
         ("/containers/docker/%22%3E%3Cscript%3E", "../../"),
     ] {
         let page = server.get(path).await;

@@ -69,12 +69,12 @@ function drawTakers(track) {
   const [from, to] = shownTicks();
   let ticks = 0;
   for (let at = Math.max(from, track?.first ?? to + 1); at <= to; at += 1) {
-    const took = track.get("took", at);
-    if (!took) continue;
+    const preemptors = track.get("preemptors", at);
+    if (!preemptors) continue;
     ticks += 1;
-    for (const { name, waiting } of took) waited.set(name, (waited.get(name) ?? 0) + waiting);
+    for (const { name, waiting } of preemptors) waited.set(name, (waited.get(name) ?? 0) + waiting);
   }
-  byId("took").hidden = waited.size === 0;
+  byId("preemptors").hidden = waited.size === 0;
   const most = [...waited].sort((a, b) => b[1] - a[1]).slice(0, MOST_TAKERS);
   const rows = most.map(([name, sum]) => {
     const row = document.createElement("tr");
@@ -86,5 +86,5 @@ function drawTakers(track) {
     row.append(title, value);
     return row;
   });
-  byId("took").querySelector("tbody").replaceChildren(...rows);
+  byId("preemptors").querySelector("tbody").replaceChildren(...rows);
 }

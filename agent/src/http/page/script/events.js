@@ -4,8 +4,12 @@ import * as format from "./format.js";
 
 /** As many as the agent keeps. */
 const KEPT = 1024;
+/** An answer that takes longer is asked for again. */
+const LONGEST_MS = 10_000;
 
 let list = [];
+/** The list that the agent is asked to go on with, while it is. */
+let asking = null;
 /** Whether they come from a recording: the agent has nothing to add. */
 let isRecorded = false;
 
@@ -16,18 +20,26 @@ export function forget(recorded) {
 
 /** Adds events; returns whether there were any. */
 export function add(events) {
-  if (events.length) list = isRecorded ? list.concat(events) : list.concat(events).slice(-KEPT);
+  for (const event of events) list.push(event);
+  if (!isRecorded && list.length > KEPT) list.splice(0, list.length - KEPT);
   return events.length > 0;
 }
 
-/** Asks the agent for what it has not told yet. */
+export const count = () => list.length;
+
+/** Asks the agent for what it has not told yet; once at a time. Returns whether there was any. */
 export async function ask() {
-  if (isRecorded) return false;
+  if (isRecorded || asking === list) return false;
+  const asked = (asking = list);
+  const last = asked.at(-1)?.taken ?? 0;
   // A whole nanosecond is more than a number holds, but ticks are far apart.
-  const since = Math.ceil((list.at(-1)?.taken ?? 0) / 1e6);
-  const response = await fetch(`api/v1/events?since=${since}000000`).catch(() => null);
+  const since = Math.ceil(last / 1e6);
+  const response = await fetch(`api/v1/events?since=${since}000000`, { signal: AbortSignal.timeout(LONGEST_MS) }).catch(() => null);
   const told = response?.ok ? await response.json().catch(() => null) : null;
-  return !isRecorded && add(told?.events ?? []);
+  // They were forgotten meanwhile.
+  if (asked !== list) return false;
+  asking = null;
+  return add((told?.events ?? []).filter(({ taken }) => taken > last));
 }
 
 /** Those of an entry within a span; of the host all containers'. */

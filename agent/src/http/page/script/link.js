@@ -36,7 +36,7 @@ export function writeLink(isStep = false) {
 }
 
 function ofPath() {
-  const found = /\/(?:containers|docker)\/(.+?)\/?$/.exec(location.pathname);
+  const found = /\/(?:containers|docker|podman)\/(.+?)\/?$/.exec(location.pathname);
   try {
     return found ? decodeURIComponent(found[1]) : "";
   } catch {

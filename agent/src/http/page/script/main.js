@@ -24,6 +24,8 @@ const byId = (id) => document.getElementById(id);
 /** The track that is looked at; null is the host, or one that is not here. */
 let chosen = null;
 let isRecording = false;
+/** Ends the reading of the recording that was opened last. */
+let reading = new AbortController();
 let askedAt = 0;
 
 // --- what comes in ---
@@ -31,7 +33,7 @@ let askedAt = 0;
 const listener = {
   hello(about) {
     store.hello(about);
-    store.limit = about.ticks;
+    Object.assign(store, { limit: about.ticks, room: Infinity });
     tellServer();
   },
   tick(tick) {
@@ -69,6 +71,7 @@ function setState(word, text) {
 }
 
 function goLive() {
+  reading.abort();
   isRecording = false;
   chosen = null;
   store.reset();
@@ -79,11 +82,15 @@ function goLive() {
 }
 
 async function openRecording(file) {
+  reading.abort();
+  reading = new AbortController();
+  const { signal } = reading;
   stream.stop();
   isRecording = true;
   chosen = null;
   byId("sinks").hidden = true;
-  const problem = await recording.read(file, (share) => setState("recording", `reading ${file.name}: ${(100 * share).toFixed(0)} %`));
+  const problem = await recording.read(file, signal, (share) => setState("recording", `reading ${file.name}: ${(100 * share).toFixed(0)} %`));
+  if (signal.aborted) return;
   byId("problem").hidden = !problem;
   byId("problem").textContent = `${file.name}: ${problem}`;
   if (!store.times.length) {

@@ -21,6 +21,8 @@ class Track {
   set(name, at, value) {
     const column = (this.columns[name] ??= []);
     const place = at - this.first;
+    store.room -= Math.max(0, place + 1 - column.length);
+    if (store.room < 0) return;
     while (column.length < place) column.push(NaN);
     // What a file says it holds may be anything.
     column[place] = typeof value === "number" || Array.isArray(value) ? value : NaN;
@@ -67,13 +69,13 @@ export const store = {
   host: new Track({ name: "Whole host", cgroup: 0 }, 0),
   /** What the host and the agent said of themselves, by tick. */
   said: [],
-  /** Values taken in so far. */
-  points: 0,
   /** How many ticks are kept; 0 is all. */
   limit: 0,
+  /** How many values are still taken in; below 0 some were left out. */
+  room: Infinity,
 
   reset() {
-    Object.assign(this, { times: [], first: 0, whole: 0, tracks: new Map(), said: [], points: 0 });
+    Object.assign(this, { times: [], first: 0, whole: 0, tracks: new Map(), said: [] });
     this.host = new Track(this.host.who, 0);
   },
 
@@ -128,7 +130,6 @@ export const store = {
     this.host.set("wait", at, waiting);
     for (const [cgroup, ...now] of r ?? []) this.takeResources(this.tracks.get(cgroup), at, now);
     for (const detail of d ?? []) this.takeDetail(detail.cgroup === 0 ? this.host : this.tracks.get(detail.cgroup), at, detail);
-    this.points += v.length;
     if (this.limit && this.times.length > this.limit + 60) this.trim();
     return goesOn;
   },
@@ -210,8 +211,8 @@ function ownOf(agent) {
 }
 
 /** A detail's values as columns; buckets as `[bucket, count, bucket, count…]`. */
-function columnsOf({ throttled, cpu_limit, memory, working_set, memory_limit, disk, net, wait, block, took }) {
-  const columns = { throttled, cpu_limit, memory, working_set, memory_limit, took };
+function columnsOf({ throttled, cpu_limit, memory, working_set, memory_limit, disk, net, wait, block, preemptors }) {
+  const columns = { throttled, cpu_limit, memory, working_set, memory_limit, preemptors };
   if (disk) [columns.read, columns.written] = disk;
   for (const [peer, both] of Object.entries(net ?? {})) [columns[`${peer}_in`], columns[`${peer}_out`]] = both;
   if (wait) columns.waits = wait.flat();
