@@ -21,8 +21,8 @@ Examples:
 
 Filter, as on the page:
   Words that must all fit: text in a name, image, id, namespace, pod, project or service; label:value for text in a label, or
-  in what goes by name, id, kind, runtime, image, namespace, pod, project, service, unit, slice or path; -word for what must
-  not fit; \"words with spaces\".";
+  in what goes by name, id, short_id, kind, runtime, image, namespace, pod, project, service, unit, slice or path; -word
+  for what must not fit; \"words with spaces\".";
 
 /// What `top` takes.
 #[derive(Args, Clone, Debug)]

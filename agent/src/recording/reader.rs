@@ -8,7 +8,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{MAX_LINE_BYTES, VERSION};
 #[cfg(doc)]
 use crate::stream::Tick;
-use crate::stream::{Event, Hello, Who};
+use crate::stream::{Event, Hello, Who, bounded};
 
 /// Why a file cannot be read, or not further.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +46,18 @@ pub enum Line<T> {
     Events(Vec<Event>),
 }
 
+impl<T: DeserializeOwned> Line<T> {
+    /// What a line has, as [`Reader::line`] tells it; `None` where there is nothing that this version knows.
+    pub fn of(line: &[u8]) -> serde_json::Result<Option<Self>> {
+        let text: Text<T> = serde_json::from_slice(line)?;
+        Ok(match text.tick {
+            Some(tick) => Some(Self::Tick(tick)),
+            None if text.events.is_empty() => None,
+            None => Some(Self::Events(text.events)),
+        })
+    }
+}
+
 /// A tick that is only passed by, on the way to another: what ones after it rely on, and nothing else of it is read.
 #[derive(Debug, Deserialize)]
 pub struct Passed {
@@ -53,7 +65,7 @@ pub struct Passed {
     #[serde(rename = "t")]
     pub wall_ms: i64,
     /// See [`Tick::new`].
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded")]
     pub new: Vec<Who>,
 }
 
@@ -105,19 +117,20 @@ impl<R: Read> Reader<R> {
     /// The next tick or event, ticks as [`Tick`] or [`Passed`]; `None` at the end.
     pub fn next_line<T: DeserializeOwned>(&mut self) -> Result<Option<Line<T>>, ReadError> {
         while self.advance()? {
-            let text: Text<T> =
-                serde_json::from_slice(&self.line).map_err(|source| ReadError::Damaged {
-                    line: self.lines - 1,
-                    source: source.into(),
-                })?;
-            match (text.tick, text.events) {
-                (Some(tick), _) => return Ok(Some(Line::Tick(tick))),
-                (None, Some(events)) => return Ok(Some(Line::Events(events))),
-                // Of a later version.
-                (None, None) => {}
+            let line = Line::of(&self.line).map_err(|source| ReadError::Damaged {
+                line: self.lines - 1,
+                source: source.into(),
+            })?;
+            if line.is_some() {
+                return Ok(line);
             }
         }
         Ok(None)
+    }
+
+    /// The line that was read last, as it is in the file.
+    pub fn line(&self) -> &[u8] {
+        &self.line
     }
 
     /// Reads a line; `false` at the end.
@@ -191,5 +204,6 @@ fn first_line(line: &[u8]) -> Result<Hello, ReadError> {
 #[serde(bound = "T: DeserializeOwned")]
 struct Text<T> {
     tick: Option<T>,
-    events: Option<Vec<Event>>,
+    #[serde(default, deserialize_with = "bounded")]
+    events: Vec<Event>,
 }

@@ -4,11 +4,13 @@
 //! nothing that is unknown becomes zero. What names say is hostile; whoever shows it makes it safe.
 
 mod event;
+mod list;
 mod row;
 mod tick;
 
 pub use event::Event;
-pub use tick::{Detail, Flow, Hello, Peers, Rates, Tick, Took, Totals, Who};
+pub(crate) use list::bounded;
+pub use tick::{Detail, Flow, Hello, Peers, Preemptor, Rates, Tick, Totals, Who};
 
 /// The text is no word of the live stream.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,7 @@ pub fn tick(text: &str) -> Result<Tick, StreamError> {
 pub fn events(text: &str) -> Result<Vec<Event>, StreamError> {
     #[derive(serde::Deserialize)]
     struct Events {
+        #[serde(deserialize_with = "bounded")]
         events: Vec<Event>,
     }
     let Events { events } = serde_json::from_str(text)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
-use super::row::Row;
+use super::{list::bounded, row::Row};
 
 /// What does not change while the agent runs.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -35,6 +35,8 @@ pub struct Who {
     pub runtime: String,
     /// The runtime's full id.
     pub id: Option<String>,
+    /// As much of it as people are shown.
+    pub short_id: Option<String>,
     /// Image reference.
     pub image: Option<String>,
     /// Kubernetes namespace.
@@ -62,16 +64,16 @@ pub struct Tick {
     #[serde(rename = "t")]
     pub wall_ms: i64,
     /// Entries that the ticks before did not have, or had by another name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded")]
     pub new: Vec<Who>,
     /// CPUs used and tasks that waited, of all entries.
-    #[serde(default, rename = "v")]
+    #[serde(default, rename = "v", deserialize_with = "bounded")]
     rates: Vec<Row<2>>,
     /// Memory in use, and totals of disks and network, in bytes.
-    #[serde(default, rename = "r")]
+    #[serde(default, rename = "r", deserialize_with = "bounded")]
     totals: Vec<Row<3>>,
     /// More of the entries that were asked for.
-    #[serde(default, rename = "d")]
+    #[serde(default, rename = "d", deserialize_with = "bounded")]
     pub details: Vec<Detail>,
     /// Of the host as a whole, by family and field.
     #[serde(default)]
@@ -133,10 +135,10 @@ pub struct Detail {
     pub block: Vec<(usize, u64)>,
     /// Who ran while it waited, the one that took most first.
     #[serde(deserialize_with = "or_default")]
-    pub took: Vec<Took>,
+    pub preemptors: Vec<Preemptor>,
 }
 
-/// Bytes per second received and sent.
+/// Bytes per second received and sent, or read and written.
 pub type Flow = (f64, f64);
 
 /// What goes over the network, by where the other end is.
@@ -154,13 +156,39 @@ pub struct Peers {
 /// Somebody that ran while another one waited.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
-pub struct Took {
-    /// Who; unknown for all that is no entry.
-    pub cgroup: Option<u64>,
+pub struct Preemptor {
+    /// Whose tasks.
+    pub cgroup: u64,
     /// What it is called.
     pub name: String,
     /// Tasks that waited on average while it ran.
     pub waiting: f64,
+}
+
+impl Who {
+    /// Memory that it takes, in bytes.
+    pub fn size(&self) -> usize {
+        let known = [
+            &self.id,
+            &self.short_id,
+            &self.image,
+            &self.namespace,
+            &self.pod,
+            &self.path,
+            &self.project,
+            &self.service,
+            &self.unit,
+            &self.slice,
+        ];
+        let labels = self.labels.iter();
+        let texts: usize = [&self.name, &self.kind, &self.runtime]
+            .into_iter()
+            .chain(known.into_iter().flatten())
+            .map(String::len)
+            .chain(labels.map(|(key, value)| 2 * size_of::<String>() + key.len() + value.len()))
+            .sum();
+        size_of::<Self>() + texts
+    }
 }
 
 impl Tick {

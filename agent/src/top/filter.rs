@@ -96,13 +96,8 @@ impl Word {
             "name" => return has(&who.name),
             "kind" => return has(&who.kind),
             "runtime" => return has(&who.runtime),
-            "short_id" => {
-                return who
-                    .id
-                    .as_ref()
-                    .is_some_and(|id| has(id.get(..12).unwrap_or(id)));
-            }
             "id" => &who.id,
+            "short_id" => &who.short_id,
             "image" => &who.image,
             "namespace" => &who.namespace,
             "pod" => &who.pod,

@@ -45,7 +45,7 @@ pub(super) fn tick(names: &[&str], at: i64) -> Json {
             "disk": [4096.0, 8192.0],
             "net": {"loopback": [1.0, 1.0], "host": [100.0, 200.0], "outside": [1_048_576.0, 2_097_152.0]},
             "wait": [[3, 40], [9, 10]], "block": [[12, 7]],
-            "took": [{"cgroup": 101, "name": "neighbour", "waiting": 0.0125}],
+            "preemptors": [{"cgroup": 101, "name": "neighbour", "waiting": 0.0125}],
         })
     });
     json!({

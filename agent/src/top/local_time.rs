@@ -43,11 +43,11 @@ pub(super) fn meant(text: &str, from_ms: i64) -> Result<i64, String> {
     tm.tm_isdst = -1;
     let same_day = seconds_of(tm).ok_or_else(unknown)?;
     if same_day >= from_s {
-        return Ok(same_day * 1000);
+        return Ok(same_day.saturating_mul(1000));
     }
     tm.tm_mday += 1;
     (tm.tm_hour, tm.tm_min, tm.tm_sec, tm.tm_isdst) = (hour, minute, second, -1);
-    Ok(seconds_of(tm).ok_or_else(unknown)? * 1000)
+    Ok(seconds_of(tm).ok_or_else(unknown)?.saturating_mul(1000))
 }
 
 fn clock_time(text: &str) -> Option<(i32, i32, i32)> {

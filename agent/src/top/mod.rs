@@ -1,14 +1,15 @@
 //! `cgflux top`: all containers on a terminal, as they are now or as a recording has them.
 //!
 //! - `feed`: the running daemon, a collector of our own, or a recording → what the live stream says.
-//! - `model`, `ring`: that → the latest values and a bounded past of every entry.
+//! - `model`, `ring`, `own`: that → the latest values and a bounded past of every entry, and what is told of host and agent.
 //! - `rows`, `filter`, `measure`: the model → the rows of a table.
 //! - `look`, `input`: keys → what a person looks at.
 //! - `view`: model and look → a frame; `once`: → plain text.
 //! - [`screen`]: the terminal, and how it was before; `recorder`: what the feed says → a file.
 //!
-//! All but `feed`, `screen`, `recorder` and `local_time` are pure.
+//! All but `feed`, `screen`, `signals`, `recorder` and `local_time` are pure.
 
+mod error;
 mod feed;
 mod filter;
 #[cfg(test)]
@@ -19,10 +20,12 @@ mod look;
 mod measure;
 mod model;
 mod once;
+mod own;
 mod recorder;
 mod ring;
 mod rows;
 pub mod screen;
+mod signals;
 mod status;
 mod view;
 
@@ -34,26 +37,18 @@ use std::{
 
 use crossterm::event::{Event as Input, EventStream};
 use futures_util::StreamExt as _;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::{Instant, interval_at, timeout},
-};
+use tokio::time::{Instant, interval_at, timeout};
 
-use crate::{
-    cli::TopArgs,
-    client::{GetError, Server, WayError},
-    config::Config,
-    recording::ReadError,
-    stream::{self, StreamError},
-    terminal,
-};
-use feed::{Command, Feed, HereError, News};
+use crate::{cli::TopArgs, config::Config, stream, terminal};
+pub use error::TopError;
+use feed::{Command, Feed, News};
 use filter::Filter;
 use look::{Effect, Look};
 use model::Model;
 use recorder::Recorder;
 use rows::{Kinds, Layout};
 use screen::Screen;
+use signals::{Caught, Signals};
 use status::{Speed, Status};
 use view::Manner;
 
@@ -62,87 +57,6 @@ const FIRST_TICK: Duration = Duration::from_secs(15);
 
 /// Between two words of a recorder that nobody watches.
 const TOLD_EVERY: Duration = Duration::from_mins(1);
-
-/// Why there is nothing to be seen, or not any more.
-#[derive(Debug, thiserror::Error)]
-pub enum TopError {
-    /// The command line asks for what does not exist.
-    #[error("--{flag}: {problem}")]
-    Usage {
-        /// The flag.
-        flag: &'static str,
-        /// Why it means nothing.
-        problem: String,
-    },
-    /// The recording does not have it.
-    #[error("--at: {0}")]
-    Time(String),
-    /// The daemon cannot be asked.
-    #[error("no daemon can be asked")]
-    Unreachable(#[from] GetError),
-    /// Nor could it.
-    #[error(transparent)]
-    Way(#[from] WayError),
-    /// It does not want to be, or is none.
-    #[error("{server} does not tell us: {reason}")]
-    Refused {
-        /// Who was asked.
-        server: Server,
-        /// What it said.
-        reason: String,
-    },
-    /// It says what we do not know.
-    #[error("what it says is {source}; is it another version?")]
-    Stream {
-        /// Why.
-        #[from]
-        source: StreamError,
-    },
-    /// It says nothing.
-    #[error("no numbers within {}", humantime::format_duration(FIRST_TICK))]
-    NoTick,
-    /// Nothing can be measured here either.
-    #[error(transparent)]
-    Here(#[from] HereError),
-    /// What measures here is no more.
-    #[error("the collector has ended")]
-    Collector,
-    /// The file is of no use.
-    #[error("cannot show {}", path.display())]
-    Recording {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: ReadError,
-    },
-    /// The recorder was stopped before the first tick.
-    #[error("{} has no ticks", .0.display())]
-    NoTicks(PathBuf),
-    /// The file cannot be written.
-    #[error("cannot record to {}{}", path.display(), way_out(source))]
-    Record {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The terminal is of no use.
-    #[error("cannot use the terminal")]
-    Terminal(#[source] io::Error),
-    /// The process lacks something basic.
-    #[error("cannot wait for signals")]
-    Signals(#[source] io::Error),
-    /// The same.
-    #[error("cannot start a thread")]
-    Thread(#[source] io::Error),
-}
-
-fn way_out(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AlreadyExists => ": it is there already, and nothing is written over",
-        _ => "",
-    }
-}
 
 /// Shows what there is until a person or a signal ends it; once where standard output is no terminal. `colours` are used on
 /// the terminal if they may be.
@@ -408,43 +322,5 @@ impl Top {
         })?;
         terminal::tell(&format!("recorded {}", recorder.told()));
         Ok(())
-    }
-}
-
-/// The signals that concern a terminal.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    stop: Signal,
-    go_on: Signal,
-}
-
-enum Caught {
-    End,
-    Stop,
-    Continue,
-}
-
-impl Signals {
-    fn catch() -> Result<Self, TopError> {
-        let on = |kind| signal(kind).map_err(TopError::Signals);
-        Ok(Self {
-            terminate: on(SignalKind::terminate())?,
-            interrupt: on(SignalKind::interrupt())?,
-            hangup: on(SignalKind::hangup())?,
-            stop: on(SignalKind::from_raw(libc::SIGTSTP))?,
-            go_on: on(SignalKind::from_raw(libc::SIGCONT))?,
-        })
-    }
-
-    async fn next(&mut self) -> Caught {
-        tokio::select! {
-            _ = self.terminate.recv() => Caught::End,
-            _ = self.interrupt.recv() => Caught::End,
-            _ = self.hangup.recv() => Caught::End,
-            _ = self.stop.recv() => Caught::Stop,
-            _ = self.go_on.recv() => Caught::Continue,
-        }
     }
 }

@@ -2,16 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use serde_json::Value as Json;
+use agent_ebpf::histogram::BUCKETS;
 
 use super::{
     measure::{Measure, Values},
+    own::{Machine, OwnCost},
     ring::Ring,
 };
-use crate::stream::{Detail, Event, Hello, Tick, Took, Who};
+use crate::stream::{Detail, Event, Hello, Preemptor, Tick, Who};
 
 /// How long an entry that ended is still shown.
 const ENDED_SHOWN_MS: i64 = 60_000;
+
+/// Bytes of those that are: some 3,000 that ran for minutes.
+const ENDED_BYTES: usize = 32 << 20;
 
 /// Histograms and takers are shown of the last so many ticks.
 pub(super) const RECENT: usize = 60;
@@ -54,7 +58,7 @@ pub(super) struct Entry {
 struct Recent {
     wait: Vec<(usize, u64)>,
     block: Vec<(usize, u64)>,
-    took: Vec<Took>,
+    preemptors: Vec<Preemptor>,
 }
 
 /// What disks and network came to at a tick before.
@@ -63,27 +67,6 @@ struct TotalsThen {
     wall_ms: i64,
     disk_bytes: Option<f64>,
     net_bytes: Option<f64>,
-}
-
-/// Of the host as a whole.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Machine {
-    pub(super) load: Option<f64>,
-    pub(super) memory_bytes: Option<f64>,
-    pub(super) available_bytes: Option<f64>,
-}
-
-/// What the agent says of itself.
-#[derive(Clone, Debug, Default)]
-pub(super) struct OwnCost {
-    /// Its CPU time at the last ticks, by their times, for the rate.
-    past: VecDeque<(i64, f64)>,
-    pub(super) programs_cpus: Option<f64>,
-    pub(super) rss_bytes: Option<f64>,
-    /// What was lost, by reason and by sink; `None` where it is not told.
-    pub(super) lost: Option<Vec<(String, f64)>>,
-    /// Families that are not measured, to keep to the budget.
-    pub(super) shed: Vec<String>,
 }
 
 /// A histogram by bucket of `agent_ebpf::histogram`.
@@ -126,7 +109,7 @@ impl Model {
             values[Measure::Memory.at()] = totals.memory_bytes;
             let rate = |now: Option<f64>, before: fn(&TotalsThen) -> Option<f64>| {
                 let then = then.as_ref()?;
-                let passed_ms = tick.wall_ms - then.wall_ms;
+                let passed_ms = tick.wall_ms.saturating_sub(then.wall_ms);
                 let growth = now? - before(then)?;
                 Some(growth.max(0.0) * 1000.0 / passed_ms.max(1) as f64)
             };
@@ -145,12 +128,19 @@ impl Model {
             // Its file is not read with every tick.
             let throttled = &mut values[Measure::Throttled.at()];
             *throttled = throttled.or(entry.now[Measure::Throttled.at()]);
-            let (wait, block, took) = (
+            let (wait, block, preemptors) = (
                 detail.wait.clone(),
                 detail.block.clone(),
-                detail.took.clone(),
+                detail.preemptors.clone(),
             );
-            recent.insert(detail.cgroup, Recent { wait, block, took });
+            recent.insert(
+                detail.cgroup,
+                Recent {
+                    wait,
+                    block,
+                    preemptors,
+                },
+            );
             entry.detail = Some(detail.clone());
         }
         self.advance(tick.wall_ms, &latest, &mut recent);
@@ -210,11 +200,11 @@ impl Model {
         };
     }
 
-    /// Forgets all but who there is.
+    /// Forgets all but who was there at the last tick: whoever comes back is introduced anew.
     fn forget_the_past(&mut self) {
         let entries = std::mem::take(&mut self.entries);
         self.start_anew();
-        for entry in entries.values() {
+        for entry in entries.values().filter(|it| !it.has_ended()) {
             self.introduce(&entry.who);
         }
     }
@@ -248,10 +238,28 @@ impl Model {
         for (ring, sum) in self.whole.iter_mut().zip(sums) {
             ring.push(sum);
         }
+        self.let_go(wall_ms);
+    }
+
+    /// Lets go whoever ended long ago, and of those that ended since the first, where they are too many.
+    fn let_go(&mut self, wall_ms: i64) {
         self.entries.retain(|_, entry| {
             let ended_ms = entry.ended_ms.unwrap_or(wall_ms);
-            wall_ms - ended_ms < ENDED_SHOWN_MS
+            wall_ms.saturating_sub(ended_ms) < ENDED_SHOWN_MS
         });
+        let ended = self.entries.iter().filter_map(|(&cgroup, entry)| {
+            let ended_ms = entry.ended_ms?;
+            Some((ended_ms, cgroup, entry.size()))
+        });
+        let mut ended: Vec<(i64, u64, usize)> = ended.collect();
+        ended.sort_unstable();
+        let mut bytes = 0;
+        for (_, cgroup, size) in ended.into_iter().rev() {
+            bytes += size;
+            if bytes > ENDED_BYTES {
+                self.entries.remove(&cgroup);
+            }
+        }
     }
 }
 
@@ -296,6 +304,12 @@ impl Entry {
         }
     }
 
+    /// Memory that it takes at least, in bytes.
+    fn size(&self) -> usize {
+        let drawn: usize = self.past.iter().map(Ring::len).sum();
+        size_of::<Self>() + self.who.size() + drawn * size_of::<f32>()
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.ended_ms.is_some()
     }
@@ -321,8 +335,8 @@ impl Entry {
     /// Who ran while it waited, as tasks on average over them; whoever took most comes first.
     pub(super) fn takers(&self) -> Vec<(String, f64)> {
         let mut takers: BTreeMap<&str, f64> = BTreeMap::new();
-        for took in self.recent.iter().flat_map(|it| &it.took) {
-            *takers.entry(&took.name).or_default() += took.waiting;
+        for taker in self.recent.iter().flat_map(|it| &it.preemptors) {
+            *takers.entry(&taker.name).or_default() += taker.waiting;
         }
         let ticks = self.recent.len().max(1) as f64;
         let mut takers: Vec<(String, f64)> = takers
@@ -337,83 +351,10 @@ impl Entry {
 fn sum<'a>(counts: impl Iterator<Item = &'a (usize, u64)>) -> Buckets {
     let mut buckets = Buckets::new();
     for &(bucket, count) in counts {
-        let sum = buckets.entry(bucket).or_default();
+        let sum = buckets.entry(bucket.min(BUCKETS - 1)).or_default();
         *sum = sum.saturating_add(count);
     }
     buckets
-}
-
-impl Machine {
-    fn of(machine: &Json) -> Self {
-        let number = |path| machine.pointer(path).and_then(Json::as_f64);
-        Self {
-            load: number("/load/load1"),
-            memory_bytes: number("/mem/total_bytes"),
-            available_bytes: number("/mem/available_bytes"),
-        }
-    }
-}
-
-impl OwnCost {
-    /// Ticks over which its CPU is told.
-    const WINDOW: usize = 10;
-
-    /// No CPU time is lost by it: of turns whose beginning was not seen, only the wait before them is not counted.
-    const MINOR: &str = "unseen_switch_ins";
-
-    fn take(&mut self, wall_ms: i64, agent: &Json) {
-        let Some(own) = agent.get("agent_self") else {
-            return;
-        };
-        let number = |field| own.get(field).and_then(Json::as_f64);
-        if let Some(cpu_ns) = number("cpu_ns") {
-            // The agent was started anew.
-            if self.past.back().is_some_and(|(_, then)| cpu_ns < *then) {
-                self.past.clear();
-            }
-            if self.past.len() == Self::WINDOW {
-                self.past.pop_front();
-            }
-            self.past.push_back((wall_ms, cpu_ns));
-        }
-        self.programs_cpus = number("programs_cpus");
-        self.rss_bytes = number("rss_bytes");
-        let by = |field, label: &str| -> Vec<(String, f64)> {
-            let samples = own.get(field).and_then(Json::as_array);
-            let counts = samples.into_iter().flatten().filter_map(|sample| {
-                let word = sample.get("labels")?.get(label)?.as_str()?;
-                let count = sample.get("value")?.as_f64()?;
-                (count > 0.0).then(|| (word.to_owned(), count))
-            });
-            counts.collect()
-        };
-        self.lost = own.get("losses").map(|_| {
-            let mut lost = by("losses", "reason");
-            lost.retain(|(reason, _)| reason != Self::MINOR);
-            lost.extend(by("points_dropped", "sink"));
-            lost
-        });
-        let states = own.get("family_state").and_then(Json::as_array);
-        let shed = states.into_iter().flatten().filter_map(|sample| {
-            let labels = sample.get("labels")?;
-            let is_shed = labels.get("state")?.as_str()? == "shed";
-            is_shed.then(|| Some(labels.get("family")?.as_str()?.to_owned()))?
-        });
-        self.shed = shed.collect();
-    }
-
-    /// CPUs that the agent itself used over the last ticks.
-    pub(super) fn cpus(&self) -> Option<f64> {
-        let ((from_ms, before_ns), (to_ms, after_ns)) = (self.past.front()?, self.past.back()?);
-        let passed_ns = (to_ms - from_ms) as f64 * 1e6;
-        (passed_ns > 0.0).then(|| (after_ns - before_ns) / passed_ns)
-    }
-
-    /// All that was lost.
-    pub(super) fn lost_total(&self) -> Option<f64> {
-        let lost = self.lost.as_ref()?;
-        Some(lost.iter().map(|(_, count)| count).sum())
-    }
 }
 
 #[cfg(test)]
@@ -483,6 +424,26 @@ mod tests {
     }
 
     #[test]
+    fn of_many_that_have_ended_the_last_are_there() {
+        let mut model = Model::default();
+        let long = "x".repeat(1 << 20);
+        let last = 60;
+        for cgroup in 0..=last {
+            let new = serde_json::json!([{"cgroup": cgroup, "name": long}]);
+            let tick = serde_json::json!({"t": cgroup, "new": new, "v": [[cgroup, 1, 0]]});
+            model.tick(&told(&tick.to_string()));
+        }
+        let there: Vec<u64> = model.entries().map(|(cgroup, _)| cgroup).collect();
+        assert!(there.len() > 10 && there.len() <= 33, "{there:?}");
+        assert!(
+            there
+                .into_iter()
+                .rev()
+                .eq((0..=last).rev().take(model.entries().count()))
+        );
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_takes_the_past_and_not_the_names() {
         let mut model = model(&[r#"{"t":5000,"v":[[7,1,0]]}"#, r#"{"t":6000,"v":[[7,1,0]]}"#]);
         model.tick(&told(r#"{"t":1000,"v":[[7,2,0]]}"#));
@@ -491,22 +452,6 @@ mod tests {
             (web.who.name.as_str(), web.ring(Measure::Cpu).len()),
             ("web", 1)
         );
-    }
-
-    #[test]
-    fn what_is_lost_that_matters_is_told_and_what_measuring_costs() {
-        let mut model = fixture::model(&["web"], 3);
-        assert_eq!(model.own.lost_total(), Some(0.0));
-        assert_eq!(model.own.cpus(), Some(0.003));
-        let agent = r#"{"t":1764428700000,"agent":{"agent_self":{"cpu_ns":5,
-            "losses":[{"labels":{"reason":"events_lost"},"value":3}],
-            "points_dropped":[{"labels":{"sink":"db"},"value":4}],
-            "family_state":[{"labels":{"family":"space","state":"shed"},"value":1}]}}}"#;
-        model.tick(&told(agent));
-        assert_eq!(model.own.lost_total(), Some(7.0));
-        assert_eq!(model.own.shed, ["space"]);
-        // Another agent, whose CPU time begins at nothing.
-        assert_eq!(model.own.cpus(), None);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 mod daemon;
 mod here;
+mod kept;
+mod past;
 mod player;
 mod tape;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -45,10 +47,10 @@ pub(super) enum News {
     Jump {
         hello: Hello,
         who: Vec<Who>,
-        ticks: Vec<Arc<Tick>>,
+        ticks: Vec<Tick>,
         events: Vec<Event>,
     },
-    Played(Arc<Tick>, Vec<Event>),
+    Played(Tick, Vec<Event>),
     Place(Place),
     /// To be said once.
     Message(String),

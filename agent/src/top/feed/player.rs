@@ -15,7 +15,7 @@ use super::{
         status::{Place, Speed},
     },
     News,
-    tape::{Contents, Tape},
+    tape::{Contents, KEPT_BYTES, Tape},
 };
 
 /// Commands that may lie unread; one that finds no room is a key pressed in vain.
@@ -67,7 +67,7 @@ impl Player {
         };
         let (commands, orders) = sync_channel(N_QUEUED_COMMANDS);
         let playing = Playing {
-            tape: Tape::open(path, contents.from_ms).map_err(failed)?,
+            tape: Tape::open(path, KEPT_BYTES).map_err(failed)?,
             place: Place {
                 from_ms: contents.from_ms,
                 to_ms: contents.to_ms,
@@ -95,7 +95,7 @@ impl Player {
 /// The time that a person means, if the recording has it.
 fn meant(text: &str, contents: &Contents) -> Result<i64, String> {
     let wall_ms = local_time::meant(text, contents.from_ms)?;
-    if wall_ms > contents.to_ms || wall_ms < contents.from_ms - 1000 {
+    if wall_ms > contents.to_ms || wall_ms < contents.from_ms.saturating_sub(1000) {
         let [from, to] = [contents.from_ms, contents.to_ms].map(local_time::date_and_time);
         return Err(format!(
             "the recording is from {from} to {to}, and does not have {text}"
@@ -146,7 +146,7 @@ impl Playing {
         let Some(next_ms) = self.tape.next_ms() else {
             return Duration::ZERO;
         };
-        let gap_ms = u64::try_from(next_ms - self.at_ms).unwrap_or(0);
+        let gap_ms = u64::try_from(next_ms.saturating_sub(self.at_ms)).unwrap_or(0);
         let gap = Duration::from_millis(gap_ms).div_f64(self.place.speed.factor());
         gap.min(LONGEST_WAIT).saturating_sub(self.shown.elapsed())
     }

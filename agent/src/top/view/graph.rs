@@ -112,7 +112,7 @@ pub(super) fn histogram(
     buckets: &Buckets,
     manner: Manner,
 ) {
-    let all: u64 = buckets.values().sum();
+    let all = total(buckets);
     let told = if all == 0 {
         format!("{title}: none")
     } else {
@@ -151,13 +151,17 @@ pub(super) fn histogram(
     }
 }
 
+fn total(buckets: &Buckets) -> u64 {
+    buckets.values().copied().fold(0, u64::saturating_add)
+}
+
 /// The bucket that the value of this rank falls into.
 fn quantile(buckets: &Buckets, part: f64) -> usize {
-    let all: u64 = buckets.values().sum();
+    let all = total(buckets);
     let rank = all as f64 * part;
-    let mut passed = 0;
+    let mut passed = 0_u64;
     for (&bucket, &count) in buckets {
-        passed += count;
+        passed = passed.saturating_add(count);
         if passed as f64 >= rank {
             return bucket;
         }

@@ -6,7 +6,8 @@ use super::{
     super::{
         look::{Look, View},
         measure::{Measure, UNKNOWN, bytes, decimal},
-        model::{Machine, Model, OwnCost},
+        model::Model,
+        own::{Machine, OwnCost},
         rows::counts,
         status::{Place, Status},
     },
