@@ -130,7 +130,7 @@ async fn one_watcher_too_many_is_refused_until_another_leaves() {
         refused.json()["error"]
             .as_str()
             .unwrap()
-            .contains("1 live watchers")
+            .contains("1 watchers")
     );
     assert_eq!(
         server.get("/api/v1/containers").await.status,
