@@ -163,6 +163,13 @@ fn complaint(event: &Value) -> Option<String> {
         "Log.entryAdded" => parameters["entry"]["level"].as_str()?,
         _ => return None,
     };
+    // Not the page's: a container that starts is an interface more, at which Chromium gives up what it is asking for.
+    let is_machines = parameters["entry"]["text"]
+        .as_str()
+        .is_some_and(|text| text.ends_with("net::ERR_NETWORK_CHANGED"));
+    if is_machines {
+        return None;
+    }
     matches!(level, "error" | "warning" | "assert").then(|| parameters.to_string())
 }
 

@@ -92,7 +92,7 @@ pub(super) fn counters_lie_between_ours(pair: &Pair) {
     for counter in COUNTERS {
         let value = |stats: &Json| stats.pointer(counter).and_then(Json::as_u64);
         let theirs = value(&reading).unwrap_or_else(|| panic!("{counter}: {reading}"));
-        let margin = if counter.starts_with("/cpu") || counter.starts_with("/network") {
+        let margin = if counter.starts_with("/cpu/usage") || counter.starts_with("/network") {
             MARGIN_S
         } else {
             FILES_S
