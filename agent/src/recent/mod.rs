@@ -3,9 +3,8 @@
 //!
 //! A store and nothing else: `http::cadvisor` records each tick into it and reads from it.
 //!
-//! Memory: a moment is kept as what changed since the one before, some 10 bytes of an entry that is idle and 60 of one that
-//! is busy, instead of 500. All of it together is held within [`BUDGET_BYTES`], by giving up the oldest moments of all
-//! entries.
+//! Memory: a moment is kept as what changed since the one before, so an idle entry takes next to nothing. All of it together
+//! is held within [`BUDGET_BYTES`], by giving up the oldest moments of all entries.
 
 mod strip;
 

@@ -117,19 +117,19 @@ pub(super) const LACKING_ABOVE_CONTAINERS: &[Difference] = &[
     ),
 ];
 
-/// What we have and 0.38.7 has not: what cAdvisor gained since (v0.40 to v0.60).
+/// What we have and 0.38.7 has not: what cAdvisor gained since, or tells only where it is asked to.
 pub(super) const MORE: &[Difference] = &[
-    Difference(".psi", "pressure, since v0.52; totals alone"),
-    Difference(".memory.kernel", "since v0.52"),
-    Difference(".memory.events", "since v0.57"),
+    Difference(".psi", "pressure, totals alone"),
+    Difference(".memory.kernel", "in later versions"),
+    Difference(".memory.events", "in later versions"),
     Difference(".threads_current", "there with `process` enabled"),
     Difference(".threads_max", "the same"),
-    Difference(".oom_events", "since v0.40"),
-    Difference(".count", "of a percentile's samples, since v0.45"),
-    Difference(".vendor_id", "since v0.44"),
-    Difference(".swap_capacity", "since v0.49"),
-    Difference(".caches[].id", "since v0.45"),
-    Difference(".distances", "since v0.47"),
-    Difference(".container_deletion", "since v0.56"),
+    Difference(".oom_events", "in later versions"),
+    Difference(".count", "of a percentile's samples"),
+    Difference(".vendor_id", "in later versions"),
+    Difference(".swap_capacity", "in later versions"),
+    Difference(".caches[].id", "in later versions"),
+    Difference(".distances", "in later versions"),
+    Difference(".container_deletion", "in later versions"),
     Difference(".processes.limit", "there with `process` enabled"),
 ];

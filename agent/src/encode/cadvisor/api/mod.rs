@@ -6,6 +6,7 @@
 
 mod container;
 mod event;
+mod filesystem;
 mod machine;
 mod process;
 mod spec;

@@ -13,11 +13,10 @@ use super::{
         numbers::Number,
     },
     Disks,
+    filesystem::Filesystem,
     time::Time,
 };
-use crate::snapshot::SECTOR_BYTES;
 
-const MS_IN_NS: u64 = 1_000_000;
 const US_IN_NS: u64 = 1_000;
 
 /// What is known of one moment, of those resources that a container has.
@@ -398,158 +397,6 @@ impl Interface {
             tx_packets: value(5),
             tx_errors: value(6),
             tx_dropped: value(7),
-        }
-    }
-}
-
-/// A filesystem of v1; times in milliseconds.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Filesystem {
-    device: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    capacity: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    available: Option<u64>,
-    has_inodes: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    inodes: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    inodes_free: Option<u64>,
-    #[serde(flatten)]
-    disk: DiskV1,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-struct DiskV1 {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reads_completed: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reads_merged: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sectors_read: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    read_time: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    writes_completed: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    writes_merged: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sectors_written: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    write_time: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    io_in_progress: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    io_time: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    weighted_io_time: Option<u64>,
-}
-
-/// A filesystem of v2's `machinestats`; times in nanoseconds.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct MachineFilesystem {
-    device: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    capacity: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    available: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    inodes_free: Option<u64>,
-    inline: DiskV2,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-struct DiskV2 {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reads_completed: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reads_merged: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sectors_read: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    read_duration: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    writes_completed: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    writes_merged: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sectors_written: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    write_duration: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    io_in_progress: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    io_duration: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    weighted_io_duration: Option<u64>,
-}
-
-/// What cAdvisor calls the type of every filesystem that is none of ZFS, device-mapper or NFS.
-const VFS: &str = "vfs";
-
-impl Filesystem {
-    fn of(part: &Part) -> Self {
-        let value = |at: usize| part.values.get(at).copied().flatten();
-        let sectors = |at| value(at).map(|bytes| bytes / SECTOR_BYTES);
-        let ms = |at| value(at).map(|ns| ns / MS_IN_NS);
-        Self {
-            device: part.name.to_string(),
-            kind: VFS,
-            capacity: value(0),
-            usage: value(1),
-            available: value(2),
-            has_inodes: value(3).is_some(),
-            inodes: value(3),
-            inodes_free: value(4),
-            disk: DiskV1 {
-                reads_completed: value(5),
-                reads_merged: value(6),
-                sectors_read: sectors(7),
-                read_time: ms(8),
-                writes_completed: value(9),
-                writes_merged: value(10),
-                sectors_written: sectors(11),
-                write_time: ms(12),
-                io_in_progress: value(13),
-                io_time: ms(14),
-                weighted_io_time: ms(15),
-            },
-        }
-    }
-}
-
-impl MachineFilesystem {
-    pub(super) fn of(part: &Part) -> Self {
-        let value = |at: usize| part.values.get(at).copied().flatten();
-        let sectors = |at| value(at).map(|bytes| bytes / SECTOR_BYTES);
-        Self {
-            device: part.name.to_string(),
-            kind: VFS,
-            capacity: value(0),
-            usage: value(1),
-            available: value(2),
-            inodes_free: value(4),
-            inline: DiskV2 {
-                reads_completed: value(5),
-                reads_merged: value(6),
-                sectors_read: sectors(7),
-                read_duration: value(8),
-                writes_completed: value(9),
-                writes_merged: value(10),
-                sectors_written: sectors(11),
-                write_duration: value(12),
-                io_in_progress: value(13),
-                io_duration: value(14),
-                weighted_io_duration: value(15),
-            },
         }
     }
 }

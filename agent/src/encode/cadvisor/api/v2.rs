@@ -8,11 +8,9 @@ use super::{
     super::moment::{Moment, PartKind},
     Disks,
     container::View,
+    filesystem::{Filesystem, FilesystemV2},
     spec::{CpuSpec, MemorySpec, ProcessSpec, Spec},
-    stats::{
-        Cpu, CpuInst, DiskIo, Filesystem, MachineFilesystem, Memory, NetworkV2, Processes,
-        Resources,
-    },
+    stats::{Cpu, CpuInst, DiskIo, Memory, NetworkV2, Processes, Resources},
     time::Time,
 };
 
@@ -207,7 +205,7 @@ pub struct MachineStats {
     #[serde(skip_serializing_if = "Option::is_none")]
     network: Option<NetworkV2>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    filesystem: Vec<MachineFilesystem>,
+    filesystem: Vec<FilesystemV2>,
 }
 
 impl MachineStats {
@@ -222,7 +220,7 @@ impl MachineStats {
                 cpu_inst,
                 memory: known.memory,
                 network: NetworkV2::of(known.interfaces),
-                filesystem: filesystems.map(MachineFilesystem::of).collect(),
+                filesystem: filesystems.map(FilesystemV2::of).collect(),
             }
         })
     }
