@@ -14,6 +14,7 @@
 // Pure core, in pipeline order.
 pub mod text;
 pub mod times;
+pub mod varint;
 
 pub mod accounts;
 pub mod tls;

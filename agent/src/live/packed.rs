@@ -1,15 +1,15 @@
 //! Details of one tick as a run of bytes, to keep many of them.
 //!
 //! A record an entry: how much larger its cgroup id is than that before it (0 stands for the whole host), how many bytes
-//! follow, and these: which values are known, then those. Integers are in LEB128 (seven bits a byte, the lowest first);
-//! of a histogram it is said which buckets are not zero, then how many fell into these. Names are not kept here.
+//! follow, and these: which values are known, then those. Of a histogram it is said which buckets are not zero, then how
+//! many fell into these. Names are not kept here.
 
 use std::sync::Arc;
 
 use agent_ebpf::network::PEERS;
 
 use super::detail::{Counts, Detail, Flow, Preemptor, WHOLE_HOST};
-use crate::container::CgroupId;
+use crate::{container::CgroupId, varint};
 
 /// The details of one tick.
 #[derive(Clone, Debug, Default)]
@@ -35,8 +35,8 @@ impl Packer {
         } else {
             id.wrapping_sub(std::mem::replace(&mut self.last, id))
         };
-        write(&mut self.bytes, step);
-        write(&mut self.bytes, self.values.len() as u64);
+        varint::write(&mut self.bytes, step);
+        varint::write(&mut self.bytes, self.values.len() as u64);
         self.bytes.extend_from_slice(&self.values);
     }
 
@@ -106,48 +106,52 @@ fn write_values(bytes: &mut Vec<u8>, detail: &Detail) {
         .iter()
         .rev()
         .fold(0, |bits, known| bits << 1 | u64::from(*known));
-    write(bytes, bits);
+    varint::write(bytes, bits);
     for value in [throttled, cpu_limit].into_iter().flatten() {
         bytes.extend(value.to_le_bytes());
     }
     let memory = [memory_bytes, working_set_bytes, memory_limit_bytes];
     for value in memory.into_iter().flatten() {
-        write(bytes, *value);
+        varint::write(bytes, *value);
     }
     for flow in disk.iter().chain(network.iter().flatten()) {
-        write(bytes, flow.inward);
-        write(bytes, flow.outward);
+        varint::write(bytes, flow.inward);
+        varint::write(bytes, flow.outward);
     }
     for counts in [wait, block].into_iter().flatten() {
         let there = counts
             .iter()
             .rev()
             .fold(0, |bits, count| bits << 1 | u64::from(*count > 0));
-        write(bytes, there);
+        varint::write(bytes, there);
         for count in counts.iter().filter(|it| **it > 0) {
-            write(bytes, *count);
+            varint::write(bytes, *count);
         }
     }
     if let Some(preemptors) = preemptors {
-        write(bytes, preemptors.len() as u64);
+        varint::write(bytes, preemptors.len() as u64);
         for taker in preemptors {
-            write(bytes, taker.cgroup.0);
+            varint::write(bytes, taker.cgroup.0);
             bytes.extend(taker.waiting.to_le_bytes());
         }
     }
 }
 
-fn write(bytes: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        bytes.push(0x80 | low_bits(value));
-        value >>= 7;
-    }
-    bytes.push(low_bits(value));
-}
+/// Which values are known, the next in the lowest bit.
+struct Known(u64);
 
-/// The lowest seven bits.
-fn low_bits(value: u64) -> u8 {
-    value.to_le_bytes()[0] & 0x7f
+impl Known {
+    /// The next value, which is read if it is known. `None` where it should be there and is not.
+    #[expect(clippy::option_option, reason = "known, and there")]
+    fn next<T>(&mut self, read: impl FnOnce() -> Option<T>) -> Option<Option<T>> {
+        let is_known = self.0 & 1 == 1;
+        self.0 >>= 1;
+        if is_known {
+            read().map(Some)
+        } else {
+            Some(None)
+        }
+    }
 }
 
 /// What is still to be read.
@@ -164,74 +168,27 @@ impl<'a> Reader<'a> {
     }
 
     fn values(&mut self, cgroup: CgroupId) -> Option<Detail> {
-        let mut bits = self.integer()?;
-        let mut is_known = || {
-            let known = bits & 1 == 1;
-            bits >>= 1;
-            known
-        };
+        let mut known = Known(self.integer()?);
         Some(Detail {
             cgroup,
-            throttled: if is_known() {
-                Some(self.float()?)
-            } else {
-                None
-            },
-            cpu_limit: if is_known() {
-                Some(self.float()?)
-            } else {
-                None
-            },
-            memory_bytes: if is_known() {
-                Some(self.integer()?)
-            } else {
-                None
-            },
-            working_set_bytes: if is_known() {
-                Some(self.integer()?)
-            } else {
-                None
-            },
-            memory_limit_bytes: if is_known() {
-                Some(self.integer()?)
-            } else {
-                None
-            },
-            disk: if is_known() { Some(self.flow()?) } else { None },
-            network: if is_known() {
-                Some(self.flows()?)
-            } else {
-                None
-            },
-            wait: if is_known() {
-                Some(self.counts()?)
-            } else {
-                None
-            },
-            block: if is_known() {
-                Some(self.counts()?)
-            } else {
-                None
-            },
-            preemptors: if is_known() {
-                Some(self.preemptors()?)
-            } else {
-                None
-            },
+            throttled: known.next(|| self.float())?,
+            cpu_limit: known.next(|| self.float())?,
+            memory_bytes: known.next(|| self.integer())?,
+            working_set_bytes: known.next(|| self.integer())?,
+            memory_limit_bytes: known.next(|| self.integer())?,
+            disk: known.next(|| self.flow())?,
+            network: known.next(|| self.flows())?,
+            wait: known.next(|| self.counts())?,
+            block: known.next(|| self.counts())?,
+            preemptors: known.next(|| self.preemptors())?,
         })
     }
 
     fn integer(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..u64::BITS).step_by(7) {
-            let (byte, rest) = self.0.split_first()?;
-            self.0 = rest;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
+        let mut bytes = self.0.iter();
+        let value = varint::read(&mut bytes.by_ref().copied())?;
+        self.0 = bytes.as_slice();
+        Some(value)
     }
 
     fn float(&mut self) -> Option<f32> {
