@@ -1,5 +1,6 @@
 //! Where snapshots come from: the kernel programs, or cgroup files where those cannot run.
 
+mod beside;
 mod block_files;
 mod coverage;
 mod entry_files;
@@ -12,6 +13,7 @@ mod roster;
 
 use std::{io, os::fd::BorrowedFd, path::Path, sync::Arc};
 
+pub use beside::{Beside, BesideError};
 pub use coverage::Coverage;
 pub use resource_files::probe;
 

@@ -1,12 +1,8 @@
 //! Where numbers come from: the running daemon, or a source of our own beside it.
-//!
-//! A source of our own has a state folder of its own and takes no lock, so it is in nobody's way: kernel programs of
-//! two processes do not know of each other.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use humantime::format_duration;
-use tempfile::TempDir;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::answer::{self, AnswerError};
@@ -18,10 +14,9 @@ use crate::{
     },
     clock::Clock,
     config::{Config, SourceChoice},
-    host::{Runtimes, outside::machine_root, process},
     metrics::Batch,
     snapshot::{Interval, Snapshot},
-    source::{Source, SourceError},
+    source::{Beside, BesideError},
     surroundings::read_secret,
 };
 
@@ -76,12 +71,9 @@ pub enum SupplyError {
         /// Who was asked.
         server: Server,
     },
-    /// There is no place for what a source of our own writes.
-    #[error("no temporary folder can be made")]
-    Folder(#[source] io::Error),
     /// Nothing can be measured here either.
-    #[error("nothing can be measured here")]
-    Source(#[from] SourceError),
+    #[error(transparent)]
+    Source(#[from] BesideError),
 }
 
 /// Where numbers come from.
@@ -102,13 +94,11 @@ pub(super) struct Reading {
 
 /// A source of our own.
 pub(super) struct Here {
-    // Dropped before its folder.
-    source: Source,
+    beside: Beside,
     clock: Clock,
     before: Option<Snapshot>,
     /// Why no daemon was asked.
     reason: String,
-    _state: TempDir,
 }
 
 impl Supply {
@@ -147,7 +137,7 @@ impl Supply {
             // What is not a table has the daemon's rates.
             Self::Daemon(server, _) if !is_table => format!("from the daemon at {server}"),
             Self::Daemon(server, _) => format!("from the daemon at {server}, rates over {every}"),
-            Self::Here(here) if here.source.programs().is_empty() => format!(
+            Self::Here(here) if here.beside.source.programs().is_empty() => format!(
                 "measured here over {every} from cgroup files, without run-queue wait and switches (`cgflux check` \
                  says why); {}",
                 here.reason
@@ -206,7 +196,7 @@ impl Supply {
         if let Self::Here(here) = self {
             while Instant::now() + TAKE_EVENTS < due {
                 sleep(TAKE_EVENTS).await;
-                here.source.take_events();
+                here.beside.source.take_events();
             }
         }
         sleep_until(due).await;
@@ -215,33 +205,25 @@ impl Supply {
 
 impl Here {
     fn start(config: &Config, reason: &str) -> Result<Supply, SupplyError> {
-        // One file a cgroup stays open; with fewer than wanted, the last ones have no user and system time.
-        process::raise_open_files().unwrap_or_default();
-        let state = TempDir::with_prefix("cgflux-stat-").map_err(SupplyError::Folder)?;
-        let source = Source::start(
-            &config.collect,
-            config.selection(),
-            state.path(),
-            Runtimes::new(machine_root()),
-        )?;
+        let beside = Beside::start(config, "stat")?;
         let reason = match config.collect.source {
             SourceChoice::Files => format!("{reason}; collect.source = \"files\""),
             SourceChoice::Auto | SourceChoice::Kernel => reason.to_owned(),
         };
         Ok(Supply::Here(Box::new(Self {
-            source,
+            beside,
             clock: Clock::default(),
             before: None,
             reason,
-            _state: state,
         })))
     }
 
     fn read(&mut self) -> Reading {
-        let snapshot = self.source.snapshot(self.clock.now());
+        let source = &mut self.beside.source;
+        let snapshot = source.snapshot(self.clock.now());
         let interval = Interval::between(self.before.as_ref(), &snapshot);
-        let (batch, _nameless) = Batch::assemble(interval, |id| self.source.entry(id));
-        self.source.forget_finished();
+        let (batch, _nameless) = Batch::assemble(interval, |id| source.entry(id));
+        source.forget_finished();
         self.before = Some(snapshot);
         Reading {
             batch,

@@ -1,7 +1,4 @@
 //! A collector of our own, for where no daemon runs: the daemon's, without sinks and without a port.
-//!
-//! It has a state folder of its own and takes no lock, so it is in nobody's way: kernel programs of two processes do not
-//! know of each other.
 
 use std::{
     io,
@@ -20,17 +17,12 @@ use crate::{
     collector::{Collector, Inputs, Outputs},
     config::Config,
     encode::json,
-    host::{
-        Runtimes,
-        docker_api::{DEFAULT_SOCKET, DockerApi},
-        outside::machine_root,
-        process,
-    },
+    host::docker_api::{DEFAULT_SOCKET, DockerApi},
     http::live::{Telling, hello},
     live::{Limits, Live},
     metrics::Other,
     self_stats::SelfStats,
-    source::{Source, SourceError},
+    source::{Beside, BesideError},
     state::{LastTick, LockError},
 };
 
@@ -40,12 +32,9 @@ const TICKS: usize = 60;
 /// Why nothing can be measured here.
 #[derive(Debug, thiserror::Error)]
 pub enum HereError {
-    /// Nothing to measure with.
-    #[error("nothing can be measured here")]
-    Source(#[from] SourceError),
-    /// No place for what it writes.
-    #[error("no temporary folder can be made")]
-    Folder(#[source] io::Error),
+    /// Nothing to measure with, or no place for what it writes.
+    #[error(transparent)]
+    Source(#[from] BesideError),
     /// The same.
     #[error(transparent)]
     State(#[from] LockError),
@@ -68,20 +57,12 @@ pub(super) struct Here {
 impl Here {
     /// Loads programs, adopts what runs, and begins to tick.
     pub(super) fn start(config: &Config, interval: Duration) -> Result<(Self, Ticks), HereError> {
-        // One file a cgroup stays open; with fewer than wanted, the last ones have no user and system time.
-        process::raise_open_files().unwrap_or_default();
-        let state = TempDir::with_prefix("cgflux-top-").map_err(HereError::Folder)?;
+        let Beside { source, state } = Beside::start(config, "top")?;
         let live = Arc::new(Live::new(Limits {
             ticks: TICKS,
             ended: 0,
             ..Limits::default()
         }));
-        let source = Source::start(
-            &config.collect,
-            config.selection(),
-            state.path(),
-            Runtimes::new(machine_root()),
-        )?;
         let has_programs = !source.programs().is_empty();
         // Nobody gives another order, nor tells what a runtime's API says: its files tell the names.
         let (_, orders) = watch::channel(config.order());
