@@ -16,6 +16,7 @@ use cgflux::{
         Asked, CadvisorArgs, CheckArgs, Cli, ConfigCommand, DashboardsCheckArgs, DashboardsCommand,
         Global, Meant, QueryArgs, RunArgs, SinkCommand, StatArgs, TelemetryArgs, TopArgs,
     },
+    client::Way,
     clock,
     config::{self, Given, Predecessor, Resolved},
     dashboards::{self, Flavour, Rule, Servers, View},
@@ -128,6 +129,7 @@ pub(crate) fn stat(global: &Global, arguments: &StatArgs) -> anyhow::Result<Exit
     let resolved = resolve(global, &RunArgs::default())?;
     let tagging = Tagging::of(&resolved)?;
     start_log(global, &resolved)?;
+    warn_of(&arguments.daemon.way())?;
     waited_for(stat::run(&resolved.config, tagging, arguments))??;
     Ok(Exit::Ok)
 }
@@ -136,6 +138,7 @@ pub(crate) fn stat(global: &Global, arguments: &StatArgs) -> anyhow::Result<Exit
 pub(crate) fn top(global: &Global, arguments: &TopArgs) -> anyhow::Result<Exit> {
     let resolved = resolve(global, &RunArgs::default())?;
     start_log(global, &resolved)?;
+    warn_of(&arguments.daemon.way())?;
     let colours = logging::colours(global.color.choice(), io::stdout().is_terminal());
     waited_for(top::run(&resolved.config, arguments, colours))??;
     Ok(Exit::Ok)
@@ -276,6 +279,14 @@ fn start_log(global: &Global, resolved: &Resolved) -> anyhow::Result<()> {
         logging::start(resolved.config.log, colours)?;
     }
     Ok(())
+}
+
+/// Says what is unwise about the way to a daemon.
+fn warn_of(way: &Way) -> io::Result<()> {
+    match way.warning() {
+        Some(warning) => writeln!(io::stderr(), "warning: {warning}"),
+        None => Ok(()),
+    }
 }
 
 fn waited_for<T>(command: impl Future<Output = T>) -> io::Result<T> {

@@ -27,6 +27,20 @@ pub struct Way {
     pub ca_file: Option<PathBuf>,
 }
 
+impl Way {
+    /// That others can read the token on its way, in words; `None` where there is none, or no way to read it.
+    pub fn warning(&self) -> Option<String> {
+        let url = self.url.as_ref()?;
+        let is_plain = matches!(url, ServerUrl::Tcp { tls: false, .. });
+        (is_plain && self.token_file.is_some() && !url.is_local()).then(|| {
+            format!(
+                "the token goes to {} as plain text, and can be read on its way; https:// is safer",
+                url.authority()
+            )
+        })
+    }
+}
+
 /// Why a daemon cannot be asked as somebody wants.
 #[derive(Debug, thiserror::Error)]
 pub enum WayError {
@@ -170,6 +184,29 @@ fn client(believed: Believed) -> Result<Arc<ClientConfig>, rustls::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_that_leaves_this_machine_without_tls_is_warned_of() {
+        let warning = |url: &str, token: Option<&str>| {
+            let way = Way {
+                url: Some(url.parse().expect("a URL")),
+                token_file: token.map(PathBuf::from),
+                ca_file: None,
+            };
+            way.warning()
+        };
+        let token = Some("/token");
+        let told = warning("http://192.0.2.1:8190", token).expect("a warning");
+        assert!(told.contains("192.0.2.1:8190"), "{told}");
+        assert_eq!(warning("http://192.0.2.1:8190", None), None);
+        for url in [
+            "http://127.0.0.1:8190",
+            "https://192.0.2.1:8190",
+            "unix:///run/cgflux.sock",
+        ] {
+            assert_eq!(warning(url, token), None, "{url}");
+        }
+    }
 
     #[test]
     fn a_server_that_listens_everywhere_is_asked_by_loopback() {
