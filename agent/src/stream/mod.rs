@@ -4,13 +4,19 @@
 //! nothing that is unknown becomes zero. What names say is hostile; whoever shows it makes it safe.
 
 mod event;
+mod host;
+mod indulgent;
 mod list;
 mod row;
 mod tick;
 
 pub use event::Event;
+pub use host::{Agent, AgentSelf, Counts, Labels, Machine};
+pub use list::List;
 pub(crate) use list::bounded;
-pub use tick::{Detail, Flow, Hello, Peers, Preemptor, Rates, Tick, Totals, Who};
+pub use tick::{
+    Detail, Flow, Hello, Histogram, Peers, Preemptor, Preemptors, Rates, Tick, Totals, Who,
+};
 
 /// The text is no word of the live stream.
 #[derive(Debug, thiserror::Error)]

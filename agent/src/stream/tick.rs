@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
-use serde_json::Value as Json;
+use agent_ebpf::histogram::BUCKETS;
+use serde::Deserialize;
 
-use super::{list::bounded, row::Row};
+use super::{
+    host::{Agent, Machine},
+    indulgent::or_default,
+    list::{List, bounded},
+    row::Row,
+};
 
 /// What does not change while the agent runs.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
@@ -75,12 +80,12 @@ pub struct Tick {
     /// More of the entries that were asked for.
     #[serde(default, rename = "d", deserialize_with = "bounded")]
     pub details: Vec<Detail>,
-    /// Of the host as a whole, by family and field.
-    #[serde(default)]
-    pub machine: Json,
-    /// Of the agent itself, by family and field.
-    #[serde(default)]
-    pub agent: Json,
+    /// Of the host as a whole; with some ticks.
+    #[serde(default, deserialize_with = "or_default")]
+    pub machine: Option<Machine>,
+    /// Of the agent itself; with some ticks.
+    #[serde(default, deserialize_with = "or_default")]
+    pub agent: Option<Agent>,
 }
 
 /// CPUs used and tasks that waited on average, of one entry.
@@ -127,16 +132,22 @@ pub struct Detail {
     /// Bytes per second over the network, by where the other end is.
     #[serde(deserialize_with = "or_default")]
     pub net: Option<Peers>,
-    /// Waits for a CPU that ended, by bucket of `agent_ebpf::histogram`; only buckets that have any.
+    /// Waits for a CPU that ended.
     #[serde(deserialize_with = "or_default")]
-    pub wait: Vec<(usize, u64)>,
-    /// Block I/O that ended, by bucket of its latency; only buckets that have any.
+    pub wait: Histogram,
+    /// Block I/O that ended, by its latency.
     #[serde(deserialize_with = "or_default")]
-    pub block: Vec<(usize, u64)>,
-    /// Who ran while it waited, the one that took most first.
+    pub block: Histogram,
+    /// Who ran while it waited, the one that took most first; unknown where nobody keeps account of it.
     #[serde(deserialize_with = "or_default")]
-    pub preemptors: Vec<Preemptor>,
+    pub preemptors: Option<Preemptors>,
 }
+
+/// How many fell into each bucket of `agent_ebpf::histogram`; only buckets that have any.
+pub type Histogram = List<(usize, u64), BUCKETS>;
+
+/// Five are told by name, and some words stand for others.
+pub type Preemptors = List<Preemptor, 16>;
 
 /// Bytes per second received and sent, or read and written.
 pub type Flow = (f64, f64);
@@ -227,14 +238,4 @@ impl Detail {
             .map(|(received, sent)| received + sent)
             .reduce(|sum, it| sum + it)
     }
-}
-
-/// What is not as this version has it is unknown; the rest of the tick still holds.
-fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + serde::de::DeserializeOwned,
-{
-    let value = Json::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).unwrap_or_default())
 }

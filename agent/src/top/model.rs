@@ -1,6 +1,9 @@
 //! What is known of every entry: ticks and events in, the latest values and a bounded past out. Pure.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    num::NonZeroUsize,
+};
 
 use agent_ebpf::histogram::BUCKETS;
 
@@ -9,7 +12,7 @@ use super::{
     own::{Machine, OwnCost},
     ring::Ring,
 };
-use crate::stream::{Detail, Event, Hello, Preemptor, Tick, Who};
+use crate::stream::{Detail, Event, Hello, Histogram, Preemptors, Tick, Who};
 
 /// How long an entry that ended is still shown.
 const ENDED_SHOWN_MS: i64 = 60_000;
@@ -56,9 +59,9 @@ pub(super) struct Entry {
 /// What a tick told that is added up rather than drawn.
 #[derive(Clone, Debug, Default)]
 struct Recent {
-    wait: Vec<(usize, u64)>,
-    block: Vec<(usize, u64)>,
-    preemptors: Vec<Preemptor>,
+    wait: Histogram,
+    block: Histogram,
+    preemptors: Option<Preemptors>,
 }
 
 /// What disks and network came to at a tick before.
@@ -144,11 +147,11 @@ impl Model {
             entry.detail = Some(detail.clone());
         }
         self.advance(tick.wall_ms, &latest, &mut recent);
-        if !tick.machine.is_null() {
-            self.machine = Machine::of(&tick.machine);
+        if let Some(machine) = &tick.machine {
+            self.machine = Machine::of(machine);
         }
-        if !tick.agent.is_null() {
-            self.own.take(tick.wall_ms, &tick.agent);
+        if let Some(own) = tick.agent.as_ref().and_then(|it| it.agent_self.as_ref()) {
+            self.own.take(tick.wall_ms, own);
         }
     }
 
@@ -324,27 +327,33 @@ impl Entry {
 
     /// Waits for a CPU that ended within the last [`RECENT`] ticks.
     pub(super) fn waits(&self) -> Buckets {
-        sum(self.recent.iter().flat_map(|it| &it.wait))
+        sum(self.recent.iter().flat_map(|it| it.wait.iter()))
     }
 
     /// Block I/O that ended within them.
     pub(super) fn blocks(&self) -> Buckets {
-        sum(self.recent.iter().flat_map(|it| &it.block))
+        sum(self.recent.iter().flat_map(|it| it.block.iter()))
     }
 
-    /// Who ran while it waited, as tasks on average over them; whoever took most comes first.
-    pub(super) fn takers(&self) -> Vec<(String, f64)> {
+    /// Who ran while it waited, as tasks on average over them; whoever took most comes first. `None` where none of them
+    /// tells.
+    pub(super) fn takers(&self) -> Option<Vec<(String, f64)>> {
+        let told: Vec<&Preemptors> = self
+            .recent
+            .iter()
+            .filter_map(|it| it.preemptors.as_ref())
+            .collect();
+        let ticks = NonZeroUsize::new(told.len())?.get() as f64;
         let mut takers: BTreeMap<&str, f64> = BTreeMap::new();
-        for taker in self.recent.iter().flat_map(|it| &it.preemptors) {
+        for taker in told.into_iter().flat_map(|it| it.iter()) {
             *takers.entry(&taker.name).or_default() += taker.waiting;
         }
-        let ticks = self.recent.len().max(1) as f64;
         let mut takers: Vec<(String, f64)> = takers
             .into_iter()
             .map(|(name, waiting)| (name.to_owned(), waiting / ticks))
             .collect();
         takers.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-        takers
+        Some(takers)
     }
 }
 
@@ -458,7 +467,7 @@ mod tests {
     fn what_took_the_cpu_is_added_up_by_name_over_the_last_ticks() {
         let model = fixture::model(&["web", "db"], 100);
         let web = model.entry(100).unwrap();
-        let (name, waiting) = &web.takers()[0];
+        let (name, waiting) = &web.takers().unwrap()[0];
         assert_eq!(name, "neighbour");
         assert!((waiting - 0.0125).abs() < 1e-9, "{waiting}");
         assert_eq!(web.waits(), [(3, 40 * 60), (9, 10 * 60)].into());

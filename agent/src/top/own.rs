@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use serde_json::Value as Json;
+use crate::stream::{self, AgentSelf, Counts, Labels};
 
 /// Of the host as a whole.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,12 +26,11 @@ pub(super) struct OwnCost {
 }
 
 impl Machine {
-    pub(super) fn of(machine: &Json) -> Self {
-        let number = |path| machine.pointer(path).and_then(Json::as_f64);
+    pub(super) fn of(machine: &stream::Machine) -> Self {
         Self {
-            load: number("/load/load1"),
-            memory_bytes: number("/mem/total_bytes"),
-            available_bytes: number("/mem/available_bytes"),
+            load: machine.load.load1,
+            memory_bytes: machine.mem.total_bytes,
+            available_bytes: machine.mem.available_bytes,
         }
     }
 }
@@ -44,12 +43,8 @@ impl OwnCost {
     const MINOR: &str = "unseen_switch_ins";
 
     /// Takes in what a tick says.
-    pub(super) fn take(&mut self, wall_ms: i64, agent: &Json) {
-        let Some(own) = agent.get("agent_self") else {
-            return;
-        };
-        let number = |field| own.get(field).and_then(Json::as_f64);
-        if let Some(cpu_ns) = number("cpu_ns") {
+    pub(super) fn take(&mut self, wall_ms: i64, own: &AgentSelf) {
+        if let Some(cpu_ns) = own.cpu_ns {
             // The agent was started anew.
             if self.past.back().is_some_and(|(_, then)| cpu_ns < *then) {
                 self.past.clear();
@@ -59,30 +54,18 @@ impl OwnCost {
             }
             self.past.push_back((wall_ms, cpu_ns));
         }
-        self.programs_cpus = number("programs_cpus");
-        self.rss_bytes = number("rss_bytes");
-        let by = |field, label: &str| -> Vec<(String, f64)> {
-            let samples = own.get(field).and_then(Json::as_array);
-            let counts = samples.into_iter().flatten().filter_map(|sample| {
-                let word = sample.get("labels")?.get(label)?.as_str()?;
-                let count = sample.get("value")?.as_f64()?;
-                (count > 0.0).then(|| (word.to_owned(), count))
-            });
-            counts.collect()
-        };
-        self.lost = own.get("losses").map(|_| {
-            let mut lost = by("losses", "reason");
+        self.programs_cpus = own.programs_cpus;
+        self.rss_bytes = own.rss_bytes;
+        self.lost = own.losses.as_ref().map(|losses| {
+            let mut lost = counted(losses, |labels| labels.reason.as_ref());
             lost.retain(|(reason, _)| reason != Self::MINOR);
-            lost.extend(by("points_dropped", "sink"));
+            let points = own.points_dropped.iter();
+            lost.extend(points.flat_map(|it| counted(it, |labels| labels.sink.as_ref())));
             lost
         });
-        let states = own.get("family_state").and_then(Json::as_array);
-        let shed = states.into_iter().flatten().filter_map(|sample| {
-            let labels = sample.get("labels")?;
-            let is_shed = labels.get("state")?.as_str()? == "shed";
-            is_shed.then(|| Some(labels.get("family")?.as_str()?.to_owned()))?
-        });
-        self.shed = shed.collect();
+        let states = own.family_state.iter().flat_map(|it| it.iter());
+        let shed = states.filter(|it| it.labels.state.as_deref() == Some("shed"));
+        self.shed = shed.filter_map(|it| it.labels.family.clone()).collect();
     }
 
     /// CPUs that the agent itself used over the last ticks.
@@ -97,6 +80,15 @@ impl OwnCost {
         let lost = self.lost.as_ref()?;
         Some(lost.iter().map(|(_, count)| count).sum())
     }
+}
+
+/// What there is any of, by a label.
+fn counted(counts: &Counts, label: fn(&Labels) -> Option<&String>) -> Vec<(String, f64)> {
+    let counts = counts.iter().filter_map(|count| {
+        let value = count.value.filter(|value| *value > 0.0)?;
+        Some((label(&count.labels)?.clone(), value))
+    });
+    counts.collect()
 }
 
 #[cfg(test)]

@@ -222,42 +222,33 @@ fn draw_histograms(buffer: &mut Buffer, area: Rect, entry: &Entry, manner: Manne
         &entry.blocks(),
         manner,
     );
-    let width = usize::from(parts[2].width);
-    put(
-        buffer,
-        parts[2],
-        0,
-        0,
-        &fitted("ran while it waited", width),
-        DIM,
-    );
+    draw_takers(buffer, parts[2], entry);
+}
+
+fn draw_takers(buffer: &mut Buffer, area: Rect, entry: &Entry) {
+    let width = usize::from(area.width);
+    let title = fitted("ran while it waited", width);
+    put(buffer, area, 0, 0, &title, DIM);
     let takers = entry.takers();
-    if takers.is_empty() {
-        put(
-            buffer,
-            parts[2],
-            1,
-            0,
-            &fitted("nobody, or not told", width),
-            DIM,
-        );
+    let instead: &[&str] = match &takers {
+        None => &["not told, for want of", "families.preemption=true"],
+        Some(takers) if takers.is_empty() => &["nobody"],
+        Some(_) => &[],
+    };
+    for (text, line) in instead.iter().zip(1..) {
+        put(buffer, area, line, 0, &fitted(text, width), DIM);
     }
-    let last = parts[2].height.saturating_sub(1);
+    let takers = takers.unwrap_or_default();
+    let last = area.height.saturating_sub(1);
     for ((name, waiting), line) in takers.iter().zip(1..=last.max(1)) {
         let told = format!("{:>6} ms/s  ", decimal(waiting * 1000.0));
-        let x = put(buffer, parts[2], line, 0, &told, Style::new());
-        put(
-            buffer,
-            parts[2],
-            line,
-            x,
-            &fitted(name, width.saturating_sub(x.into())),
-            BOLD,
-        );
+        let x = put(buffer, area, line, 0, &told, Style::new());
+        let name = fitted(name, width.saturating_sub(x.into()));
+        put(buffer, area, line, x, &name, BOLD);
     }
-    let of = format!("(histograms: the last {RECENT} ticks)");
-    let line = parts[2].height.saturating_sub(1);
-    if takers.len() + 1 < usize::from(parts[2].height) {
-        put(buffer, parts[2], line, 0, &fitted(&of, width), DIM);
+    let lines = instead.len().max(takers.len()) + 1;
+    if lines < usize::from(area.height) {
+        let of = format!("(histograms: the last {RECENT} ticks)");
+        put(buffer, area, last, 0, &fitted(&of, width), DIM);
     }
 }

@@ -136,6 +136,25 @@ fn the_detail_has_facts_charts_histograms_takers_and_events() {
 }
 
 #[test]
+fn where_nobody_keeps_account_of_who_ran_meanwhile_it_says_what_that_takes() {
+    for (told, shown) in [
+        ("", "families.preemption=true"),
+        (r#","preemptors":[]"#, "nobody"),
+    ] {
+        let mut model = Model::default();
+        let tick = format!(
+            r#"{{"t":1000,"new":[{{"cgroup":7,"name":"web"}}],"v":[[7,0.5]],"d":[{{"cgroup":7{told}}}]}}"#
+        );
+        model.tick(&stream::tick(&tick).unwrap());
+        let mut look = Look {
+            view: View::Detail(7),
+            ..Look::default()
+        };
+        assert_shows(&screen(&mut look, &model, SMALL), &[shown]);
+    }
+}
+
+#[test]
 fn what_has_ended_is_marked_and_stands_last() {
     let mut model = model(&["web", "db"], 20);
     model.tick(&stream::tick(r#"{"t":1764428670000,"v":[[101,0.1,0]]}"#).unwrap());
