@@ -149,7 +149,7 @@ pub(crate) fn query(global: &Global, arguments: &QueryArgs) -> anyhow::Result<Ex
     if arguments.list {
         return print(&query::list());
     }
-    let resolved = resolve(global, &arguments.run())?;
+    let resolved = resolve(global, &arguments.server.run())?;
     start_log(global, &resolved)?;
     waited_for(query::run(&resolved.config, arguments))??;
     Ok(Exit::Ok)

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use super::{RunArgs, between};
+use super::{InfluxArgs, RunArgs, between};
 use crate::{config::Endpoint, dashboards::Flavour};
 
 /// Commands about Grafana's dashboards.
@@ -47,15 +47,9 @@ Examples:
 /// What `dashboards check` takes.
 #[derive(Args, Clone, Debug)]
 pub struct DashboardsCheckArgs {
-    /// Ask the InfluxDB of this sink [default: the first that is one, if any]
-    #[arg(long, value_name = "NAME", conflicts_with = "influx")]
-    pub sink: Option<String>,
-    /// Ask the InfluxDB 1.x server at this address, http://host:port, as with `run`
-    #[arg(long, value_name = "URL")]
-    pub influx: Option<String>,
-    /// Database for --influx [default: cgflux]
-    #[arg(long, value_name = "NAME", requires = "influx")]
-    pub database: Option<String>,
+    /// Who is asked.
+    #[command(flatten)]
+    pub server: InfluxArgs,
     /// Database of the host as a whole, for --influx [default: the same]
     #[arg(long, value_name = "NAME", requires = "influx")]
     pub host_database: Option<String>,
@@ -89,10 +83,8 @@ impl DashboardsCheckArgs {
     /// The flags of `run` among these.
     pub fn run(&self) -> RunArgs {
         RunArgs {
-            influx: self.influx.clone(),
-            database: self.database.clone(),
             host_database: self.host_database.clone(),
-            ..RunArgs::default()
+            ..self.server.run()
         }
     }
 }

@@ -4,6 +4,7 @@ mod auth;
 mod between;
 mod cadvisor;
 mod dashboards;
+mod influx;
 mod load;
 mod settings;
 mod spelling;
@@ -20,6 +21,7 @@ pub use auth::{AuthAddArgs, AuthCommand};
 use between::between;
 pub use cadvisor::{Asked, CadvisorArgs, Meant};
 pub use dashboards::{DashboardsCheckArgs, DashboardsCommand};
+pub use influx::InfluxArgs;
 pub use load::{LoadArgs, LoadVerb};
 pub use settings::RunArgs;
 pub use spelling::in_our_words;
@@ -368,15 +370,9 @@ pub struct QueryArgs {
     /// Named query: only what this host sent
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
-    /// Ask the InfluxDB of this sink [default: the first that is one]
-    #[arg(long, value_name = "NAME", conflicts_with = "influx")]
-    pub sink: Option<String>,
-    /// Ask the InfluxDB 1.x server at this address, http://host:port, as with `run`
-    #[arg(long, value_name = "URL")]
-    pub influx: Option<String>,
-    /// Database for --influx [default: cgflux]
-    #[arg(long, value_name = "NAME", requires = "influx")]
-    pub database: Option<String>,
+    /// Who is asked.
+    #[command(flatten)]
+    pub server: InfluxArgs,
 }
 
 /// How `query` prints.
@@ -404,15 +400,6 @@ impl QueryArgs {
     /// The form asked for.
     pub fn format(&self) -> Option<QueryFormat> {
         self.format.or(self.chart.then_some(QueryFormat::Chart))
-    }
-
-    /// The flags of `run` among these.
-    pub fn run(&self) -> RunArgs {
-        RunArgs {
-            influx: self.influx.clone(),
-            database: self.database.clone(),
-            ..RunArgs::default()
-        }
     }
 }
 

@@ -46,9 +46,9 @@ impl<'a> Servers<'a> {
         let wanted = |flavour| arguments.flavour.is_none_or(|it| it == flavour);
         let prometheus = arguments.prometheus.clone();
         let prometheus = prometheus.filter(|_| wanted(Flavour::Promql));
-        let is_given = arguments.influx.is_some();
+        let is_given = arguments.server.influx.is_some();
         let influxdb = if wanted(Flavour::Influxql) {
-            match query::chosen(config, arguments.sink.as_deref(), is_given) {
+            match query::chosen(config, arguments.server.sink.as_deref(), is_given) {
                 Ok((_, Schema::Native, influxdb)) => Some(influxdb),
                 Ok((sink, ..)) => {
                     let usage = format!(

@@ -124,8 +124,8 @@ struct Question {
 
 impl Question {
     fn of(config: &Config, arguments: &QueryArgs) -> Result<Self, QueryError> {
-        let is_given = arguments.influx.is_some();
-        let (sink, schema, influxdb) = chosen(config, arguments.sink.as_deref(), is_given)?;
+        let is_given = arguments.server.influx.is_some();
+        let (sink, schema, influxdb) = chosen(config, arguments.server.sink.as_deref(), is_given)?;
         let text = arguments.query.as_deref().unwrap_or_default();
         let named = named(text, arguments)?;
         if schema == Schema::Influxdb08 {
