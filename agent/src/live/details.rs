@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    detail::{self, Detail},
+    detail::Detail,
     packed::{Packed, Packer},
+    step,
 };
 use crate::{container::CgroupId, metrics::Batch};
 
@@ -46,7 +47,7 @@ impl Details {
         let wall_ns = batch.taken.wall_ns;
         if let Some(before) = before {
             let (packer, names) = (&mut self.packer, &mut self.names);
-            detail::details(before, batch, |detail| {
+            step::details(before, batch, |detail| {
                 packer.push(detail);
                 for taker in detail.preemptors.iter().flatten() {
                     names.insert(taker.cgroup, (Arc::clone(&taker.name), wall_ns));
@@ -141,7 +142,7 @@ mod tests {
                 kept.record(before, batch);
                 let mut told = Vec::new();
                 if let Some(before) = before {
-                    detail::details(before, batch, |it| told.push(it.clone()));
+                    step::details(before, batch, |it| told.push(it.clone()));
                 }
                 model.push((batch.taken.wall_ns, told));
                 before = Some(batch);

@@ -14,6 +14,7 @@ mod details;
 mod events;
 mod history;
 mod packed;
+mod step;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
