@@ -21,7 +21,7 @@ const CAPABILITIES: [&str; 5] = [
 
 const KUSTOMIZE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../target/tools/kustomize-5.7.1/bin/kustomize"
+    "/../target/tools/kustomize-trixie/usr/bin/kustomize"
 );
 
 const VALIDATE: &str = concat!(
@@ -96,7 +96,7 @@ fn kubernetes_takes_what_kustomize_builds_of_the_manifests() {
     let tools = [
         (
             KUSTOMIZE,
-            "kustomize is missing (`cargo xtask test` has it compiled, by a Go)",
+            "kustomize is missing (`cargo xtask test` fetches it)",
         ),
         (
             VALIDATE,

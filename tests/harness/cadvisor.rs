@@ -9,7 +9,7 @@ use super::{eventually, http::free_addresses, program::Program, skip};
 /// Fetched by `cargo xtask test`.
 const CADVISOR: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../target/tools/cadvisor-debian-11/root/usr/bin/cadvisor"
+    "/../target/tools/cadvisor-bullseye/usr/bin/cadvisor"
 );
 
 /// How long a start may take on a busy machine: it looks at every cgroup first.

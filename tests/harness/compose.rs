@@ -11,10 +11,10 @@ use tempfile::TempDir;
 
 use super::{Docker, cgroup, skip};
 
-/// Where `cargo xtask test` has it compiled.
+/// Where `cargo xtask test` lays it ready.
 const COMPOSE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
-    "/../target/tools/docker-compose-2.40.3/bin/docker-compose"
+    "/../target/tools/docker-compose-trixie/usr/libexec/docker/cli-plugins/docker-compose"
 );
 
 /// InfluxDB 1.8.10, as the file asks for it.
@@ -51,7 +51,7 @@ impl Compose {
     #[track_caller]
     pub(crate) fn here() -> Option<Self> {
         if !Path::new(COMPOSE).exists() {
-            return skip("Docker Compose is missing (`cargo xtask test` has it compiled, by a Go)");
+            return skip("Docker Compose is missing (`cargo xtask test` fetches it)");
         }
         Some(Self(()))
     }

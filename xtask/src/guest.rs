@@ -3,18 +3,13 @@
 //! Made once by mmdebstrap and kept for a week. Archives, since the files in them are root's, and what lies in `target/`
 //! is given back to the person.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::Command,
-    time::{Duration, SystemTime},
-};
+use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use crate::{
-    archive::{Archives, KEYS},
+    archive::{Archives, KEYS, is_fresh},
     command, elevate, guard,
     session::Session,
 };
@@ -88,17 +83,11 @@ echo '{ "storage-driver": "vfs" }' >"$1/etc/docker/daemon.json"
 printf '[storage]\ndriver = "vfs"\n' >"$1/etc/containers/storage.conf"
 rm "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap""#;
 
-/// After that a newer one is made.
-const IS_FRESH: Duration = Duration::from_hours(7 * 24);
-
 /// The guest's archive; made now, as root, if there is none, or an old one.
 pub(crate) fn ensure(session: &Session, guest: Guest) -> Result<PathBuf> {
     let archive = guest.archive(session);
     let made_of = fs::read_to_string(guest.made_of(session)).unwrap_or_default();
-    let age = fs::metadata(&archive)
-        .and_then(|it| it.modified())
-        .map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
-    if made_of == guest.recipe() && age.is_ok_and(|age| age < IS_FRESH) {
+    if made_of == guest.recipe() && is_fresh(&archive) {
         return Ok(archive);
     }
     let release = guest.release();

@@ -9,7 +9,6 @@ mod ask;
 mod bench;
 mod build;
 mod build_ebpf;
-mod cadvisor;
 mod cargo;
 mod cgroup;
 mod check;

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    build_ebpf, cadvisor,
+    archive, build_ebpf,
     cargo::{self, Executable},
     command, containers, dashboards, dist, elevate, guard,
     guest::{self, Guest},
@@ -35,6 +35,9 @@ const OLDEST_GUEST: &str = "CGFLUX_TEST_OLDEST_GUEST";
 /// The module of the system tests that installs them.
 const PACKAGES_MODULE: &str = "packages";
 
+/// The system tests that compare with a cAdvisor have this in their names.
+const CADVISOR_TESTS: &str = "cadvisor_api";
+
 /// Tells them to inject faults as often and as long as the long forms of `tests/README.md` say.
 const FULL: &str = "CGFLUX_TESTS_FULL=1";
 
@@ -52,7 +55,11 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
     build_ebpf::build(session)?;
     influxd::offer(session, full);
     containers::offer(session, filter)?;
-    cadvisor::offer(session, filter);
+    if filter
+        .is_none_or(|filter| CADVISOR_TESTS.contains(filter) || filter.contains(CADVISOR_TESTS))
+    {
+        archive::CADVISOR.offer(session);
+    }
     session.output.step("Tests");
     let mut built = cargo::build(session, &["test", "--workspace", "--tests", "--no-run"])?;
     // Cargo names them in the order in which they happened to be ready.

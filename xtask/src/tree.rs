@@ -52,7 +52,12 @@ impl Tree {
         self.target().join("image")
     }
 
-    /// Tools compiled for this tree, one folder a version.
+    /// Lists of Debian's packages.
+    pub(crate) fn lists(&self) -> PathBuf {
+        self.target().join("apt")
+    }
+
+    /// Tools compiled or unpacked for this tree, one folder a version.
     pub(crate) fn tools(&self) -> PathBuf {
         self.target().join("tools")
     }

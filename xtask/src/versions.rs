@@ -50,11 +50,5 @@ pub(crate) const TYPESCRIPT: &str = "5.9.3";
 /// The Node.js that runs it where the machine has none, as packaged for Python.
 pub(crate) const NODE: &str = "24.19.0";
 
-/// Docker Compose: the last of its line 2, which speaks with Docker 20.10 as well.
-pub(crate) const COMPOSE: &str = "2.40.3";
-
-/// kustomize: the newest that the Go above compiles.
-pub(crate) const KUSTOMIZE: &str = "5.7.1";
-
 /// The schemas of Kubernetes, as packaged for Python.
 pub(crate) const KUBERNETES_VALIDATE: &str = "1.37.0";

@@ -1,10 +1,32 @@
-//! Debian's archive: where the machine's own apt has it from, and the keys it is signed with.
+//! Debian's archive: where the machine's own apt has it from, the keys it is signed with, and what is taken out of its
+//! packages without installing them.
 
-use std::process::Command;
+mod tool;
+mod unpacking;
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::Result;
 
 use crate::{command, failure::Failure};
+
+pub(crate) use tool::{CADVISOR, COMPOSE, KUSTOMIZE};
+pub(crate) use unpacking::Apt;
+
+/// What comes from the archive serves that long before it is fetched anew.
+const IS_FRESH: Duration = Duration::from_hours(7 * 24);
+
+/// Whether a file is there that was written within the last week.
+pub(crate) fn is_fresh(file: &Path) -> bool {
+    let written = fs::metadata(file).and_then(|it| it.modified());
+    let age = written.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
+    age.is_ok_and(|age| age < IS_FRESH)
+}
 
 /// Names an archive of Debian where apt's own sources have none.
 const ARCHIVE: &str = "CGFLUX_DEBIAN_ARCHIVE";

@@ -1,46 +1,38 @@
 //! An apt that has nothing to do with the machine's, which fetches packages of Debian's to take files out of.
 //!
-//! Only the archive and the keys are the machine's. Sources, lists and caches lie below `target/vm`; nothing is
+//! Only the archive and the keys are the machine's. Sources, lists and caches lie below `target/apt`; nothing is
 //! installed.
 
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{
-    archive::{Archives, KEYS},
-    command,
-    failure::Failure,
-    session::Session,
-};
+use super::{Archives, KEYS, is_fresh};
+use crate::{command, failure::Failure, session::Session};
 
 /// The release whose newest packages are in its security archive, since it is no longer in the other.
 const SECURED_RELEASE: &str = "bullseye";
 
-/// Lists serve that long before they are fetched anew.
-pub(super) const IS_FRESH: Duration = Duration::from_hours(7 * 24);
-
-/// One for a kind of processor.
-pub(super) struct Apt<'a> {
+/// One for a kind of processor and some releases.
+pub(crate) struct Apt<'a> {
     session: &'a Session,
     folder: PathBuf,
 }
 
 impl<'a> Apt<'a> {
     /// Fetches the lists of these releases where there are none or old ones.
-    pub(super) fn with_fresh_lists(
+    pub(crate) fn with_fresh_lists(
         session: &'a Session,
         architecture: &str,
         releases: &[&str],
     ) -> Result<Self> {
         for program in ["apt-get", "dpkg-deb"] {
             if command::find_program(program).is_none() {
-                let missing = format!("there is no {program}, and the machines are Debian's");
+                let missing = format!("there is no {program}, which unpacks Debian's packages");
                 return Err(Failure::Unavailable(missing).into());
             }
         }
@@ -50,10 +42,13 @@ impl<'a> Apt<'a> {
         }
         let apt = Self {
             session,
-            folder: session.tree.vm().join(format!("apt-{architecture}")),
+            folder: session
+                .tree
+                .lists()
+                .join(format!("{architecture}-{}", releases.join("-"))),
         };
         apt.lay_out(architecture, releases)?;
-        if apt.lists_are_old() {
+        if !is_fresh(&apt.fetched()) {
             apt.update()?;
         }
         Ok(apt)
@@ -83,12 +78,6 @@ impl<'a> Apt<'a> {
         fs::write(self.folder.join("apt.conf"), settings).context("cannot write apt's settings")
     }
 
-    fn lists_are_old(&self) -> bool {
-        let fetched = fs::metadata(self.fetched()).and_then(|it| it.modified());
-        let age = fetched.map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
-        age.map_or(true, |age| age > IS_FRESH)
-    }
-
     /// Touched after the lists were fetched: they themselves carry the server's dates.
     fn fetched(&self) -> PathBuf {
         self.folder.join("fetched")
@@ -107,7 +96,7 @@ impl<'a> Apt<'a> {
     }
 
     /// The names of the lists' packages that this pattern tells.
-    pub(super) fn names(&self, pattern: &str) -> Result<Vec<String>> {
+    pub(crate) fn names(&self, pattern: &str) -> Result<Vec<String>> {
         let mut search = self.command("apt-cache");
         search.args(["search", "--names-only", pattern]);
         let found = command::read(&mut search).context("the lists cannot be read")?;
@@ -116,7 +105,7 @@ impl<'a> Apt<'a> {
     }
 
     /// Fetches a package and unpacks it; gives the folder.
-    pub(super) fn unpack(&self, package: &str) -> Result<PathBuf> {
+    pub(crate) fn unpack(&self, package: &str) -> Result<PathBuf> {
         let packages = self.folder.join("packages");
         fs::remove_dir_all(&packages)?;
         fs::create_dir_all(&packages)?;

@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::{
-    build_ebpf, cadvisor, cargo, cli::Benchmark, elevate, guard, session::Session, setup,
+    archive, build_ebpf, cargo, cli::Benchmark, elevate, guard, session::Session, setup,
     setup::Purpose,
 };
 
@@ -49,7 +49,7 @@ fn run_daemon(session: &Session, options: &daemon::Options) -> Result<u8> {
     let mut task = task(session, &["--docker"], program, options);
     task.extend(["--agent".into(), agent.into()]);
     if !options.no_cadvisor {
-        match cadvisor::ensure(session) {
+        match archive::CADVISOR.ensure(session) {
             Ok(cadvisor) => task.extend(["--cadvisor".into(), cadvisor.into()]),
             Err(error) => session
                 .output

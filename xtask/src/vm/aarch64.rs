@@ -5,18 +5,17 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
-    apt::{Apt, IS_FRESH},
     image, kernels,
     machine::{self, Hardware},
     series,
 };
 use crate::{
+    archive::{Apt, is_fresh},
     command,
     failure::Failure,
     foreign::{self, Processor},
@@ -82,10 +81,7 @@ pub(super) fn boot(session: &Session, tally: &mut Tally) -> Result<()> {
 /// The folder with kernel and busybox, fetched where there are none or old ones.
 fn parts(session: &Session) -> Result<PathBuf> {
     let folder = session.tree.vm().join(Processor::Aarch64.machine());
-    let age = fs::metadata(folder.join("release"))
-        .and_then(|it| it.modified())
-        .map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
-    if age.is_ok_and(|age| age < IS_FRESH) {
+    if is_fresh(&folder.join("release")) {
         return Ok(folder);
     }
     fs::create_dir_all(&folder).context("cannot make the folder of the ARM's parts")?;

@@ -7,13 +7,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    archive::{Archives, KEYS},
+    archive::{Archives, KEYS, is_fresh},
     command, elevate,
     failure::Failure,
     guard,
@@ -46,9 +45,6 @@ const SERVICE: &str = include_str!("../../../tests/vm/machine.service");
 /// So large is the disk; the file has holes.
 const DISK_BYTES: u64 = 2 << 30;
 
-/// After that a newer one is made.
-const IS_FRESH: Duration = Duration::from_hours(7 * 24);
-
 /// One that is ready.
 #[derive(Debug)]
 pub(super) struct Debian {
@@ -64,11 +60,9 @@ pub(super) fn ensure(session: &Session) -> Result<Debian> {
         }
     }
     let folder = folder(session);
-    let made_of = fs::read_to_string(folder.join("made-of")).unwrap_or_default();
-    let age = fs::metadata(folder.join("made-of"))
-        .and_then(|it| it.modified())
-        .map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
-    if made_of != listing() || age.is_ok_and(|age| age > IS_FRESH) {
+    let note = folder.join("made-of");
+    let made_of = fs::read_to_string(&note).unwrap_or_default();
+    if made_of != listing() || !is_fresh(&note) {
         session
             .output
             .step("A Debian 13 to boot (once a week, some 1 min)");

@@ -5,16 +5,16 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context as _, Result};
 
-use super::{
-    apt::{Apt, IS_FRESH},
-    series::{self, Package, Series},
+use super::series::{self, Package, Series};
+use crate::{
+    archive::{Apt, is_fresh},
+    failure::Failure,
+    session::Session,
 };
-use crate::{failure::Failure, session::Session};
 
 /// Releases whose kernels are in the matrix.
 const RELEASES: [&str; 4] = ["bullseye", "bookworm", "trixie", "trixie-backports"];
@@ -37,8 +37,8 @@ pub(crate) fn kernel(session: &Session, series: &'static Series) -> Result<Kerne
     let folder = session.tree.vm().join("kernels").join(series.name);
     let cached = cached(series, &folder);
     match &cached {
-        Some((_, age)) if *age < IS_FRESH => {}
-        Some((kernel, _)) => {
+        Some(_) if is_fresh(&note(&folder)) => {}
+        Some(kernel) => {
             if let Err(error) = fetch(session, series, &folder) {
                 let release = &kernel.release;
                 let why = format!("no newer kernel than {release} can be had: {error:#}");
@@ -48,27 +48,22 @@ pub(crate) fn kernel(session: &Session, series: &'static Series) -> Result<Kerne
         None => fetch(session, series, &folder)?,
     }
     let found = self::cached(series, &folder).or(cached);
-    found
-        .map(|(kernel, _)| kernel)
-        .with_context(|| format!("no kernel in {}", folder.display()))
+    found.with_context(|| format!("no kernel in {}", folder.display()))
 }
 
-/// What the cache has, and how long ago it was fetched.
-fn cached(series: &'static Series, folder: &Path) -> Option<(Kernel, Duration)> {
-    let note = folder.join("release");
+fn cached(series: &'static Series, folder: &Path) -> Option<Kernel> {
     let image = folder.join("vmlinuz");
-    let release = fs::read_to_string(&note).ok()?;
-    let fetched = fs::metadata(&note).and_then(|it| it.modified()).ok()?;
-    let age = SystemTime::now()
-        .duration_since(fetched)
-        .unwrap_or_default();
-    image.is_file().then_some(())?;
-    let kernel = Kernel {
+    let release = fs::read_to_string(note(folder)).ok()?;
+    image.is_file().then_some(Kernel {
         series,
         release,
         image,
-    };
-    Some((kernel, age))
+    })
+}
+
+/// Tells the release of what the cache has; as old as the look-up.
+fn note(folder: &Path) -> PathBuf {
+    folder.join("release")
 }
 
 fn fetch(session: &Session, series: &'static Series, folder: &Path) -> Result<()> {
@@ -78,14 +73,14 @@ fn fetch(session: &Session, series: &'static Series, folder: &Path) -> Result<()
         let missing = format!("the archive has no kernel {}", series.name);
         return Err(Failure::Unavailable(missing).into());
     };
-    if cached(series, folder).is_none_or(|(kernel, _)| kernel.release != package.release) {
+    if cached(series, folder).is_none_or(|kernel| kernel.release != package.release) {
         let unpacked = apt.unpack(&package.name)?;
         let taken = take(&unpacked, &package, folder);
         fs::remove_dir_all(&unpacked)?;
         taken?;
     }
     // Written anew even if nothing is newer: its age is that of the look-up.
-    fs::write(folder.join("release"), &package.release).context("cannot note the release")
+    fs::write(note(folder), &package.release).context("cannot note the release")
 }
 
 /// The cloud kernels that the lists have.

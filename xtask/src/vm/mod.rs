@@ -4,11 +4,9 @@
 //! - `series`, `boots`, `kernels`, `image`, `matrix`: what there is to try, on which kernels, with what in it.
 //! - `debian`, `database`, `packages`: our Debian package, from its installation to its purge.
 //! - `aarch64`: the agent on a 64-bit ARM.
-//! - `apt`: where files of Debian's packages come from.
 //! - `machine`: one boot.
 
 mod aarch64;
-mod apt;
 mod boots;
 mod database;
 mod debian;
