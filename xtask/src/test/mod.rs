@@ -1,20 +1,16 @@
 //! `cargo xtask test`: unit tests as the person, system tests as root, one sum.
 
-use std::{
-    ffi::OsString,
-    io,
-    process::{ChildStdout, Command, ExitStatus, Stdio},
-};
+mod system;
+
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::{
-    archive, build_ebpf,
-    cargo::{self, Executable},
-    command, containers, dashboards, dist, elevate, guard,
+    archive, build_ebpf, cargo, command, containers, dashboards, dist, guard,
     guest::{self, Guest},
     influxd,
-    libtest::{self, Tally},
+    libtest::Tally,
     output::show,
     session::Session,
     setup::{self, Purpose},
@@ -85,9 +81,11 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
     count_unit(session, docs.args(filter), &mut tally)?;
     let surroundings = surroundings(session, filter, full);
     for executable in &system {
-        session.output.step("System tests, as root");
-        count_system(session, executable, filter, &surroundings, &mut tally)?;
-        ensure!(!guard::is_stopped(), "stopped");
+        for group in system::groups(filter) {
+            session.output.step(group.title);
+            group.count(session, executable, &surroundings, &mut tally)?;
+            ensure!(!guard::is_stopped(), "stopped");
+        }
     }
     if filter.is_none_or(|filter| dashboards::typed::TEST.contains(filter)) {
         dashboards::typed::tier(session, &mut tally);
@@ -150,56 +148,6 @@ fn count_unit(session: &Session, tests: &mut Command, tally: &mut Tally) -> Resu
         tally.ended_badly(failed_before);
     }
     Ok(())
-}
-
-/// Tries those that failed once more: they measure a kernel that others use too, and a few may have met with bad luck.
-fn count_system(
-    session: &Session,
-    executable: &Executable,
-    filter: Option<&str>,
-    surroundings: &[String],
-    tally: &mut Tally,
-) -> Result<()> {
-    let failed_before = tally.failed();
-    let mut failed = Vec::new();
-    let status = run_system(session, executable, filter, surroundings, |output| {
-        failed = tally.read(output, show)?;
-        Ok(())
-    })?;
-    if !status.success() {
-        tally.ended_badly(failed_before);
-    }
-    if libtest::is_tried_again(&failed) && !guard::is_stopped() {
-        session.output.step("System tests that failed, once more");
-        let exactly = failed.iter().map(String::as_str).chain(["--exact"]);
-        run_system(session, executable, exactly, surroundings, |output| {
-            tally.read_again(&failed, output, show)
-        })?;
-    }
-    Ok(())
-}
-
-fn run_system<'a>(
-    session: &Session,
-    executable: &Executable,
-    arguments: impl IntoIterator<Item = &'a str>,
-    surroundings: &[String],
-    read: impl FnOnce(ChildStdout) -> io::Result<()>,
-) -> Result<ExitStatus> {
-    let mut task: Vec<OsString> = ["exec", "--docker", "--directory"].map(Into::into).to_vec();
-    task.push(executable.package.clone().into());
-    // By env(1), since sudo lets no other setting through.
-    task.extend(["--".into(), "env".into()]);
-    task.extend(surroundings.iter().map(OsString::from));
-    task.push(executable.path.clone().into());
-    // One at a time: they measure one kernel. What those that passed have measured is shown too.
-    task.extend(["--test-threads=1".into(), "--show-output".into()]);
-    task.extend(arguments.into_iter().map(OsString::from));
-    let mut elevated = elevate::as_root(session, task)?;
-    guard::run_elevated(elevated.stdout(Stdio::piped()), |child| {
-        let output = child.stdout.take().context("the tests have no output")?;
-        read(output).context("cannot read the tests' output")
-    })
 }
 
 fn conclude(session: &Session, tally: &Tally, filter: Option<&str>) -> Result<u8> {
