@@ -20,8 +20,10 @@ use nix::{
 };
 use serde_json::Value as Json;
 
-use super::PATIENCE;
-use crate::harness::{AgentProcess, Container, Docker, Home, Tmux, cgroup, eventually};
+use super::{PATIENCE, page::picture};
+use crate::harness::{
+    AgentProcess, Browser, Container, Docker, Home, Tmux, cgroup, eventually, skip,
+};
 
 /// Set where a test starts this test binary as a program that takes the terminal and panics.
 const PANICS: &str = "CGFLUX_TEST_PANICS";
@@ -29,11 +31,12 @@ const PANICS: &str = "CGFLUX_TEST_PANICS";
 /// The name of the test below that does so.
 const PANICKING: &str = "delivery::top::takes_the_terminal_and_panics_where_a_test_starts_it_to";
 
-/// A container that uses as much CPU as it gets.
+/// A container that uses as much CPU as it gets, always on the same one.
 fn busy(docker: &Docker) -> (Container, String) {
     let name = cgroup::unique("top-busy");
     let label = format!("tested={name}");
-    let options = ["--name", &name, "--cpus", "0.3", "--label", &label];
+    let limits = ["--cpus", "0.3", "--cpuset-cpus", "0"];
+    let options = [&["--name", &name, "--label", &label][..], &limits].concat();
     (docker.run(&options, "while :; do :; done"), name)
 }
 
@@ -314,7 +317,7 @@ fn replayed(home: &Home, file: &Path, name: &str) {
 }
 
 /// Records, without a terminal, until the file has so many ticks.
-fn record(home: &Home, agent: &AgentProcess, file: &Path, ticks: usize, end: Signal) {
+pub(super) fn record(home: &Home, agent: &AgentProcess, file: &Path, ticks: usize, end: Signal) {
     let mut command = home.command("top");
     command
         .arg("--url")
@@ -343,6 +346,42 @@ fn record(home: &Home, agent: &AgentProcess, file: &Path, ticks: usize, end: Sig
         assert!(status.success(), "{status}: {said}");
         assert!(said.contains("cgflux: recorded "), "{said}");
     }
+}
+
+#[test]
+fn who_took_the_cpu_stands_in_the_terminal_and_on_the_page_of_what_that_recorded() {
+    let (Some(docker), Some(tmux)) = (Docker::here(), Tmux::start(140, 40)) else {
+        return;
+    };
+    let [(_one, name), (_other, rival)] = [busy(&docker), busy(&docker)];
+    let home = Home::with("[families.preemption]\nenabled = true\n");
+    let agent = home.start::<&str>(&[]);
+    let file = home.path().join("rivals.cgflux");
+    let arguments = format!("--record {} --filter tested:{name}", file.display());
+    let watched = Before::run(&tmux, home.path(), &top(&home, &agent, &arguments));
+    tmux.until("it is listed", |screen| screen.contains(&name));
+    tmux.keys(&["Enter"]);
+    tmux.until("the other one is said to have run meanwhile", |screen| {
+        screen.contains(&format!("ms/s  {rival}"))
+    });
+    tmux.keys(&["q", "q"]);
+    watched.ended("0");
+
+    let Some(mut page) = Browser::open(&format!("http://{}/", agent.address())) else {
+        return skip("no chromium").unwrap_or_default();
+    };
+    page.set_width(1200);
+    page.wait_until("document.getElementById('state').dataset.state === 'live'");
+    page.choose_file("#file", &file);
+    page.wait_until("document.getElementById('state').textContent === 'recording rivals.cgflux'");
+    page.wait_until(&format!(
+        "[...document.querySelectorAll('#rows .name')].some((it) => it.textContent === '{name}' && (it.click(), true))"
+    ));
+    page.wait_until(&format!(
+        "[...document.querySelectorAll('#preemptors th')].some((it) => it.textContent === '{rival}')"
+    ));
+    picture(&mut page, "page-preemptors.png");
+    assert_eq!(page.complaints(), [""; 0]);
 }
 
 /// CPUs of an entry by the times of ticks, and whether the file lacks its end.

@@ -18,7 +18,11 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{Cgroup, Namespace, eventually, skip};
+use super::{
+    Cgroup, Namespace,
+    cgroup::{folder_with, remove},
+    eventually, skip,
+};
 
 /// A start takes two seconds, and longer where others keep the machine busy.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -194,15 +198,9 @@ impl Guest {
             "mkdir -p \"$(dirname {path})\"; printf %s '{text}' >{path}"
         ));
     }
-}
 
-impl Drop for Guest {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let journal = self.attempt("journalctl --no-pager --unit 'cgflux*' | tail -n 60");
-            println!("{}", journal.unwrap_or_else(|error| error));
-        }
-        // It shuts its system down; one that does not is killed with its cgroup.
+    /// One that does not by itself is killed with its cgroup.
+    fn shut_down(&mut self) {
         let nspawn = Pid::from_raw(self.process.id().try_into().unwrap());
         kill(nspawn, Signal::SIGTERM).unwrap();
         let deadline = std::time::Instant::now() + Duration::from_secs(15);
@@ -214,5 +212,20 @@ impl Drop for Guest {
         }
         self.cgroup.kill();
         self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let journal = self.attempt("journalctl --no-pager --unit 'cgflux*' | tail -n 60");
+            println!("{}", journal.unwrap_or_else(|error| error));
+        }
+        self.shut_down();
+        // On a hybrid host nspawn makes the same cgroups in systemd's own hierarchy, and leaves them.
+        let (mirror, is_another) = folder_with("name=systemd", self.cgroup.path());
+        if is_another && mirror.exists() {
+            remove(&mirror);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::Context as _;
 use cgflux::kernel::{Options, StorageKind};
 use nix::{
     sched::{CpuSet, sched_setaffinity},
@@ -28,10 +29,14 @@ impl Pair {
         Ok(Self { root, cgroups })
     }
 
-    /// What `work` tells while both are there.
+    /// What `work` tells while both are there. Those that a benchmark left which was killed are made anew.
     pub(crate) fn with<T>(&self, work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
         for cgroup in &self.cgroups {
-            fs::create_dir(cgroup)?;
+            if cgroup.exists() {
+                fs::remove_dir(cgroup)
+                    .with_context(|| format!("another benchmark runs in {}", cgroup.display()))?;
+            }
+            fs::create_dir(cgroup).with_context(|| format!("cannot make {}", cgroup.display()))?;
         }
         let result = work();
         for cgroup in &self.cgroups {

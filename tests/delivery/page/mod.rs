@@ -16,8 +16,8 @@ use crate::harness::{AgentProcess, Browser, Home, run_folder, skip};
 struct Opened {
     page: Browser,
     address: String,
-    _agent: AgentProcess,
-    _home: Home,
+    agent: AgentProcess,
+    home: Home,
 }
 
 /// Starts an agent and opens its page, which is live then; `None` where there is no browser.
@@ -34,13 +34,13 @@ fn opened() -> Option<Opened> {
     Some(Opened {
         page,
         address,
-        _agent: agent,
-        _home: home,
+        agent,
+        home,
     })
 }
 
 /// Keeps a picture of what the page shows for people to look at.
-fn picture(page: &mut Browser, name: &str) {
+pub(super) fn picture(page: &mut Browser, name: &str) {
     let answer = page.call("Page.captureScreenshot", &json!({ "format": "png" }));
     let content = BASE64.decode(answer["data"].as_str().unwrap()).unwrap();
     let folder = run_folder();

@@ -1,11 +1,10 @@
 //! What a person does with the page: the keyboard alone, links, a recording from disk, other sizes and themes.
 
-use std::{fs, io::Write as _};
-
-use flate2::{Compression, write::GzEncoder};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::{
+    super::top::record,
     Opened,
     hands::{drag_over_chart, link, names, press, set_theme, type_text},
     opened, picture,
@@ -27,9 +26,9 @@ fn the_page_is_worked_by_keys_and_keeps_its_state_in_links() {
     it_filters_groups_and_sorts(page, &shop);
     it_opens_pauses_and_zooms(page, &shop);
     a_link_opens_the_same_view(page, address, &shop);
-    a_recording_is_opened_from_disk(page, &shop);
-    it_is_readable_at_any_width_and_in_both_themes(page);
-    assert_eq!(page.complaints(), [""; 0]);
+    a_recording_is_opened_from_disk(&mut opened, &shop);
+    it_is_readable_at_any_width_and_in_both_themes(&mut opened.page);
+    assert_eq!(opened.page.complaints(), [""; 0]);
 }
 
 impl Shop {
@@ -175,30 +174,13 @@ fn a_link_opens_the_same_view(page: &mut Browser, address: &str, shop: &Shop) {
     page.wait_until("location.pathname === '/' && location.search === ''");
 }
 
-/// What the stream tells, as `cgflux top` keeps it.
-fn a_recording_is_opened_from_disk(page: &mut Browser, shop: &Shop) {
-    let lines = page.evaluate(
-        "new Promise((resolve) => {
-            const lines = [];
-            const source = new EventSource('api/v1/live?detail=all');
-            source.addEventListener('hello', (it) => lines.push(`{\"recording\":1,\"hello\":${it.data}}`));
-            source.addEventListener('tick', async (it) => {
-                lines.push(`{\"tick\":${it.data}}`);
-                // The last one tells of the agent too.
-                if (!JSON.parse(it.data).agent) return;
-                source.close();
-                lines.push(await (await fetch('api/v1/events')).text());
-                resolve(lines.join('\\n'));
-            });
-        })",
-    );
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("recording.gz");
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed
-        .write_all(lines.as_str().unwrap().as_bytes())
-        .unwrap();
-    fs::write(&file, packed.finish().unwrap()).unwrap();
+/// One that `cgflux top` makes.
+fn a_recording_is_opened_from_disk(opened: &mut Opened, shop: &Shop) {
+    let Opened {
+        page, agent, home, ..
+    } = opened;
+    let file = home.path().join("recording.gz");
+    record(home, agent, &file, 10, Signal::SIGTERM);
     page.choose_file("#file", &file);
     page.wait_until("document.getElementById('state').textContent === 'recording recording.gz'");
     let [busy, ..] = &shop.names;

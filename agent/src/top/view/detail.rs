@@ -231,7 +231,7 @@ fn draw_takers(buffer: &mut Buffer, area: Rect, entry: &Entry) {
     put(buffer, area, 0, 0, &title, DIM);
     let takers = entry.takers();
     let instead: &[&str] = match &takers {
-        None => &["not told, for want of", "families.preemption=true"],
+        None => &["not told: the agent has", "families.preemption off"],
         Some(takers) if takers.is_empty() => &["nobody"],
         Some(_) => &[],
     };

@@ -136,9 +136,9 @@ fn the_detail_has_facts_charts_histograms_takers_and_events() {
 }
 
 #[test]
-fn where_nobody_keeps_account_of_who_ran_meanwhile_it_says_what_that_takes() {
+fn where_nobody_keeps_account_of_who_ran_meanwhile_it_says_why() {
     for (told, shown) in [
-        ("", "families.preemption=true"),
+        ("", "families.preemption off"),
         (r#","preemptors":[]"#, "nobody"),
     ] {
         let mut model = Model::default();
