@@ -36,7 +36,9 @@ mod tests {
         #[test]
         fn what_was_written_is_read_and_nothing_after_it(values in proptest::collection::vec(any::<u64>(), 0..4)) {
             let mut bytes = Vec::new();
-            values.iter().for_each(|value| write(&mut bytes, *value));
+            for value in &values {
+                write(&mut bytes, *value);
+            }
             let mut bytes = bytes.into_iter();
             for value in values {
                 prop_assert_eq!(read(&mut bytes), Some(value));

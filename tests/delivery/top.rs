@@ -364,7 +364,8 @@ fn who_took_the_cpu_stands_in_the_terminal_and_on_the_page_of_what_that_recorded
     tmux.until("the other one is said to have run meanwhile", |screen| {
         screen.contains(&format!("ms/s  {rival}"))
     });
-    tmux.keys(&["q", "q"]);
+    // The detail, the filter, then the program.
+    tmux.keys(&["q", "q", "q"]);
     watched.ended("0");
 
     let Some(mut page) = Browser::open(&format!("http://{}/", agent.address())) else {

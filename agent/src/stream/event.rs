@@ -1,6 +1,6 @@
 //! Something that happened to an entry.
 
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
 use super::Who;
