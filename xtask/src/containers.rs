@@ -3,14 +3,14 @@
 
 use anyhow::Result;
 
-use crate::{archive, command, image, session::Session, versions};
+use crate::{archive, command, image, libtest, session::Session, versions};
 
 /// The tests that need all this are in the folder of this name.
 const TESTS: &str = "containers";
 
 /// Has everything lie where the tests look for it, and the image's program, unless `filter` leaves them out.
 pub(crate) fn offer(session: &Session, filter: Option<&str>) -> Result<()> {
-    if filter.is_some_and(|filter| !filter.contains(TESTS) && !TESTS.contains(filter)) {
+    if !libtest::asks_for(filter, TESTS) {
         return Ok(());
     }
     archive::COMPOSE.offer(session);

@@ -14,6 +14,11 @@ use crate::{output, session::Session};
 /// More failures than these at once are no chance, and are not tried again.
 const TRIED_AGAIN: usize = 8;
 
+/// Whether a filter leaves in tests that have `part` in their names: by it, or by a piece of it.
+pub(crate) fn asks_for(filter: Option<&str>, part: &str) -> bool {
+    filter.is_none_or(|filter| filter.contains(part) || part.contains(filter))
+}
+
 /// The sum over test binaries.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Tally {

@@ -10,7 +10,7 @@ use crate::{
     archive, build_ebpf, cargo, command, containers, dashboards, dist, guard,
     guest::{self, Guest},
     influxd,
-    libtest::Tally,
+    libtest::{self, Tally},
     output::show,
     session::Session,
     setup::{self, Purpose},
@@ -51,9 +51,7 @@ pub(crate) fn run(session: &Session, filter: Option<&str>, full: bool) -> Result
     build_ebpf::build(session)?;
     influxd::offer(session, full);
     containers::offer(session, filter)?;
-    if filter
-        .is_none_or(|filter| CADVISOR_TESTS.contains(filter) || filter.contains(CADVISOR_TESTS))
-    {
+    if libtest::asks_for(filter, CADVISOR_TESTS) {
         archive::CADVISOR.offer(session);
     }
     session.output.step("Tests");
