@@ -2,7 +2,7 @@
 //! test.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
@@ -175,6 +175,12 @@ fn complaint(event: &Value) -> Option<String> {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        // It takes its helpers with it, which write into the profile to their end; whoever is left holds the pipe open.
+        if write!(self.requests, "{{\"id\":0,\"method\":\"Browser.close\"}}\0").is_ok() {
+            self.answers
+                .read_to_end(&mut Vec::new())
+                .unwrap_or_default();
+        }
         self.process.kill().expect("the browser is ours");
         self.process.wait().expect("the browser is ours");
     }
